@@ -1,0 +1,117 @@
+"""Three small tools over `cryptography`: sealing credentials at rest, sealing bytes in flight, signing callback URLs."""
+
+import base64
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from core.errors import NotAllowed
+
+
+class CredentialBox:
+    """Seals credentials at rest. The first key seals; every key opens, so a key is rotated by putting a new one in front."""
+
+    def __init__(self, keys: list[str]) -> None:
+        if not keys:
+            raise ValueError("at least one credential key is needed")
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    @staticmethod
+    def new_key() -> str:
+        return Fernet.generate_key().decode()
+
+    def seal(self, plain: str) -> str:
+        return self._fernet.encrypt(plain.encode()).decode()
+
+    def open(self, sealed: str) -> str:
+        """Raises NotAllowed if no key of ours opens it."""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise NotAllowed("A stored credential cannot be opened with the keys given.", code="sealed") from None
+
+    def rotate(self, sealed: str) -> str:
+        """The same content, sealed with the first key."""
+        return self._fernet.rotate(sealed.encode()).decode()
+
+
+class KeyRing:
+    """AES-256-GCM with named keys: the active one seals, each one opens what it sealed. Used for Temporal's payloads."""
+
+    def __init__(self, keys: Mapping[str, str], active: str) -> None:
+        """`keys` maps a key's id to 32 bytes in URL-safe base64; `active` is the id that seals."""
+        if active not in keys:
+            raise ValueError(f"the active key {active!r} is not in the ring")
+        self.active = active
+        self._ciphers = {name: AESGCM(base64.urlsafe_b64decode(key)) for name, key in keys.items()}
+
+    @staticmethod
+    def new_key() -> str:
+        return base64.urlsafe_b64encode(AESGCM.generate_key(256)).decode()
+
+    def seal(self, plain: bytes) -> bytes:
+        nonce = os.urandom(12)
+        return nonce + self._ciphers[self.active].encrypt(nonce, plain, self.active.encode())
+
+    def open(self, key_id: str, sealed: bytes) -> bytes:
+        """Raises NotAllowed for an unknown key or for bytes that were changed."""
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise NotAllowed(f"Payload key {key_id!r} is not in the ring.", code="sealed")
+        try:
+            return cipher.decrypt(sealed[:12], sealed[12:], key_id.encode())
+        except InvalidTag:
+            raise NotAllowed("A payload was changed or sealed with another key.", code="sealed") from None
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRoute:
+    """Where a provider's callback belongs: the saga that waits for it and the payment reference it speaks of."""
+
+    workflow_id: str
+    reference: str
+
+
+class CallbackSigner:
+    """Makes and checks the secret part of a callback URL: `<route in hex>/<HMAC in hex>`.
+
+    Lowercase hex because Daraja refuses URLs that contain certain words (daraja.md, fact 11), and hex cannot spell them.
+    The route itself is in the token, so that a callback finds its saga without a lookup. The first secret signs; every
+    secret is accepted, since callbacks may come days after a rotation.
+    """
+
+    def __init__(self, secrets: list[str]) -> None:
+        if not secrets:
+            raise ValueError("at least one callback secret is needed")
+        self._secrets = [secret.encode() for secret in secrets]
+
+    def sign(self, route: CallbackRoute) -> str:
+        plain = f"{route.workflow_id}\n{route.reference}".encode()
+        return f"{plain.hex()}/{self._mac(self._secrets[0], plain)}"
+
+    def verify(self, route_hex: str, mac_hex: str) -> CallbackRoute:
+        """The route, if one of our secrets signed it. Raises NotAllowed otherwise."""
+        forged = NotAllowed("This callback address is not one that Kivuko made.", code="forged_callback")
+        try:
+            plain = bytes.fromhex(route_hex)
+            workflow_id, reference = plain.decode().split("\n")
+        except ValueError:
+            raise forged from None
+        if not any(hmac.compare_digest(self._mac(secret, plain), mac_hex) for secret in self._secrets):
+            raise forged
+        return CallbackRoute(workflow_id, reference)
+
+    @staticmethod
+    def _mac(secret: bytes, plain: bytes) -> str:
+        return hmac.new(secret, plain, hashlib.sha256).hexdigest()[:32]
+
+
+def sha256_hex(text: str | bytes) -> str:
+    """Hex SHA-256: body hashes and stored API keys (which are long and random, so they need no slow hash)."""
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()

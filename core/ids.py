@@ -1,0 +1,39 @@
+"""Ids: a prefix that says what it is, then 26 lowercase characters that sort by time of making.
+
+Ids are made by the client, the API or the workflow *before* the effect they name. Workflow code must pass a UUID from
+`workflow.uuid7()` to `id_from_uuid`, since a workflow may not draw its own randomness or read the clock.
+"""
+
+import os
+import time
+from typing import Final
+from uuid import UUID
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread
+
+PARTNER: Final = "prt"
+CONNECTION: Final = "con"
+CONTACT: Final = "cnt"
+API_KEY: Final = "key"
+DISBURSEMENT: Final = "dsb"
+PAYOUT: Final = "pay"
+CASE: Final = "cas"
+INBOX: Final = "inb"
+EXCHANGE: Final = "exc"
+NOTIFICATION: Final = "ntf"
+AUDIT: Final = "aud"
+
+
+def new_id(prefix: str) -> str:
+    """A new id such as `prt_01ktv…`: 48 bits of milliseconds, 80 bits of randomness. Not for workflow code."""
+    return _spell(prefix, (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big"))
+
+
+def id_from_uuid(prefix: str, uuid: UUID) -> str:
+    """The id that spells this UUID; keeps the order of UUIDs of version 7."""
+    return _spell(prefix, uuid.int)
+
+
+def _spell(prefix: str, number: int) -> str:
+    digits = [_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)]
+    return f"{prefix}_{''.join(digits)}"

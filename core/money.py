@@ -1,0 +1,109 @@
+"""Money as an integer count of the smallest unit, with its currency. No float anywhere."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from core.errors import InvalidRequest
+
+# ISO 4217 exponents of the currencies that the product meets. A currency that is not listed is refused, since a
+# guessed exponent is off by a factor of a hundred.
+EXPONENTS: Final[dict[str, int]] = {
+    "KES": 2, "TZS": 2, "ZMW": 2, "GHS": 2, "NGN": 2, "BWP": 2, "ZAR": 2, "MWK": 2, "ETB": 2, "CDF": 2, "MZN": 2,
+    "USD": 2, "EUR": 2, "GBP": 2,
+    "UGX": 0, "RWF": 0, "BIF": 0, "XAF": 0, "XOF": 0, "DJF": 0, "GNF": 0, "KMF": 0,
+}  # fmt: skip
+
+# PostgreSQL's bigint, so that what Money holds the ledger can hold.
+MAX_MINOR: Final = 2**63 - 1
+
+
+def exponent_of(currency: str) -> int:
+    """Decimal places of a currency. Raises InvalidRequest for one that we do not know."""
+    try:
+        return EXPONENTS[currency]
+    except KeyError:
+        raise InvalidRequest(f"Currency {currency!r} is not one that Kivuko knows.", field="currency") from None
+
+
+class Money(BaseModel):
+    """An exact amount: `minor` smallest units (KES cents, whole UGX) of `currency` (ISO 4217)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    minor: int = Field(ge=-MAX_MINOR, le=MAX_MINOR, strict=True)
+    currency: str
+
+    def __init__(self, minor: int, currency: str, **ignored: Any) -> None:
+        # Positional construction reads better in business code: Money(125_000, "KES").
+        super().__init__(minor=minor, currency=currency, **ignored)
+
+    @field_validator("currency")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in EXPONENTS:
+            raise ValueError(f"currency {value!r} is not one that Kivuko knows")
+        return value
+
+    @classmethod
+    def parse(cls, amount: str | Decimal | int, currency: str) -> Self:
+        """From major units, exactly: Money.parse("1250.50", "KES"). Raises InvalidRequest if it would have to round."""
+        exponent = exponent_of(currency)
+        if isinstance(amount, float):
+            raise InvalidRequest("An amount may not be a float; give a string or a decimal.", field="amount")
+        try:
+            minor = Decimal(amount).scaleb(exponent)
+        except InvalidOperation:
+            raise InvalidRequest("The amount is not a decimal number.", field="amount") from None
+        if not minor.is_finite() or minor != minor.to_integral_value():
+            raise InvalidRequest(f"{currency} has {exponent} decimal places; the amount has more.", field="amount")
+        if abs(minor) > MAX_MINOR:
+            raise InvalidRequest("The amount is too large.", field="amount")
+        return cls(int(minor), currency)
+
+    @classmethod
+    def zero(cls, currency: str) -> Self:
+        return cls(0, currency)
+
+    @property
+    def major(self) -> Decimal:
+        """The amount in major units, exact."""
+        return Decimal(self.minor).scaleb(-exponent_of(self.currency))
+
+    @property
+    def amount(self) -> str:
+        """The amount in major units as text with all its decimal places: "1250.00"."""
+        return f"{self.major:.{exponent_of(self.currency)}f}"
+
+    def whole_units(self) -> int:
+        """The amount as whole major units. Raises InvalidRequest if it has a fraction (M-Pesa takes whole shillings)."""
+        if self.major != self.major.to_integral_value():
+            raise InvalidRequest(f"{self} is not a whole number of {self.currency}.", field="amount")
+        return int(self.major)
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(self.minor + self._same(other), self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(self.minor - self._same(other), self.currency)
+
+    def __lt__(self, other: "Money") -> bool:
+        return self.minor < self._same(other)
+
+    def __le__(self, other: "Money") -> bool:
+        return self.minor <= self._same(other)
+
+    def __gt__(self, other: "Money") -> bool:
+        return self.minor > self._same(other)
+
+    def __ge__(self, other: "Money") -> bool:
+        return self.minor >= self._same(other)
+
+    def __str__(self) -> str:
+        return f"{self.currency} {self.major:,.{exponent_of(self.currency)}f}"
+
+    def _same(self, other: "Money") -> int:
+        if other.currency != self.currency:
+            raise InvalidRequest(f"{self.currency} and {other.currency} cannot be mixed.", field="currency")
+        return other.minor

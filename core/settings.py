@@ -1,0 +1,159 @@
+"""Settings by environment: `KIVUKO_` and nested names with `__` (`KIVUKO_DATABASE__URL`). `.env` is read too.
+
+Every default is right for the local stack; production sets its own keys (the sample keys below are refused there).
+The connection to Temporal is Temporal's own (`TEMPORAL_ADDRESS`, `TEMPORAL_API_KEY`, TLS …, or a TOML profile), read by
+`temporalio.envconfig` in `temporal/client.py`.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Known to everyone who reads this file: good enough for a demo on loopback, refused in production.
+_SAMPLE_FERNET = "S2l2dWtvIGxvY2FsIGRlbW8ga2V5IC0gbm90IHNlY3I="
+_SAMPLE_AES = "a2l2dWtvLWxvY2FsLWRlbW8tcGF5bG9hZC1rZXktMDE="
+_SAMPLE_HMAC = "kivuko-local-demo-callback-secret"
+
+
+class Database(BaseModel):
+    """PostgreSQL. `url` is a libpq URL; the local stack puts a socket of its embedded server here."""
+
+    url: str = "postgresql://postgres@/kivuko?host=.kivuko/run"
+    pool_size: int = Field(default=10, ge=1, le=200)
+    statement_timeout_ms: int = Field(default=15_000, ge=100)
+
+
+class Security(BaseModel):
+    """Keys. Each list's first member seals or signs, the others still open, so rotation is: put a new one in front."""
+
+    credential_keys: list[SecretStr] = [SecretStr(_SAMPLE_FERNET)]
+    payload_keys: dict[str, SecretStr] = {"local-1": SecretStr(_SAMPLE_AES)}
+    payload_key_active: str = "local-1"
+    callback_secrets: list[SecretStr] = [SecretStr(_SAMPLE_HMAC)]
+    # None: a fresh one is written to `.kivuko/admin.key` by `kivuko up`. Only its hash is kept in the database.
+    bootstrap_admin_key: SecretStr | None = None
+
+
+class Api(BaseModel):
+    """The front door."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    max_body_bytes: int = Field(default=256 * 1024, ge=1024)
+    max_wait_seconds: float = Field(default=30.0, ge=0, le=120)
+
+
+class Callbacks(BaseModel):
+    """How providers reach us, and whom we believe."""
+
+    base_url: str = "http://127.0.0.1:8000"
+    # Empty: any address. In production the providers' published egress addresses; behind a proxy, set `trusted_proxies`.
+    allowed_sources: list[str] = []
+    trusted_proxies: list[str] = []
+
+
+class Simulators(BaseModel):
+    """Where the local simulators listen."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=9000, ge=1, le=65535)
+    smtp_port: int = Field(default=9025, ge=1, le=65535)
+    seed: int = 1
+
+
+class Temporal(BaseModel):
+    """What of Temporal is ours to choose; the address and its credentials come from Temporal's own configuration."""
+
+    port: int = Field(default=7233, ge=1, le=65535)
+    ui_port: int = Field(default=8233, ge=1, le=65535)
+    namespace: str = "default"
+    # The local server forgets closed sagas after this; the books in PostgreSQL keep them for ever.
+    retention_days: int = Field(default=90, ge=1)
+
+
+class Email(BaseModel):
+    """The SMTP server that sends our mail."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=9025, ge=1, le=65535)
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: Literal["none", "starttls", "implicit"] = "none"
+    sender: str = "Kivuko <no-reply@kivuko.example>"
+
+
+class SmsGateway(BaseModel):
+    """One SMS gateway; `dialect` matters for Damza alone (its vendor documents none; see sms_email facts)."""
+
+    base_url: str
+    username: str = "kivuko"
+    api_key: SecretStr = SecretStr("local-demo")
+    sender_id: str = "KIVUKO"
+    dialect: Literal["panel", "airtouch", ""] = ""
+    ca_file: str | None = None
+
+
+class Sms(BaseModel):
+    """The two gateways: the first is tried first, the second takes what the first refuses or cannot take."""
+
+    damza: SmsGateway = SmsGateway(base_url="http://127.0.0.1:9000/damza", dialect="panel")
+    africastalking: SmsGateway = SmsGateway(base_url="http://127.0.0.1:9000/africastalking")
+
+
+class Worker(BaseModel):
+    """One worker process."""
+
+    queues: list[Literal["flows", "mpesa", "fineract"]] = ["flows", "mpesa", "fineract"]
+    max_concurrent_activities: int = Field(default=50, ge=1)
+    max_cached_workflows: int = Field(default=1000, ge=0)
+    graceful_shutdown_seconds: float = Field(default=40.0, ge=0)
+    mpesa_calls_per_second: float = Field(default=20.0, gt=0)
+    health_port: int = Field(default=0, ge=0, le=65535)
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between two installations."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KIVUKO_", env_nested_delimiter="__", env_file=".env", env_ignore_empty=True, extra="ignore"
+    )
+
+    environment: Literal["local", "test", "production"] = "local"
+    data_dir: Path = Path(".kivuko")
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    database: Database = Database()
+    security: Security = Security()
+    api: Api = Api()
+    callbacks: Callbacks = Callbacks()
+    temporal: Temporal = Temporal()
+    simulators: Simulators = Simulators()
+    email: Email = Email()
+    sms: Sms = Sms()
+    worker: Worker = Worker()
+
+    @model_validator(mode="after")
+    def _no_sample_keys_in_production(self) -> Self:
+        if self.environment != "production":
+            return self
+        samples = {_SAMPLE_FERNET, _SAMPLE_AES, _SAMPLE_HMAC}
+        keys = self.security
+        used = {
+            key.get_secret_value()
+            for key in (*keys.credential_keys, *keys.payload_keys.values(), *keys.callback_secrets)
+        }
+        if used & samples:
+            raise ValueError(
+                "production needs its own keys: set KIVUKO_SECURITY__CREDENTIAL_KEYS, KIVUKO_SECURITY__PAYLOAD_KEYS "
+                "and KIVUKO_SECURITY__CALLBACK_SECRETS (make them with `kivuko keys generate`)"
+            )
+        return self
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

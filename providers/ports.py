@@ -1,0 +1,245 @@
+"""What the house asks of outside systems, in our own words: value types and one Protocol per capability.
+
+Providers implement these; activities use them. Nothing here knows a provider's spelling, a database or Temporal.
+Every method raises the errors of `core/errors.py` and nothing else: Rejected, Transient or Unknown.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from core.money import Money
+from core.msisdn import Msisdn
+
+# ---------------------------------------------------------------------------------------------- exchanges (every call)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call to a provider, sanitised: no secret, no token, phone numbers masked. Kept in the exchange log."""
+
+    provider: str
+    operation: str
+    method: str
+    url: str
+    request: Any
+    response: Any
+    status_code: int | None
+    outcome: str  # "ok", or the code of the error raised
+    duration_ms: int
+    started_at: datetime
+    reference: str | None = None
+
+
+class ExchangeRecorder(Protocol):
+    """Keeps an exchange. Must not raise: a full log may not turn a payment's answer into an error."""
+
+    async def __call__(self, exchange: Exchange) -> None: ...
+
+
+async def forget_exchange(exchange: Exchange) -> None:
+    """A recorder for places that keep no log (checks before a partner exists, tests of a client alone)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider is and how far we trust its certificate. Data, so that a client can be pointed anywhere."""
+
+    base_url: str
+    ca_file: str | None = None  # PEM bundle to trust instead of the public roots
+    verify_tls: bool = True
+    connect_timeout: timedelta = timedelta(seconds=5)
+    read_timeout: timedelta = timedelta(seconds=30)
+
+
+# ------------------------------------------------------------------------------------------------------------ payouts
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutOrder:
+    """Pay `amount` to `msisdn`. `reference` is ours, stored before the call, and never used for another attempt."""
+
+    reference: str
+    msisdn: Msisdn
+    amount: Money
+    remarks: str
+    result_url: str
+    timeout_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusInquiry:
+    """Ask what became of `reference`; the answer comes to `result_url`."""
+
+    reference: str
+    result_url: str
+    timeout_url: str
+    provider_reference: str | None = None  # the provider's own id of the payment, where the ack gave one
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider queued it. Nothing has been paid yet."""
+
+    provider_reference: str | None
+
+
+class PayoutState(StrEnum):
+    """What a report says. `pending` and `unclear` are not final."""
+
+    paid = "paid"
+    failed = "failed"
+    pending = "pending"
+    unclear = "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutResult:
+    """A provider's report on a payout, parsed from a callback or a status answer. Missing facts are None."""
+
+    state: PayoutState
+    code: str  # the provider's result code, always text
+    detail: str
+    reference: str | None = None
+    provider_reference: str | None = None
+    receipt: str | None = None
+    amount: Money | None = None
+    party_digits: str | None = None  # the receiver's number as the provider gave it, digits only
+    happened_at: datetime | None = None
+    retriable: bool = False  # for `failed`: may a new attempt under a new reference succeed later?
+    operator_needed: bool = False  # for `failed`: our own account or credential is at fault; stop sending
+    balances: dict[str, Money] = field(default_factory=dict)
+
+
+class PayoutPort(Protocol):
+    """Money out. `send` is attempted once per call by contract: no hidden retry after the request may have left."""
+
+    async def send(self, order: PayoutOrder) -> Accepted: ...
+    async def query_status(self, inquiry: StatusInquiry) -> Accepted: ...
+    async def query_balance(self, result_url: str, timeout_url: str) -> Accepted: ...
+    async def check(self) -> None:
+        """Raises NotAllowed if the credentials are refused, Transient if the provider cannot be reached."""
+
+
+# ------------------------------------------------------------------------------------------------------- core banking
+
+
+@dataclass(frozen=True, slots=True)
+class LoanProduct:
+    product_id: int
+    name: str
+    currency: str
+    active: bool
+    min_principal: Money | None
+    max_principal: Money | None
+    multi_disburse: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoanDisbursal:
+    """A disbursement transaction found on a loan. `reversed` ones count as not there."""
+
+    transaction_id: int
+    amount: Money
+    external_id: str | None
+    receipt: str | None
+    reversed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """A loan as the core-banking system has it now. `status` is the server's code ("loanStatusType.approved")."""
+
+    loan_id: int
+    account_no: str
+    product_id: int
+    product_name: str
+    client_id: int | None
+    client_name: str
+    status: str
+    awaiting_disbursal: bool
+    active: bool
+    approved_principal: Money
+    net_disbursal: Money | None
+    approved_on: date | None
+    expected_disbursement_on: date | None
+    multi_disburse: bool
+    disbursals: tuple[LoanDisbursal, ...] = ()  # filled by `loan`, empty in lists
+    next_repayment_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BankClient:
+    """A borrower. `phone` is free text as typed by a person, or None."""
+
+    client_id: int
+    name: str
+    phone: str | None
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DisbursalPost:
+    """Book a payout in the core-banking system. `external_id` and `idempotency_key` are ours and stable."""
+
+    loan_id: int
+    amount: Money
+    paid_on: date
+    payment_type: str  # resolved by name, made if missing: "M-Pesa"
+    receipt: str
+    account: str  # the phone paid, digits
+    external_id: str
+    idempotency_key: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisbursalPosted:
+    loan_id: int
+    transaction_id: int | None
+    already_there: bool  # found by re-reading instead of posted by this call
+
+
+class CoreBanking(Protocol):
+    """Loans in Fineract."""
+
+    async def products(self) -> list[LoanProduct]: ...
+    async def approved_loans(self, *, after_id: int = 0, page: int = 100) -> list[Loan]:
+        """All loans that await disbursal, ordered by id, each re-checked; pages until nothing new comes."""
+
+    async def loan(self, loan_id: int) -> Loan: ...
+    async def client(self, client_id: int) -> BankClient: ...
+    async def post_disbursal(self, post: DisbursalPost) -> DisbursalPosted:
+        """Books the payout once. Re-reads the loan after every doubtful answer, so a return means that it is booked.
+
+        Raises Conflict if the loan was disbursed by someone else (code "disbursed_elsewhere") or is no longer approved
+        ("loan_not_approved"), NotAllowed with code "awaiting_checker" under maker-checker, other Rejected for a rule
+        of the server, Transient when it is known not to be booked, Unknown when even the re-read did not answer.
+        """
+
+    async def check(self) -> None: ...
+
+
+# ------------------------------------------------------------------------------------------------------ notifications
+
+
+@dataclass(frozen=True, slots=True)
+class SmsAccepted:
+    gateway: str
+    message_id: str | None
+    cost: str | None = None
+
+
+class SmsPort(Protocol):
+    """One SMS gateway. Rejected with `extra["failover"] == "no"` means that another gateway would refuse it too."""
+
+    name: str
+
+    async def send(self, to: Msisdn, text: str, *, reference: str) -> SmsAccepted: ...
+    async def check(self) -> None: ...
+
+
+class EmailPort(Protocol):
+    async def send(self, to: str, subject: str, text: str, *, message_id: str) -> None: ...
+    async def check(self) -> None: ...

@@ -1,0 +1,33 @@
+"""What all simulators of one process share: their memory, their faults, and the tasks that send callbacks later."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from simulators.documents import Documents
+from simulators.faults import FaultBook
+
+
+@dataclass
+class World:
+    """`http` sends callbacks and hooks; `later` keeps a background task alive and cancels it at shutdown."""
+
+    documents: Documents = field(default_factory=Documents)
+    faults: FaultBook = field(default_factory=FaultBook)
+    http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=10))
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def close(self) -> None:
+        for task in list(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.http.aclose()
+        self.documents.close()
