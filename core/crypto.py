@@ -1,4 +1,4 @@
-"""Three small tools over `cryptography`: sealing credentials at rest, sealing bytes in flight, signing callback URLs."""
+"""Three small tools over `cryptography`: credentials sealed at rest, bytes sealed in flight, signed callback URLs."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ from core.errors import NotAllowed
 
 
 class CredentialBox:
-    """Seals credentials at rest. The first key seals; every key opens, so a key is rotated by putting a new one in front."""
+    """Seals credentials at rest. The first key seals, every key opens: to rotate, put a new one in front."""
 
     def __init__(self, keys: list[str]) -> None:
         if not keys:
@@ -42,7 +42,7 @@ class CredentialBox:
 
 
 class KeyRing:
-    """AES-256-GCM with named keys: the active one seals, each one opens what it sealed. Used for Temporal's payloads."""
+    """AES-256-GCM with named keys: the active one seals, each opens what it sealed. For Temporal's payloads."""
 
     def __init__(self, keys: Mapping[str, str], active: str) -> None:
         """`keys` maps a key's id to 32 bytes in URL-safe base64; `active` is the id that seals."""
@@ -66,7 +66,7 @@ class KeyRing:
             raise NotAllowed(f"Payload key {key_id!r} is not in the ring.", code="sealed")
         try:
             return cipher.decrypt(sealed[:12], sealed[12:], key_id.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
             raise NotAllowed("A payload was changed or sealed with another key.", code="sealed") from None
 
 
@@ -81,7 +81,7 @@ class CallbackRoute:
 class CallbackSigner:
     """Makes and checks the secret part of a callback URL: `<route in hex>/<HMAC in hex>`.
 
-    Lowercase hex because Daraja refuses URLs that contain certain words (daraja.md, fact 11), and hex cannot spell them.
+    Lowercase hex because Daraja refuses URLs that contain certain words (daraja.md, fact 11); hex cannot spell them.
     The route itself is in the token, so that a callback finds its saga without a lookup. The first secret signs; every
     secret is accepted, since callbacks may come days after a rotation.
     """
@@ -101,9 +101,13 @@ class CallbackSigner:
         try:
             plain = bytes.fromhex(route_hex)
             workflow_id, reference = plain.decode().split("\n")
+            given = mac_hex.encode()  # as bytes, because compare_digest fails on text outside ASCII
         except ValueError:
             raise forged from None
-        if not any(hmac.compare_digest(self._mac(secret, plain), mac_hex) for secret in self._secrets):
+        # fromhex also takes capitals and blanks, which would make many spellings of one address.
+        if plain.hex() != route_hex:
+            raise forged
+        if not any(hmac.compare_digest(self._mac(secret, plain).encode(), given) for secret in self._secrets):
             raise forged
         return CallbackRoute(workflow_id, reference)
 

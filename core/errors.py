@@ -17,7 +17,7 @@ from typing import ClassVar
 
 
 class KivukoError(Exception):
-    """The root. `code` is a stable machine word, `detail` a sentence, `extra` small facts (a field's name, a provider's code)."""
+    """The root. `code` is a stable machine word, `detail` a sentence, `extra` small facts (a field, a provider's code)."""
 
     default_code: ClassVar[str] = "kivuko_error"
 

@@ -1,6 +1,6 @@
 """Money as an integer count of the smallest unit, with its currency. No float anywhere."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -14,6 +14,9 @@ EXPONENTS: Final[dict[str, int]] = {
     "USD": 2, "EUR": 2, "GBP": 2,
     "UGX": 0, "RWF": 0, "BIF": 0, "XAF": 0, "XOF": 0, "DJF": 0, "GNF": 0, "KMF": 0,
 }  # fmt: skip
+
+# Raises where the default context would quietly round an amount to 28 digits.
+_EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation])
 
 # PostgreSQL's bigint, so that what Money holds the ledger can hold.
 MAX_MINOR: Final = 2**63 - 1
@@ -53,9 +56,11 @@ class Money(BaseModel):
         if isinstance(amount, float):
             raise InvalidRequest("An amount may not be a float; give a string or a decimal.", field="amount")
         try:
-            minor = Decimal(amount).scaleb(exponent)
+            minor = Decimal(amount).scaleb(exponent, context=_EXACT)
         except InvalidOperation:
             raise InvalidRequest("The amount is not a decimal number.", field="amount") from None
+        except Inexact:
+            raise InvalidRequest("The amount has more digits than any amount needs.", field="amount") from None
         if not minor.is_finite() or minor != minor.to_integral_value():
             raise InvalidRequest(f"{currency} has {exponent} decimal places; the amount has more.", field="amount")
         if abs(minor) > MAX_MINOR:
@@ -77,7 +82,7 @@ class Money(BaseModel):
         return f"{self.major:.{exponent_of(self.currency)}f}"
 
     def whole_units(self) -> int:
-        """The amount as whole major units. Raises InvalidRequest if it has a fraction (M-Pesa takes whole shillings)."""
+        """The amount as whole major units (M-Pesa takes whole shillings). Raises InvalidRequest if it has a fraction."""
         if self.major != self.major.to_integral_value():
             raise InvalidRequest(f"{self} is not a whole number of {self.currency}.", field="amount")
         return int(self.major)

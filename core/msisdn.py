@@ -16,6 +16,7 @@ class Msisdn:
     """
 
     __slots__ = ("_e164",)
+    _e164: str
 
     def __init__(self, e164: str) -> None:
         parsed = self.parse(e164)

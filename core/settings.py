@@ -50,7 +50,7 @@ class Callbacks(BaseModel):
     """How providers reach us, and whom we believe."""
 
     base_url: str = "http://127.0.0.1:8000"
-    # Empty: any address. In production the providers' published egress addresses; behind a proxy, set `trusted_proxies`.
+    # Empty: any address. In production the providers' egress addresses; behind a proxy, set `trusted_proxies` too.
     allowed_sources: list[str] = []
     trusted_proxies: list[str] = []
 
@@ -93,7 +93,7 @@ class SmsGateway(BaseModel):
     api_key: SecretStr = SecretStr("local-demo")
     sender_id: str = "KIVUKO"
     dialect: Literal["panel", "airtouch", ""] = ""
-    ca_file: str | None = None
+    ca_pem: str | None = None
 
 
 class Sms(BaseModel):
@@ -111,7 +111,6 @@ class Worker(BaseModel):
     max_cached_workflows: int = Field(default=1000, ge=0)
     graceful_shutdown_seconds: float = Field(default=40.0, ge=0)
     mpesa_calls_per_second: float = Field(default=20.0, gt=0)
-    health_port: int = Field(default=0, ge=0, le=65535)
 
 
 class Settings(BaseSettings):

@@ -4,24 +4,29 @@
     anything later on a call that moves money              NoAnswer     (Unknown)
     anything later on a read                               NotReached   (Transient)
 
-A status of 5xx, or an unreadable 2xx, is for the caller to sort with `unreadable()`, since some providers say "busy" and
-"duplicate" through a 500. No retry lives here: httpx has none, and a repeated POST has paid customers twice
+A status of 5xx, or an unreadable 2xx, is for the caller to sort with `unreadable()`, since some providers say "busy"
+and "duplicate" through a 500. No retry lives here: httpx has none, and a repeated POST has paid customers twice
 (SCARS: an HTTP library repeats a POST after a read timeout).
 """
 
 import json
+import logging
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, Self
+from urllib.parse import quote, quote_plus
 
 import httpx
 
 from core.clock import utc_now
 from core.errors import Garbled, KivukoError, NoAnswer, NotReached, Transient, Unknown
 from providers.ports import Endpoint, Exchange, ExchangeRecorder, forget_exchange
+
+# httpx logs every URL whole at INFO, and some vendors take their secret in the query (sms_email.md 1).
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 Effect = Literal["read", "money"]
 
@@ -30,6 +35,7 @@ _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, http
 
 _SECRET_WORDS = (
     "password", "securitycredential", "authorization", "apikey", "api_key", "token", "secret", "passkey",
+    "payload url",  # a Fineract hook: its path is a secret
 )  # fmt: skip
 _PHONE_WORDS = ("partyb", "msisdn", "phone", "mobileno", "to", "phonenumber", "accountnumber", "number", "phonenumbers")
 # Names of people are personal data too; message texts hold names and amounts.
@@ -62,8 +68,8 @@ class ProviderHttp:
         self.provider = provider
         self._recorder = recorder
         verify: bool | ssl.SSLContext = endpoint.verify_tls
-        if endpoint.ca_file and endpoint.verify_tls:
-            verify = ssl.create_default_context(cafile=endpoint.ca_file)
+        if endpoint.ca_pem and endpoint.verify_tls:
+            verify = ssl.create_default_context(cadata=endpoint.ca_pem)
         self._client = httpx.AsyncClient(
             base_url=endpoint.base_url.rstrip("/"),
             verify=verify,
@@ -128,15 +134,21 @@ class ProviderHttp:
             outcome = "cancelled"
             raise
         finally:
-            logged = "•" if secret_answer else sanitise(answer.json if answer and answer.json is not None else None)
+            logged: Any = "•"
+            if not secret_answer:
+                # A page that is not the vendor's often quotes our request, so what was hidden there is hidden here.
+                body = None if answer is None else sanitise(answer.json) if answer.json is not None else answer.text
+                logged = strike(body, hidden_in(sent, params, headers))
+                if isinstance(logged, str):
+                    logged = logged[:500]
             await self._recorder(
                 Exchange(
                     provider=self.provider,
                     operation=operation,
                     method=method,
-                    url=path,
+                    url=path.partition("?")[0],
                     request=sanitise({**sent, **dict(params or {})} if isinstance(sent, dict) else sent),
-                    response=logged if logged is not None else (answer.text[:500] if answer else None),
+                    response=logged,
                     status_code=answer.status if answer else None,
                     outcome=outcome,
                     duration_ms=round((time.perf_counter() - started) * 1000),
@@ -172,6 +184,31 @@ def sanitise(value: Any, key: str = "") -> Any:
         return "•••"
     if isinstance(value, str):
         return value[:_MAX_LOGGED]
+    return value
+
+
+def hidden_in(*sources: Any) -> set[str]:
+    """The texts of flat requests that `sanitise` does not show whole, also as a URL spells them."""
+    hidden: set[str] = set()
+    for source in sources:
+        for key, value in source.items() if isinstance(source, Mapping) else ():
+            # Very short texts ("1") would strike half the answer and hide nothing.
+            if isinstance(value, str) and len(value) >= 4 and sanitise(value, key) not in (value, value[:_MAX_LOGGED]):
+                hidden |= {value, quote(value, safe=""), quote_plus(value)}
+                if key.lower() == "authorization":
+                    hidden.add(value.rpartition(" ")[2])  # the token without its scheme
+    return hidden
+
+
+def strike(value: Any, hidden: set[str]) -> Any:
+    """A copy without the hidden texts."""
+    if isinstance(value, dict):
+        return {key: strike(item, hidden) for key, item in value.items()}
+    if isinstance(value, list):
+        return [strike(item, hidden) for item in value]
+    if isinstance(value, str):
+        for text in sorted(hidden, key=len, reverse=True):
+            value = value.replace(text, "•••")
     return value
 
 

@@ -47,7 +47,7 @@ class Endpoint:
     """Where a provider is and how far we trust its certificate. Data, so that a client can be pointed anywhere."""
 
     base_url: str
-    ca_file: str | None = None  # PEM bundle to trust instead of the public roots
+    ca_pem: str | None = None  # PEM text to trust instead of the public roots
     verify_tls: bool = True
     connect_timeout: timedelta = timedelta(seconds=5)
     read_timeout: timedelta = timedelta(seconds=30)

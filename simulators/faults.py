@@ -59,6 +59,11 @@ class FaultBook:
         self.dealt: Counter[str] = Counter()
         self._dice: dict[str, random.Random] = {}
 
+    @property
+    def seed(self) -> int:
+        """For a simulator's own choices, such as the order of parameters."""
+        return self._seed
+
     def declare(self, operation: str, *actions: str) -> None:
         """A simulator says which actions an operation understands; any other in a script is refused."""
         self._known[operation] = frozenset(actions)

@@ -1,4 +1,4 @@
-"""What every table shares: constraint names that migrations can rely on, and a time column that refuses naive values."""
+"""What every table shares: constraint names that migrations rely on, and a time column that refuses naive values."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -2,8 +2,8 @@
 
 from sqlmodel import SQLModel
 
-from models.tables import ledger, platform
+from models.tables import disbursements, ledger, partners, security, traffic
 
-__all__ = ["ledger", "metadata", "platform"]
+__all__ = ["disbursements", "ledger", "metadata", "partners", "security", "traffic"]
 
 metadata = SQLModel.metadata

@@ -1,0 +1,96 @@
+"""Finds approved loans and starts one saga for each."""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio import activity
+from temporalio.client import Client
+
+from activities.connections import Connections
+from core.clock import utc_now
+from core.errors import Conflict
+from models.messages.connections import ProductsSynced, SyncProducts
+from models.messages.disbursements import LoansWatched, WatchLoans
+from models.tables.disbursements import UNPAID_ENDS
+from models.tables.partners import LoanProduct
+from store import disbursements, partners
+from store.database import Database
+from temporal.starts import start_disbursement
+
+_STARTS_AT_ONCE = 10
+
+
+@dataclass(frozen=True)
+class LoanWatching:
+    """Runs on Fineract's queue."""
+
+    database: Database
+    connections: Connections
+    client: Client
+
+    @activity.defn(name="loans.watch")
+    async def watch(self, order: WatchLoans) -> LoansWatched:
+        """One poll: lists what awaits disbursal and starts what is enabled and not yet known. Repeating it is harmless."""
+        async with self.database.transaction() as session:
+            await partners.active(session, order.partner_id)
+            enabled = {p.product_id: p.enabled for p in await partners.products(session, order.partner_id)}
+        fineract = await self.connections.fineract(order.partner_id)
+        loans = await fineract.approved_loans()
+        wanted = [loan for loan in loans if enabled.get(loan.product_id)]
+        async with self.database.transaction() as session:
+            known = await disbursements.known_loans(session, order.partner_id, [loan.loan_id for loan in wanted])
+        new = [loan for loan in wanted if known.get(loan.loan_id, "requested") in ("requested", *UNPAID_ENDS)]
+        limit = asyncio.Semaphore(_STARTS_AT_ONCE)
+
+        async def start(loan_id: int) -> bool:
+            async with limit:
+                try:
+                    started = await start_disbursement(
+                        self.client,
+                        self.database,
+                        partner_id=order.partner_id,
+                        loan_id=loan_id,
+                        source="poll",
+                        requested_by="loan-watch",
+                    )
+                except Conflict:  # ended unpaid for a reason that a person must look at
+                    return False
+                return started.created
+
+        results = await asyncio.gather(*(start(loan.loan_id) for loan in new))
+        return LoansWatched(
+            seen=len(loans),
+            started=sum(results),
+            already_known=len(wanted) - sum(results),
+            not_enabled=sum(1 for loan in loans if enabled.get(loan.product_id) is False),
+            product_unknown=sum(1 for loan in loans if loan.product_id not in enabled),
+        )
+
+    @activity.defn(name="loans.sync_products")
+    async def sync_products(self, order: SyncProducts) -> ProductsSynced:
+        """Fetches the partner's loan products; new ones come disabled, known ones keep their limits."""
+        fineract = await self.connections.fineract(order.partner_id)
+        found = await fineract.products()
+        new = 0
+        async with self.database.transaction() as session:
+            for product in found:
+                row = await partners.product(session, order.partner_id, product.product_id)
+                if row is None:
+                    new += 1
+                    row = LoanProduct(
+                        partner_id=order.partner_id,
+                        product_id=product.product_id,
+                        name=product.name,
+                        currency=product.currency,
+                        enabled=False,
+                        min_minor=product.min_principal.minor if product.min_principal else 0,
+                        max_minor=product.max_principal.minor if product.max_principal else 25_000_000,
+                        daily_minor=None,
+                        above_maximum="refuse",
+                        synced_at=utc_now(),
+                    )
+                row.name, row.currency, row.synced_at = product.name, product.currency, utc_now()
+                if not product.active:
+                    row.enabled = False
+                session.add(row)
+        return ProductsSynced(found=len(found), new=new)

@@ -1,0 +1,272 @@
+"""A loan in Fineract: re-read and checked before anything is paid, posted once after it was."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+
+from activities.connections import Connections
+from activities.wallet_notices import tell_if_low, tell_wallet_short
+from core.clock import local_date, utc_now
+from core.errors import Conflict, InsufficientFunds, InvalidRequest, LimitExceeded, NotAllowed
+from core.money import Money
+from core.msisdn import Msisdn
+from ledger import chart
+from ledger.posting import post
+from ledger.transfers import Hold
+from models.messages.connections import DarajaSettings
+from models.messages.disbursements import (
+    ChargeLine,
+    DisbursementPlan,
+    DisbursementRequest,
+    PostDisbursal,
+    Posted,
+    Reserve,
+)
+from models.tables.partners import LoanProduct, Partner
+from providers.ports import DisbursalPost, Loan
+from store import disbursements, partners, payouts, tariffs, timeline
+from store.database import Database
+
+PAYMENT_TYPE = "M-Pesa"
+FEE_ACCOUNTS = {"mpesa_b2c": chart.mpesa_fees, "processing": chart.processing_fees, "sms": chart.sms_fees}
+
+
+@dataclass(frozen=True)
+class Loans:
+    """Runs on Fineract's queue."""
+
+    database: Database
+    connections: Connections
+
+    @activity.defn(name="loans.reserve")
+    async def reserve(self, order: Reserve) -> DisbursementPlan:
+        """Re-reads loan and client, checks the product's limits, holds the charges in the partner's wallet.
+
+        Harmless to repeat: the holds have keys. Raises Conflict (loan no longer approved, or changed since the holds
+        were made), InvalidRequest (phone, amount, tariff), NotAllowed (partner or product), LimitExceeded (code
+        "daily_limit"), InsufficientFunds.
+        """
+        request = order.request
+        async with self.database.transaction() as session:
+            partner = await partners.active(session, request.partner_id)
+            settings = DarajaSettings.model_validate(
+                (await partners.connection(session, partner.id, "daraja")).settings
+            )
+        fineract = await self.connections.fineract(request.partner_id)
+        loan = await fineract.loan(request.loan_id)
+        if not loan.awaiting_disbursal:
+            code = "disbursed_elsewhere" if loan.active else "loan_not_approved"
+            raise Conflict(f"The loan is no longer awaiting disbursal ({loan.status}).", code=code)
+        if loan.client_id is None:
+            raise InvalidRequest("A group's loan names no client whom to pay.", code="no_client", field="clientId")
+        client = await fineract.client(loan.client_id)
+        msisdn = Msisdn.parse(client.phone or "", partner.country)
+        try:
+            async with self.database.transaction() as session:
+                return await self._reserve(session, request, partner, settings, loan, client.name, msisdn)
+        except InsufficientFunds as short:
+            async with self.database.transaction() as session:
+                await disbursements.change(session, request.disbursement_id, stage="waiting_funds", **_facts(loan))
+                await tell_wallet_short(session, partner, request.workflow_id, short)
+            raise
+        except LimitExceeded as limit:
+            if limit.code == "daily_limit":
+                async with self.database.transaction() as session:
+                    await disbursements.change(session, request.disbursement_id, stage="waiting_limit", **_facts(loan))
+                    await timeline.write(session, request.workflow_id, "waiting_limit", limit.detail, tone="warning")
+            raise
+
+    async def _reserve(
+        self,
+        session: AsyncSession,
+        request: DisbursementRequest,
+        partner: Partner,
+        settings: DarajaSettings,
+        loan: Loan,
+        client_name: str,
+        msisdn: Msisdn,
+    ) -> DisbursementPlan:
+        now = utc_now()
+        today = local_date(now, partner.timezone)
+        row = await disbursements.lock_living(session, request.disbursement_id)
+        if row is None:
+            raise Conflict("This disbursement has already ended.", code="already_ended")
+        product = await partners.product(session, partner.id, loan.product_id, for_update=True)
+        to_pay = amount_to_pay(loan)
+        product = check_product(product, to_pay)
+        if product.daily_minor is not None:
+            used = await disbursements.paid_out_on(session, partner.id, product.product_id, today, without=row.id)
+            if used + to_pay.minor > product.daily_minor:
+                raise LimitExceeded("The product's daily limit is used up for today.", code="daily_limit")
+        parts = split(to_pay, product, settings)
+        charges = await self._charges(session, request, partner, parts, now)
+        wallet = chart.partner_wallet(partner.id, to_pay.currency)
+        await post(
+            session,
+            *(
+                Hold(
+                    key=line.hold_key,
+                    debit=wallet,
+                    credit=FEE_ACCOUNTS[line.charge](line.amount.currency),
+                    amount=line.amount,
+                    reason=f"{line.charge} charge of loan {loan.account_no}",
+                    workflow_id=request.workflow_id,
+                    group=request.workflow_id,
+                )
+                for line in charges
+            ),
+        )
+        total = sum((line.amount for line in charges), Money.zero(to_pay.currency))
+        await disbursements.change(
+            session,
+            request.disbursement_id,
+            stage="paying",
+            **_facts(loan),
+            amount_minor=to_pay.minor,
+            principal_minor=loan.approved_principal.minor,
+            charges_minor=total.minor,
+            reserved_on=today,
+        )
+        await timeline.write(
+            session,
+            request.workflow_id,
+            "reserved",
+            f"Loan {loan.account_no} re-read: {to_pay} to pay; charges of {total} are held in the wallet.",
+            amount=to_pay.amount,
+            charges=total.amount,
+        )
+        await tell_if_low(session, partner, request.workflow_id)
+        return DisbursementPlan(
+            loan_id=loan.loan_id,
+            account_no=loan.account_no,
+            product_name=loan.product_name,
+            client_name=client_name,
+            msisdn=msisdn,
+            parts=parts,
+            to_pay=to_pay,
+            principal=loan.approved_principal,
+            charges=charges,
+            first_repayment_on=loan.next_repayment_on,
+        )
+
+    async def _charges(
+        self,
+        session: AsyncSession,
+        request: DisbursementRequest,
+        partner: Partner,
+        parts: tuple[Money, ...],
+        at: datetime,
+    ) -> tuple[ChargeLine, ...]:
+        """M-Pesa's fee once per part, processing and SMS once per loan; a fee of zero makes no line."""
+        lines: list[ChargeLine] = []
+        whole = sum(parts, Money.zero(parts[0].currency))
+        for number, part in enumerate(parts, start=1):
+            fee = (await tariffs.fees(session, partner.id, part, at, ["mpesa_b2c"]))["mpesa_b2c"]
+            key = f"{request.workflow_id}:hold:mpesa_b2c:{number}"
+            lines.append(ChargeLine(charge="mpesa_b2c", amount=fee, hold_key=key, part=number))
+        fees = await tariffs.fees(session, partner.id, whole, at, ["processing", "sms"])
+        lines += [
+            ChargeLine(charge=charge, amount=fees[charge], hold_key=f"{request.workflow_id}:hold:{charge}")
+            for charge in ("processing", "sms")
+        ]
+        return tuple(line for line in lines if line.amount.minor)
+
+    @activity.defn(name="loans.post")
+    async def post(self, order: PostDisbursal) -> Posted:
+        """Books what was paid in Fineract. May be repeated at any time: the client re-reads the loan after every
+        doubtful answer and finds our own transaction by its external id or receipt."""
+        request, plan = order.request, order.plan
+        paid = sum((payment.amount for payment in order.payments), Money.zero(plan.to_pay.currency))
+        receipts = [payment.receipt for payment in order.payments]
+        async with self.database.transaction() as session:
+            partner = await partners.get(session, request.partner_id)
+            for payment in order.payments:
+                await payouts.finish(session, payment.reference, "paid", receipt=payment.receipt)
+                await timeline.write(
+                    session, request.workflow_id, f"{payment.reference}:paid",
+                    f"M-Pesa paid {payment.amount}, receipt {payment.receipt}.", tone="good",
+                    reference=payment.reference, receipt=payment.receipt, resolved_by=payment.resolved_by or "provider",
+                )  # fmt: skip
+            await disbursements.change(
+                session, request.disbursement_id, stage="posting", paid_minor=paid.minor, receipts=receipts
+            )
+        fineract = await self.connections.fineract(request.partner_id)
+        posted = await fineract.post_disbursal(
+            DisbursalPost(
+                loan_id=request.loan_id,
+                # The client got the net amount; the books take the gross one, unless only a part could be paid.
+                amount=plan.principal if paid == plan.to_pay else paid,
+                paid_on=order.payments[-1].paid_at.astimezone(ZoneInfo(partner.timezone)).date(),
+                payment_type=PAYMENT_TYPE,
+                receipt=fit_receipts(receipts),
+                account=plan.msisdn.digits,
+                external_id=f"kvk-d-{request.disbursement_id}",
+                idempotency_key=f"kvk:d:{request.disbursement_id}:{order.key_number}",
+                note=f"M-Pesa {', '.join(receipts)}",
+            )
+        )
+        return Posted(transaction_id=posted.transaction_id)
+
+
+def amount_to_pay(loan: Loan) -> Money:
+    """What remains after charges due at disbursement, where the server says so, else the approved principal.
+
+    Raises InvalidRequest for a loan that one payout cannot serve."""
+    if loan.multi_disburse:
+        raise InvalidRequest("A loan in several tranches needs an operator.", code="multi_tranche")
+    net = loan.net_disbursal
+    amount = net if net is not None and net.minor > 0 else loan.approved_principal
+    amount.whole_units()
+    return amount
+
+
+def check_product(product: LoanProduct | None, amount: Money) -> LoanProduct:
+    """Raises NotAllowed or LimitExceeded if this product's loans are not ours to pay, or not at this amount."""
+    if product is None or not product.enabled:
+        raise NotAllowed("The loan's product is not enabled for disbursement.", code="product_not_enabled")
+    if amount.currency != product.currency:
+        raise InvalidRequest("The loan is in another currency than its product.", code="currency_differs")
+    if amount.minor < product.min_minor:
+        raise LimitExceeded(f"{amount} is below the product's minimum.", code="below_minimum")
+    if amount.minor > product.max_minor and product.above_maximum == "refuse":
+        raise LimitExceeded(f"{amount} is above the product's maximum.", code="above_maximum")
+    if product.daily_minor is not None and amount.minor > product.daily_minor:
+        raise LimitExceeded(f"{amount} alone is above the product's daily limit.", code="above_daily_limit")
+    return product
+
+
+def split(amount: Money, product: LoanProduct, settings: DarajaSettings) -> tuple[Money, ...]:
+    """The amount in parts that M-Pesa takes and the product allows: full ones first, and no part below M-Pesa's minimum.
+
+    Raises LimitExceeded if a payout is too small, or too large for a product that refuses to split."""
+    smallest = Money.parse(settings.min_payout, amount.currency).minor
+    provider_largest = Money.parse(settings.max_payout, amount.currency).minor
+    largest = min(product.max_minor, provider_largest) // 100 * 100  # whole shillings
+    if amount.minor < smallest:
+        raise LimitExceeded(f"{amount} is below M-Pesa's minimum.", code="below_minimum")
+    if amount.minor <= largest:
+        return (amount,)
+    if product.above_maximum == "refuse" or largest < 2 * smallest:
+        raise LimitExceeded(f"{amount} is above the maximum per transaction.", code="above_maximum")
+    full, rest = divmod(amount.minor, largest)
+    parts = [largest] * full + ([rest] if rest else [])
+    if parts[-1] < smallest:
+        parts[-2] -= smallest - parts[-1]
+        parts[-1] = smallest
+    return tuple(Money(part, amount.currency) for part in parts)
+
+
+def fit_receipts(receipts: list[str]) -> str:
+    """Fineract keeps 50 characters: all receipts if they fit, else the first ones and how many more there are."""
+    joined = ",".join(receipts)
+    if len(joined) <= 50:
+        return joined
+    return f"{','.join(receipts[:4])}+{len(receipts) - 4}"[:50]
+
+
+def _facts(loan: Loan) -> dict[str, Any]:
+    return {"product_id": loan.product_id, "account_no": loan.account_no, "approved_on": loan.approved_on}

@@ -1,0 +1,114 @@
+"""Money out: the instruction is written down before it leaves, and leaves once."""
+
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.connections import Connections
+from core.crypto import CallbackRoute, CallbackSigner
+from core.errors import KivukoError, Rejected, Transient
+from models.messages.connections import AskBalance
+from models.messages.payouts import AskStatus, PayoutAccepted, SendPayout, StatusAsked
+from providers.ports import PayoutOrder, StatusInquiry
+from store import payouts, timeline
+from store.database import Database
+
+
+@dataclass(frozen=True)
+class CallbackUrls:
+    """The addresses that we give to providers; the path says what comes, the signed token to whom."""
+
+    base_url: str
+    signer: CallbackSigner
+
+    def result(self, route: CallbackRoute) -> str:
+        return f"{self.base_url}/cb/{self.signer.sign(route)}/out"
+
+    def timeout(self, route: CallbackRoute) -> str:
+        return f"{self.base_url}/cb/{self.signer.sign(route)}/out-late"
+
+    def status(self, route: CallbackRoute) -> str:
+        return f"{self.base_url}/cb/{self.signer.sign(route)}/ask"
+
+    def balance(self, route: CallbackRoute) -> str:
+        return f"{self.base_url}/cb/{self.signer.sign(route)}/level"
+
+
+@dataclass(frozen=True)
+class Payouts:
+    """Runs on the provider's own queue, whose rate limit holds because nothing here is ever started eagerly."""
+
+    database: Database
+    connections: Connections
+    urls: CallbackUrls
+
+    @activity.defn(name="payouts.send")
+    async def send(self, order: SendPayout) -> PayoutAccepted:
+        """Writes the attempt, commits, sends once. The caller gives it one attempt.
+
+        Raises Rejected or Transient only if it is certain that nothing left; everything else counts as maybe sent.
+        """
+        instruction, reference = order.instruction, order.reference
+        daraja = await self.connections.daraja(instruction.partner_id)  # before the row: nothing can have left yet
+        async with self.database.transaction() as session:
+            await payouts.begin(session, instruction, reference, order.number, order.previous)
+            await timeline.write(
+                session, instruction.workflow_id, f"{reference}:send",
+                f"Sending {instruction.amount} to {instruction.msisdn.masked} by M-Pesa.",
+                reference=reference, attempt=str(order.number),
+            )  # fmt: skip
+        route = CallbackRoute(instruction.workflow_id, reference)
+        try:
+            accepted = await daraja.send(
+                PayoutOrder(
+                    reference=reference,
+                    msisdn=instruction.msisdn,
+                    amount=instruction.amount,
+                    remarks=instruction.remarks,
+                    result_url=self.urls.result(route),
+                    timeout_url=self.urls.timeout(route),
+                )
+            )
+        except KivukoError as error:
+            await self._mark_error(reference, error)
+            raise
+        async with self.database.transaction() as session:
+            await payouts.mark(session, reference, "accepted", provider_reference=accepted.provider_reference)
+        return PayoutAccepted(reference=reference, provider_reference=accepted.provider_reference)
+
+    @activity.defn(name="payouts.ask_status")
+    async def ask_status(self, order: AskStatus) -> StatusAsked:
+        """Asks the provider what became of a reference; the answer comes as a report. If no row of it was ever written
+        it never left, and a fence makes sure that it never will."""
+        instruction, reference = order.instruction, order.reference
+        async with self.database.transaction() as session:
+            if await payouts.fence(session, instruction, reference, order.number):
+                return StatusAsked(never_sent=True)
+            attempt = await payouts.get(session, reference)
+            await timeline.write(
+                session, instruction.workflow_id, f"{reference}:ask",
+                "No final report yet: asking M-Pesa what became of the payout.", tone="warning", reference=reference,
+            )  # fmt: skip
+        daraja = await self.connections.daraja(instruction.partner_id)
+        url = self.urls.status(CallbackRoute(instruction.workflow_id, reference))
+        await daraja.query_status(
+            StatusInquiry(
+                reference=reference,
+                result_url=url,
+                timeout_url=url,
+                provider_reference=attempt.provider_reference if attempt else None,
+            )
+        )
+        return StatusAsked()
+
+    @activity.defn(name="payouts.ask_balance")
+    async def ask_balance(self, order: AskBalance) -> None:
+        """Asks for the balances of the partner's M-Pesa accounts; the answer comes by callback."""
+        daraja = await self.connections.daraja(order.partner_id)
+        url = self.urls.balance(CallbackRoute(f"balance/{order.partner_id}", order.partner_id))
+        await daraja.query_balance(url, url)
+
+    async def _mark_error(self, reference: str, error: KivukoError) -> None:
+        state = "not_sent" if isinstance(error, Transient) else "failed" if isinstance(error, Rejected) else "unknown"
+        async with self.database.transaction() as session:
+            await payouts.mark(session, reference, state, code=error.code, detail=error.detail[:500])

@@ -1,0 +1,75 @@
+"""Picks up what a crash left lying: webhooks that no saga took, claims whose saga never started; checks the books."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlmodel import col, select
+from temporalio import activity
+from temporalio.client import Client
+
+from core.clock import utc_now
+from ledger.balances import open_holds
+from ledger.invariants import violations
+from models.messages.disbursements import BooksChecked, DisbursementRequest, Swept
+from models.tables.disbursements import Disbursement
+from store import cases, inbox
+from store.database import Database
+from temporal.delivery import deliver
+from temporal.starts import start_workflow
+
+_DELIVERY_TIMEOUT = timedelta(seconds=5)
+_UNSTARTED_AFTER = timedelta(seconds=20)
+_AT_MOST = 500
+
+
+@dataclass(frozen=True)
+class Sweeps:
+    database: Database
+    client: Client
+
+    @activity.defn(name="sweeps.sweep")
+    async def sweep(self) -> Swept:
+        """Delivers due inbox items and starts claimed sagas that never started. Harmless beside any other sweep."""
+        async with self.database.transaction() as session:
+            due = await inbox.due(session, limit=_AT_MOST)
+            unstarted = list(
+                await session.exec(
+                    select(Disbursement)
+                    .where(Disbursement.stage == "requested", Disbursement.created_at < utc_now() - _UNSTARTED_AFTER)
+                    .order_by(col(Disbursement.id))
+                    .limit(_AT_MOST)
+                )
+            )
+        for inbox_id in due:
+            await deliver(self.client, self.database, inbox_id, rpc_timeout=_DELIVERY_TIMEOUT)
+        for row in unstarted:
+            await start_workflow(
+                self.client,
+                DisbursementRequest(
+                    disbursement_id=row.id,
+                    partner_id=row.partner_id,
+                    loan_id=row.loan_id,
+                    workflow_id=row.workflow_id,
+                ),
+            )
+        return Swept(delivered=len(due), started=len(unstarted))
+
+    @activity.defn(name="sweeps.check_books")
+    async def check_books(self) -> BooksChecked:
+        """The ledger's invariants, and that every open hold names a living saga; each breach becomes a case."""
+        async with self.database.transaction() as session:
+            breaches = [str(violation) for violation in await violations(session)]
+            holds = await open_holds(session)
+            living = set(
+                await session.exec(select(Disbursement.workflow_id).where(col(Disbursement.ended_at).is_(None)))
+            )
+            breaches += [f"hold {hold.key} names no living saga" for hold in holds if hold.workflow_id not in living]
+            for breach in breaches:
+                await cases.open_case(
+                    session,
+                    key=f"books:{breach}"[:300],
+                    kind="books_do_not_balance",
+                    summary=breach[:500],
+                    evidence={"breach": breach},
+                )
+        return BooksChecked(breaches=len(breaches), open_holds=len(holds))

@@ -1,0 +1,71 @@
+"""Tells a partner about its wallet: too low for a charge, or fallen below the alert, once per crossing."""
+
+from datetime import datetime
+
+from ledger.balances import balance
+from sqlalchemy import update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.clock import utc_now
+from core.errors import InsufficientFunds
+from core.money import Money
+from ledger import chart
+from models.tables.partners import Partner
+from notices.outbox import tell_partner
+from store import partners, timeline
+
+
+async def tell_wallet_short(
+    session: AsyncSession, partner: Partner, workflow_id: str, short: InsufficientFunds
+) -> None:
+    """The saga waits; the partner hears of it once an hour at most, however many loans wait."""
+    wallet = await balance(session, chart.partner_wallet(partner.id, partner.currency))
+    needed = short.extra.get("needed", "more")
+    await timeline.write(
+        session, workflow_id, "waiting_funds",
+        f"The wallet has {wallet.available} available, which is too little for the charges. Waiting for a top-up.",
+        tone="warning",
+    )  # fmt: skip
+    hour: datetime = utc_now().replace(minute=0, second=0, microsecond=0)
+    await tell_partner(
+        session,
+        "wallet_short",
+        key=f"wallet_short:{partner.id}:{hour:%Y%m%d%H}",
+        contacts=await partners.contacts(session, partner.id),
+        partner_id=partner.id,
+        workflow_id=workflow_id,
+        facts={"available": str(wallet.available), "needed": needed},
+    )
+
+
+async def tell_if_low(session: AsyncSession, partner: Partner, workflow_id: str | None) -> None:
+    """One alert when the wallet falls below the partner's threshold; the next only after it was above it again."""
+    available = (await balance(session, chart.partner_wallet(partner.id, partner.currency))).available
+    low = available.minor < partner.low_balance_minor
+    if low == (partner.low_balance_told_at is not None):
+        return
+    now = utc_now()
+    crossed = await session.execute(
+        update(Partner)
+        .where(col(Partner.id) == partner.id, col(Partner.low_balance_told_at).is_(None) == low)
+        .values(low_balance_told_at=now if low else None)
+        .returning(col(Partner.id))
+    )
+    if low and crossed.first() is not None:
+        threshold = Money(partner.low_balance_minor, partner.currency)
+        await tell_partner(
+            session,
+            "low_balance",
+            key=f"low_balance:{partner.id}:{now:%Y%m%d%H%M%S%f}",
+            contacts=await partners.contacts(session, partner.id),
+            partner_id=partner.id,
+            workflow_id=workflow_id,
+            facts={
+                "balance": str(available),
+                "threshold": str(threshold),
+                "recommended": str(
+                    Money(max(threshold.minor * 5 - available.minor, threshold.minor), partner.currency)
+                ),
+            },
+        )

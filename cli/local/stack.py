@@ -1,0 +1,243 @@
+"""Everything that `kivuko up` runs, in order and each part health-checked; stopped in reverse order.
+
+A part that the settings place elsewhere (another `KIVUKO_DATABASE__URL`, a `TEMPORAL_ADDRESS`) is used there and not
+started here.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import httpx
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from cli.local.environment import child_environment, fitted
+from cli.local.ports import PortTaken, ensure_free
+from cli.local.postgres import EmbeddedPostgres
+from cli.local.processes import Child, ProcessGroup, StartFailed
+from cli.local.temporal_server import EmbeddedTemporal
+from core.settings import Database, Settings
+from store.migrate import migrate
+from temporal.client import connect, connection_config
+from temporal.search_attributes import ensure_search_attributes
+
+_WATCH_SECONDS = 1.0
+
+
+class LocalStack:
+    """The stack of one data folder. `on_progress(part, text)` is told of every step, crash and restart.
+
+    `children` are the programs started beside the servers: leave out the simulators to speak to real providers.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        on_progress: Callable[[str, str], None],
+        children: Collection[str] = ("simulators", "workers", "api"),
+    ) -> None:
+        self._settings = settings
+        self._say = on_progress
+        self._children = frozenset(children)
+        self._data = settings.data_dir.absolute()
+        self._logs = self._data / "logs"
+        self._group = ProcessGroup(on_progress)
+        self._keeper: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._postgres: EmbeddedPostgres | None = None
+        self._temporal: EmbeddedTemporal | None = None
+        local = f"127.0.0.1:{settings.temporal.port}"
+        self._temporal_address: str = connection_config(settings)["target_host"]
+        if settings.database.url == Database().url:
+            self._postgres = EmbeddedPostgres(self._data / "postgres", log_file=self._logs / "postgres.log")
+        if self._temporal_address == local:
+            self._temporal = EmbeddedTemporal(
+                self._data / "temporal.db",
+                port=settings.temporal.port,
+                ui_port=settings.temporal.ui_port,
+                namespace=settings.temporal.namespace,
+                retention_days=settings.temporal.retention_days,
+                codec_endpoint=f"http://{settings.api.host}:{settings.api.port}/codec",
+                log_file=self._logs / "temporal.log",
+            )
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Where to look, by name; complete once the stack has started."""
+        settings = self._settings
+        api = f"http://{settings.api.host}:{settings.api.port}"
+        urls = {
+            "api": api,
+            "api documentation": f"{api}/docs",
+            "simulators": f"http://{settings.simulators.host}:{settings.simulators.port}",
+            "temporal": self._temporal_address,
+            "database": self._settings.database.url,
+        }
+        if self._temporal is not None:
+            urls["temporal ui"] = f"http://127.0.0.1:{settings.temporal.ui_port}"
+        return urls
+
+    @property
+    def server_pids(self) -> dict[str, int]:
+        """The embedded servers' process ids, by name."""
+        servers = {"postgres": self._postgres, "temporal": self._temporal}
+        return {name: server.pid for name, server in servers.items() if server is not None and server.alive}
+
+    @property
+    def settings(self) -> Settings:
+        """What the child processes run with: once started, with the database's real URL and every port fitted in."""
+        return self._settings
+
+    async def start(self) -> None:
+        """Raises PortTaken or StartFailed, having stopped again whatever had been started."""
+        self._ensure_ports()
+        self._stopping.clear()
+        try:
+            await self._start_servers()
+            await self._prepare()
+            await self._start_children()
+        except BaseException:
+            await self.stop()
+            raise
+        self._keeper = asyncio.create_task(self._keep_servers_up())
+
+    async def stop(self) -> None:
+        """Stops children, then Temporal, then PostgreSQL. Returns when all have ended. Idempotent."""
+        self._say("stack", "stopping")
+        self._stopping.set()
+        if self._keeper is not None:
+            # Not cancelled: a server that it is just starting again would be left behind.
+            await self._keeper
+            self._keeper = None
+        await self._group.stop()
+        if self._temporal is not None:
+            await self._temporal.stop()
+        if self._postgres is not None:
+            await asyncio.to_thread(self._postgres.stop)
+        self._say("stack", "stopped")
+
+    def _ensure_ports(self) -> None:
+        settings = self._settings
+        ensure_free(settings.api.host, settings.api.port, "KIVUKO_API__PORT")
+        ensure_free(settings.simulators.host, settings.simulators.port, "KIVUKO_SIMULATORS__PORT")
+        ensure_free(settings.simulators.host, settings.simulators.smtp_port, "KIVUKO_SIMULATORS__SMTP_PORT")
+        if self._temporal is not None:
+            ensure_free("127.0.0.1", settings.temporal.port, "KIVUKO_TEMPORAL__PORT")
+            ensure_free("127.0.0.1", settings.temporal.ui_port, "KIVUKO_TEMPORAL__UI_PORT")
+
+    async def _start_servers(self) -> None:
+        database_url = self._settings.database.url
+        if self._postgres is not None:
+            self._say("postgres", "starting")
+            await _to_its_end(self._postgres.start)
+            database_url = self._postgres.url
+            self._say("postgres", "ready")
+        self._settings = fitted(self._settings, database_url)
+        if self._temporal is not None:
+            self._say("temporal", "starting")
+            await self._temporal.start()
+            self._say("temporal", "ready")
+
+    async def _prepare(self) -> None:
+        self._say("migrations", "running")
+        await _to_its_end(partial(migrate, self._settings.database.url))
+        self._say("migrations", "done")
+        self._client = await connect(self._settings)
+        await ensure_search_attributes(self._client, self._client.namespace)
+        self._say("search attributes", "registered")
+
+    async def _start_children(self) -> None:
+        settings = self._settings
+        simulators = f"http://{settings.simulators.host}:{settings.simulators.port}/health"
+        api = f"http://{settings.api.host}:{settings.api.port}/health/ready"
+        for name, healthy, grace in (
+            ("simulators", lambda: _answers(simulators), 10.0),
+            ("workers", self._workers_poll, settings.worker.graceful_shutdown_seconds + 5),
+            ("api", lambda: _answers(api), settings.api.max_wait_seconds + 5),
+        ):
+            if name in self._children:
+                await self._start_child(name, healthy, grace)
+
+    async def _start_child(self, name: str, healthy: Callable[[], Awaitable[bool]], grace: float) -> None:
+        self._say(name, "starting")
+        await self._group.start(
+            Child(
+                name,
+                [sys.executable, "-m", name],
+                self._logs / f"{name}.log",
+                env=child_environment(self._settings, self._temporal_address),
+                healthy=healthy,
+                start_deadline=60.0,
+                stop_grace=grace,
+            )
+        )
+        self._say(name, "ready")
+
+    async def _workers_poll(self) -> bool:
+        """True when Temporal sees somebody polling each of our queues."""
+        queues = [f"kivuko-{name}" for name in self._settings.worker.queues]
+        return all([await _is_polled(self._client, queue) for queue in queues])
+
+    async def _keep_servers_up(self) -> None:
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _WATCH_SECONDS)
+                return
+            try:
+                if self._postgres is not None and not self._postgres.alive:
+                    self._say("postgres", "ended by itself, starting again")
+                    await asyncio.to_thread(self._postgres.start)
+                    self._say("postgres", "ready")
+                if self._temporal is not None and not self._temporal.alive:
+                    self._say("temporal", "ended by itself, starting again")
+                    await self._temporal.start()
+                    self._say("temporal", "ready")
+            except (StartFailed, PortTaken) as error:
+                self._say("stack", str(error))
+
+
+async def _to_its_end(work: Callable[[], None]) -> None:
+    """Runs blocking work in a thread; if cancelled, waits for it first, so that what it started can be stopped."""
+    task = asyncio.create_task(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+async def _answers(url: str) -> bool:
+    async with httpx.AsyncClient(timeout=5) as http:
+        try:
+            return (await http.get(url)).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+
+async def _is_polled(client: Client, queue: str) -> bool:
+    for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
+        )
+        with contextlib.suppress(RPCError):
+            if (await client.workflow_service.describe_task_queue(request)).pollers:
+                return True
+    return False

@@ -1,0 +1,172 @@
+"""The words of the loan disbursement saga."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from core.money import Money
+from core.msisdn import Msisdn
+from models.messages.base import Message
+from models.messages.payouts import Paid
+from models.messages.policies import DisbursementPolicy
+
+Source = Literal["poll", "hook", "api"]
+Stage = Literal[
+    "requested", "waiting_funds", "waiting_limit", "paying", "in_review", "posting", "post_review", "settling",
+    "completed", "refused", "failed", "withdrawn",
+]  # fmt: skip
+Ending = Literal["completed", "refused", "failed", "withdrawn"]
+
+
+class DisbursementRequest(Message):
+    """The saga's input."""
+
+    disbursement_id: str
+    partner_id: str
+    loan_id: int
+    workflow_id: str
+    provider: Literal["daraja"] = "daraja"
+    policy: DisbursementPolicy = DisbursementPolicy()
+
+
+class ChargeLine(Message):
+    """One charge of a disbursement, held before the payout and captured after it."""
+
+    charge: Literal["mpesa_b2c", "processing", "sms"]
+    amount: Money
+    hold_key: str
+    part: int | None = None  # the payout part (from 1) that this charge belongs to; None: to the whole
+
+
+class DisbursementPlan(Message):
+    """What will be paid, as read from Fineract a moment before: the payout may be split into parts by product setting."""
+
+    loan_id: int
+    account_no: str
+    product_name: str
+    client_name: str
+    msisdn: Msisdn
+    parts: tuple[Money, ...]
+    to_pay: Money
+    principal: Money
+    charges: tuple[ChargeLine, ...]
+    first_repayment_on: date | None = None
+
+
+class Reserve(Message):
+    """Re-read the loan, check its limits, hold its charges."""
+
+    request: DisbursementRequest
+
+
+class Release(Message):
+    """Give the charges back and record why nothing was paid."""
+
+    request: DisbursementRequest
+    ending: Ending
+    code: str
+    detail: str
+    failed_reference: str | None = None
+
+
+class PostDisbursal(Message):
+    """Book the payout in Fineract. `key_number` grows when the server's stored failure must not be replayed."""
+
+    request: DisbursementRequest
+    plan: DisbursementPlan
+    payments: tuple[Paid, ...]
+    key_number: int = 1
+
+
+class Posted(Message):
+    transaction_id: int | None = None
+    by_hand: bool = False
+
+
+class Settle(Message):
+    """Capture the charges, close the books of this saga, tell client and partner."""
+
+    request: DisbursementRequest
+    plan: DisbursementPlan
+    payments: tuple[Paid, ...]
+    posted: Posted
+
+
+class NoteProgress(Message):
+    """Something that happened between the steps, for the timeline, the list and (if it needs a person) the case desk."""
+
+    request: DisbursementRequest
+    key: str
+    stage: Stage
+    tone: Literal["info", "good", "warning", "bad"] = "info"
+    text: str
+    code: str | None = None
+    facts: dict[str, str] = {}
+    open_case: Literal["payout_unknown", "payout_contradiction", "payout_partial", "post_failed"] | None = None
+    close_case: bool = False
+    tell_partner: str | None = None  # the notification event, such as "payout_in_review"
+
+
+class DisbursementResult(Message):
+    """The saga's output."""
+
+    ending: Ending
+    code: str | None = None
+    detail: str | None = None
+    receipts: tuple[str, ...] = ()
+    transaction_id: int | None = None
+
+
+class LegStatus(Message):
+    """One payout leg as the saga sees it now; the phone is masked."""
+
+    leg_id: str
+    amount: Money
+    to: str
+    state: str
+    reference: str | None = None
+    receipt: str | None = None
+    attempts: int = 0
+    last_said: str | None = None
+
+
+class DisbursementStatus(Message):
+    """The answer to the query `status`."""
+
+    stage: str
+    waiting_for: str | None = None
+    since: AwareDatetime
+    legs: tuple[LegStatus, ...] = ()
+    reason_code: str | None = None
+    reason: str | None = None
+
+
+class WatchLoans(Message):
+    """The input of one poll of a partner's core-banking system."""
+
+    partner_id: str
+
+
+class LoansWatched(Message):
+    """What one poll saw and did."""
+
+    seen: int = 0
+    started: int = 0
+    already_known: int = 0
+    not_enabled: int = 0
+    product_unknown: int = 0
+
+
+class Swept(Message):
+    """What one sweep picked up."""
+
+    delivered: int = 0
+    started: int = 0
+
+
+class BooksChecked(Message):
+    """What the check of the books found; each breach is a case."""
+
+    breaches: int = 0
+    open_holds: int = 0

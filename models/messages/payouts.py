@@ -1,0 +1,133 @@
+"""The words between a saga's payout leg, its activities, the callbacks and the operators."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from core.money import Money
+from core.msisdn import Msisdn
+from models.messages.base import Message
+
+ReportState = Literal["paid", "failed", "pending", "unclear"]
+ReportSource = Literal["callback", "timeout_notice", "status", "operator"]
+
+
+class PayoutInstruction(Message):
+    """Pay this once. The leg makes references of it: `<leg_id>-a1`, `-a2` …"""
+
+    leg_id: str
+    partner_id: str
+    workflow_id: str
+    provider: Literal["daraja"]
+    msisdn: Msisdn
+    amount: Money
+    remarks: str
+
+
+class PreviousFailure(Message):
+    """What ended the attempt before, so that its row is closed before a new reference is used."""
+
+    reference: str
+    code: str
+    detail: str
+
+
+class SendPayout(Message):
+    """The order to the sending activity."""
+
+    instruction: PayoutInstruction
+    reference: str
+    number: int
+    previous: PreviousFailure | None = None
+
+
+class PayoutAccepted(Message):
+    """The provider queued the instruction; nothing has been paid yet."""
+
+    reference: str
+    provider_reference: str | None = None
+
+
+class AskStatus(Message):
+    """The order to the status activity."""
+
+    instruction: PayoutInstruction
+    reference: str
+    number: int
+
+
+class StatusAsked(Message):
+    """`never_sent`: there was no attempt row, so nothing had left, and the reference is now fenced off for good."""
+
+    never_sent: bool = False
+
+
+class PayoutReport(Message):
+    """What a provider (or an operator, with evidence) says of one attempt. A hint until it fits the instruction."""
+
+    reference: str
+    source: ReportSource
+    state: ReportState
+    code: str
+    detail: str = ""
+    provider_reference: str | None = None
+    receipt: str | None = None
+    amount: Money | None = None
+    party_digits: str | None = None
+    happened_at: AwareDatetime | None = None
+    retriable: bool = False
+    operator_needed: bool = False
+
+
+class ReportTaken(Message):
+    """The saga's answer to a report."""
+
+    effect: Literal["settled", "noted", "agrees", "contradicts"]
+    stage: str
+
+
+class Paid(Message):
+    """The leg's good end."""
+
+    leg_id: str
+    reference: str
+    receipt: str
+    amount: Money
+    paid_at: AwareDatetime
+    resolved_by: str | None = None
+
+
+class Unpaid(Message):
+    """The leg's other end: known not to have happened."""
+
+    leg_id: str
+    code: str
+    detail: str
+    reference: str | None = None
+
+
+class Resolution(Message):
+    """An operator's decision on a payment whose outcome the machine does not know, with the evidence it rests on."""
+
+    decision: Literal["paid", "not_paid", "posted", "partial"]
+    evidence: str = Field(min_length=3, max_length=1000)
+    actor: str
+    reference: str | None = None
+    receipt: str | None = Field(default=None, min_length=3, max_length=40)
+    transaction_id: int | None = None
+    paid_at: AwareDatetime | None = None
+
+
+class RetryNow(Message):
+    """An operator's wish to go on at once instead of at the end of a wait."""
+
+    actor: str
+    note: str = Field(default="", max_length=1000)
+
+
+class CommandTaken(Message):
+    """The saga's answer to a person's command."""
+
+    stage: str
+    at: datetime

@@ -1,0 +1,56 @@
+"""Who may do what, what they already asked for, and what they did."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from models.tables.base import UtcDateTime
+
+
+class ApiKey(SQLModel, table=True):
+    """A key's hash and scopes; the key itself is shown once. `partner_id` NULL: an admin key, for every partner."""
+
+    __tablename__ = "api_keys"
+
+    id: str = Field(primary_key=True)
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    partner_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("partners.id")))
+    scopes: list[str] = Field(sa_column=Column(JSONB, nullable=False))
+    prefix: str = Field(sa_column=Column(Text, nullable=False))
+    hash: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    created_by: str = Field(sa_column=Column(Text, nullable=False))
+    last_used_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    revoked_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """A claimed `Idempotency-Key`: who, which request, its body's hash, and the answer once there is one."""
+
+    __tablename__ = "idempotency_keys"
+
+    principal: str = Field(sa_column=Column(Text, primary_key=True))
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    request: str = Field(sa_column=Column(Text, nullable=False))
+    body_hash: str = Field(sa_column=Column(Text, nullable=False))
+    status: int | None = Field(default=None, sa_column=Column(Integer))
+    answer: Any = Field(default=None, sa_column=Column(JSONB))
+    location: str | None = Field(default=None, sa_column=Column(Text))
+    claimed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class AuditEntry(SQLModel, table=True):
+    """Who did what to what, and how it was before and after. Append-only by trigger; never holds a secret."""
+
+    __tablename__ = "audit_log"
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True))
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    actor: str = Field(sa_column=Column(Text, nullable=False))
+    action: str = Field(sa_column=Column(Text, nullable=False))
+    subject: str = Field(sa_column=Column(Text, nullable=False))
+    before: Any = Field(default=None, sa_column=Column(JSONB))
+    after: Any = Field(default=None, sa_column=Column(JSONB))

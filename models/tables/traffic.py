@@ -1,0 +1,96 @@
+"""What comes in and goes out beside the money: webhooks, calls to providers, messages to people."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from models.tables.base import UtcDateTime
+
+
+class InboxItem(SQLModel, table=True):
+    """A webhook, stored before it is answered. `delivered_at` is set when its saga has taken it, not when it came."""
+
+    __tablename__ = "webhook_inbox"
+    __table_args__ = (
+        UniqueConstraint("provider", "external_id"),
+        Index("ix_webhook_inbox_due", "next_attempt_at", postgresql_where=text("delivered_at IS NULL")),
+        CheckConstraint(
+            "outcome IN ('waiting', 'taken', 'refused', 'redundant', 'contradiction', 'unclaimed')", name="outcome"
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    external_id: str = Field(sa_column=Column(Text, nullable=False))
+    workflow_id: str = Field(sa_column=Column(Text, nullable=False))
+    reference: str = Field(sa_column=Column(Text, nullable=False))
+    body: Any = Field(sa_column=Column(JSONB, nullable=False))
+    report: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    source: str | None = Field(default=None, sa_column=Column(Text))
+    received_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    copies: int = Field(default=1, sa_column=Column(Integer, nullable=False))
+    attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False))
+    next_attempt_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    delivered_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    outcome: str = Field(default="waiting", sa_column=Column(Text, nullable=False))
+
+
+class ProviderExchange(SQLModel, table=True):
+    """One call to a provider, sanitised."""
+
+    __tablename__ = "provider_exchanges"
+    __table_args__ = (
+        Index("ix_provider_exchanges_workflow_id", "workflow_id"),
+        Index("ix_provider_exchanges_started_at", "started_at"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True))
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    operation: str = Field(sa_column=Column(Text, nullable=False))
+    partner_id: str | None = Field(default=None, sa_column=Column(Text))
+    workflow_id: str | None = Field(default=None, sa_column=Column(Text))
+    reference: str | None = Field(default=None, sa_column=Column(Text))
+    method: str = Field(sa_column=Column(Text, nullable=False))
+    url: str = Field(sa_column=Column(Text, nullable=False))
+    request: Any = Field(sa_column=Column(JSONB))
+    response: Any = Field(sa_column=Column(JSONB))
+    status_code: int | None = Field(default=None, sa_column=Column(Integer))
+    outcome: str = Field(sa_column=Column(Text, nullable=False))
+    duration_ms: int = Field(sa_column=Column(Integer, nullable=False))
+    started_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class Notification(SQLModel, table=True):
+    """A message to a person, written in the transaction of the event it tells of (an outbox), sent afterwards."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        CheckConstraint("channel IN ('sms', 'email')", name="channel"),
+        CheckConstraint("state IN ('pending', 'sent', 'failed', 'unclear')", name="state"),
+        Index("ix_notifications_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+        Index("ix_notifications_workflow_id", "workflow_id"),
+    )
+
+    id: str = Field(primary_key=True)
+    key: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    event: str = Field(sa_column=Column(Text, nullable=False))
+    partner_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("partners.id")))
+    workflow_id: str | None = Field(default=None, sa_column=Column(Text))
+    channel: str = Field(sa_column=Column(Text, nullable=False))
+    recipient: str = Field(sa_column=Column(Text, nullable=False))
+    subject: str | None = Field(default=None, sa_column=Column(Text))
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    state: str = Field(default="pending", sa_column=Column(Text, nullable=False))
+    gateway: str | None = Field(default=None, sa_column=Column(Text))
+    message_id: str | None = Field(default=None, sa_column=Column(Text))
+    tried: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False))
+    next_attempt_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    sent_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    delivery: str | None = Field(default=None, sa_column=Column(Text))
+    last_error: str | None = Field(default=None, sa_column=Column(Text))

@@ -1,0 +1,78 @@
+"""What the callback inbox needs of a Daraja body: a stable id, a copy fit for logs, the reply (daraja.md 3.6, 13)."""
+
+import json
+import re
+from typing import Any, Final
+
+from core.crypto import sha256_hex
+from core.errors import Garbled
+from providers.daraja.gateway import text_of
+
+# Sent with HTTP 200 as soon as the body is stored. Daraja sends each callback once, whatever we answer (fact 4).
+CALLBACK_REPLY: Final[dict[str, int | str]] = {"ResultCode": 0, "ResultDesc": "Accepted"}
+
+_PERSONAL: Final = frozenset(
+    {
+        "partyb", "msisdn", "phonenumber", "receiverpartypublicname", "creditpartyname", "debitpartyname",
+        "creditpartypublicname", "debitpartypublicname", "firstname", "middlename", "lastname", "idnumber",
+    }
+)  # fmt: skip
+_SECRET: Final = frozenset({"securitycredential", "password"})
+_PHONE_IN_TEXT = re.compile(r"(?<![0-9A-Za-z])\+?254\d{9}(?![0-9A-Za-z])")
+_URL_SECRET = re.compile(r"(?<=/)[0-9a-f]{32}(?=[/?]|$)")
+
+
+def external_id(kind: str, body: object) -> str:
+    """The inbox's id of a callback: the same for a repeat, another for a contradiction. Holds no phone number.
+
+    `kind` is ours ("result", "timeout", "status", "balance"). Raises Garbled if the body is no object. A notice without
+    any id (v1) is told apart by its callback address, which is made per payment.
+    """
+    if not isinstance(body, dict):
+        raise Garbled("This is not a Daraja callback.")
+    envelope = body.get("Result")
+    fields = envelope if isinstance(envelope, dict) else body
+    originator, conversation, result_type, code, transaction = (
+        text_of(fields.get(key))
+        for key in ("OriginatorConversationID", "ConversationID", "ResultType", "ResultCode", "TransactionID")
+    )
+    if not originator and not conversation:
+        address = text_of(fields.get("ResultURL"))
+        originator = sha256_hex(address or json.dumps(body, sort_keys=True, default=str))[:32]
+    # The type keeps a "more to come" message from hiding the final one.
+    readable = ":".join((kind, originator, conversation, result_type, code, transaction))
+    return readable if len(readable) <= 200 else f"{kind}:{sha256_hex(readable)}"
+
+
+def scrub(body: object) -> Any:
+    """A copy for logs and screens: credentials and URL secrets gone, phone numbers and names masked."""
+    return _scrub(body, "")
+
+
+def _mask(text: str) -> str:
+    """ "25471•••678" of a number, with or without a name after it; nothing of anything else. Masking twice is safe."""
+    first = text.split(" ")[0]
+    return f"{first[:5]}•••{first[-3:]}" if len(first) > 8 and first[:5].isdigit() and first[-3:].isdigit() else "•••"
+
+
+def _scrub(value: Any, key: str) -> Any:
+    word = key.lower()
+    if isinstance(value, dict):
+        # Parameter lists are [{"Key": …, "Value": …}]: the name sits beside the value.
+        named = text_of(value.get("Key"))
+        return {
+            k: _scrub(v, named if k == "Value" and named else str(k))
+            for k, v in value.items()
+            if str(k).lower() not in _SECRET
+        }
+    if isinstance(value, list):
+        return [_scrub(item, key) for item in value]
+    if word in _SECRET:
+        return "•••"
+    if word in _PERSONAL and value:
+        return _mask(str(value))
+    if isinstance(value, str):
+        return _PHONE_IN_TEXT.sub("•••", _URL_SECRET.sub("•••", value))
+    if isinstance(value, int) and _PHONE_IN_TEXT.fullmatch(str(value)):
+        return "•••"
+    return value

@@ -1,0 +1,148 @@
+"""The Apache Fineract / Mifos X client, written by hand: the published OpenAPI document is wrong in places.
+
+Facts: fineract.md.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Self, TypeVar
+
+from core.errors import InvalidRequest, NotAllowed, NotFound
+from providers.fineract.connection import FineractConnection
+from providers.fineract.hooks import ensure_hook
+from providers.fineract.paging import read_all_by_id
+from providers.fineract.payment_types import PaymentTypes
+from providers.fineract.posting import DisbursalPosting
+from providers.fineract.shapes import APPROVED_STATUS, Unreadable, client_of, loan_of, product_of
+from providers.fineract.wire import FineractCredentials
+from providers.ports import (
+    BankClient,
+    CoreBanking,
+    DisbursalPost,
+    DisbursalPosted,
+    Endpoint,
+    ExchangeRecorder,
+    Loan,
+    LoanProduct,
+    forget_exchange,
+)
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# What Kivuko does as this user (fineract.md 1). ALL_FUNCTIONS covers everything, ALL_FUNCTIONS_READ the reads.
+_NEEDED: Final = ("READ_LOAN", "READ_LOANPRODUCT", "READ_CLIENT", "DISBURSE_LOAN")
+
+
+class Fineract(CoreBanking):
+    """One user of one tenant. `endpoint.base_url` is `https://host/fineract-provider/api`. Close it after use."""
+
+    def __init__(
+        self, endpoint: Endpoint, credentials: FineractCredentials, *, recorder: ExchangeRecorder = forget_exchange
+    ) -> None:
+        self._connection = FineractConnection(endpoint, credentials, recorder)
+        self._posting = DisbursalPosting(self._connection, PaymentTypes(self._connection), self.loan)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def products(self) -> list[LoanProduct]:
+        """All loan products of the tenant, those in currencies that Kivuko does not know left out."""
+        rows = await self._connection.read("loan_products.list", "/v1/loanproducts")
+        if not isinstance(rows, list):
+            raise Unreadable("Fineract's answer is not a list of loan products.")
+        return _known(rows, product_of)
+
+    async def approved_loans(self, *, after_id: int = 0, page: int = 100) -> list[Loan]:
+        """All loans that await disbursal and have an id above `after_id`, by id. Holds no phone and no transactions.
+
+        Each row's own state is looked at: servers up to 1.8 ignore `status` and send every loan (fineract.md 4).
+        """
+
+        async def fetch(offset: int, limit: int) -> list[dict[str, Any]]:
+            # Without `limit` the server ignores `offset`, without `orderBy` the order is anybody's (fineract.md 2).
+            wanted = {
+                "status": APPROVED_STATUS,
+                "offset": offset,
+                "limit": limit,
+                "orderBy": "id",
+                "sortOrder": "ASC",
+            }
+            body = await self._connection.read("loans.list", "/v1/loans", wanted)
+            rows = body.get("pageItems") if isinstance(body, dict) else None
+            if not isinstance(rows, list) or not all(isinstance(r, dict) and type(r.get("id")) is int for r in rows):
+                raise Unreadable("Fineract's answer is not a page of loans.")
+            return rows
+
+        loans = _known(await read_all_by_id(fetch, page), loan_of)
+        return [loan for loan in loans if loan.awaiting_disbursal and loan.loan_id > after_id]
+
+    async def loan(self, loan_id: int) -> Loan:
+        """One loan with its disbursals and its next instalment. Raises NotFound also for a loan outside our offices."""
+        # Without `associations` no sub-list comes at all (fineract.md 5).
+        wanted = {"associations": "transactions,repaymentSchedule"}
+        return loan_of(await self._connection.read("loans.read", f"/v1/loans/{loan_id}", wanted))
+
+    async def client(self, client_id: int) -> BankClient:
+        """One borrower. The phone is here and nowhere else: loans carry none (fineract.md 4, 5)."""
+        return client_of(await self._connection.read("clients.read", f"/v1/clients/{client_id}"))
+
+    async def post_disbursal(self, post: DisbursalPost) -> DisbursalPosted:
+        return await self._posting.post(post)
+
+    async def check(self) -> None:
+        """Signs in, looks at the permissions and reads the products.
+
+        Raises NotAllowed ("credentials_refused", "tenant_unknown", "password_expired", "permission_missing" with
+        `extra["permissions"]`), NotFound with field "base_url" if no Fineract answers there, Transient otherwise.
+        """
+        credentials = self._connection.credentials
+        body = {"username": credentials.username, "password": credentials.password}
+        answer = await self._connection.send(
+            "authentication", "/v1/authentication", body, effect="read", secret_answer=True
+        )
+        if answer.json is None and answer.status in (200, 404):
+            raise NotFound("No Fineract answers at this address.", code="no_fineract_here", field="base_url")
+        user = self._connection.understood("authentication", answer)
+        if isinstance(user, dict) and user.get("shouldRenewPassword") is True:
+            raise NotAllowed("Fineract wants this user to renew the password.", code="password_expired")
+        missing = _missing_permissions(user)
+        if missing:
+            detail = "The Fineract user lacks permissions."
+            raise NotAllowed(detail, code="permission_missing", permissions=",".join(missing))
+        await self.products()
+
+    async def register_hook(self, url: str, events: Sequence[tuple[str, str]]) -> int:
+        """The hook's id, made or mended where needed; `events` are pairs such as ("LOAN", "APPROVE").
+
+        `url` must end in a slash and answer a GET. Raises InvalidRequest if Fineract cannot reach it.
+        """
+        return await ensure_hook(self._connection, url, events)
+
+
+def _missing_permissions(user: Any) -> list[str]:
+    held = user.get("permissions") if isinstance(user, dict) else None
+    if not isinstance(held, list):
+        raise Unreadable("Fineract's answer does not name the user's permissions.")
+    if "ALL_FUNCTIONS" in held:
+        return []
+    reads_all = "ALL_FUNCTIONS_READ" in held
+    return [name for name in _NEEDED if name not in held and not (reads_all and name.startswith("READ_"))]
+
+
+def _known(rows: list[Any], shape: Callable[[Any], T]) -> list[T]:
+    """Rows that Kivuko can carry. One loan in a currency that we do not know must not hide all the others."""
+    found = []
+    for row in rows:
+        try:
+            found.append(shape(row))
+        except InvalidRequest as error:
+            logger.warning("Fineract row %s left out: %s", row.get("id"), error.code)
+    return found

@@ -1,0 +1,127 @@
+"""Fineract's JSON as our values. Every function raises `Unreadable` for a body that lacks what must be there.
+
+Facts: fineract.md 3 (products), 4 (rows), 5 (details, clients). Nulls are omitted by the server, so absent means null.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Final, TypeVar
+
+from core.errors import Transient
+from core.money import Money
+from providers.fineract.wire import read_amount, read_date
+from providers.ports import BankClient, Loan, LoanDisbursal, LoanProduct
+
+APPROVED_STATUS: Final = 200
+_DISBURSEMENT: Final = 1
+
+T = TypeVar("T")
+
+
+class Unreadable(Transient):
+    """A read brought JSON that is not the protocol's. Nothing was changed by it; it may be read again."""
+
+    default_code = "garbled_read"
+
+
+def loan_of(row: Any) -> Loan:
+    """From a list row or from details; `disbursals` and `next_repayment_on` are filled if their associations came.
+
+    Raises InvalidRequest for a currency that Kivuko does not know.
+    """
+    return _shaped("a loan", row, _loan)
+
+
+def product_of(row: Any) -> LoanProduct:
+    """Raises InvalidRequest for a currency that Kivuko does not know."""
+    return _shaped("a loan product", row, _product)
+
+
+def client_of(body: Any) -> BankClient:
+    return _shaped("a client", body, _client)
+
+
+def _shaped(what: str, body: Any, shape: Callable[[dict[str, Any]], T]) -> T:
+    try:
+        return shape(body)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Unreadable(f"Fineract's answer is not {what} as the protocol has it.") from None
+
+
+def _loan(row: dict[str, Any]) -> Loan:
+    currency, status, timeline = row["currency"]["code"], row["status"], row.get("timeline") or {}
+    approved = read_amount(row.get("approvedPrincipal", row.get("principal")), currency)
+    if approved is None:
+        raise ValueError("a loan without a principal")
+    return Loan(
+        loan_id=_id(row["id"]),
+        account_no=str(row.get("accountNo", "")),
+        product_id=_id(row["loanProductId"]),
+        product_name=str(row.get("loanProductName", "")),
+        client_id=None if row.get("clientId") is None else _id(row["clientId"]),
+        client_name=str(row.get("clientName", "")),
+        status=str(status["code"]),
+        awaiting_disbursal=status["id"] == APPROVED_STATUS and status.get("waitingForDisbursal") is True,
+        active=status.get("active") is True,
+        approved_principal=approved,
+        net_disbursal=read_amount(row.get("netDisbursalAmount"), currency),
+        approved_on=read_date(timeline.get("approvedOnDate")),
+        expected_disbursement_on=read_date(timeline.get("expectedDisbursementDate")),
+        multi_disburse=row.get("multiDisburseLoan") is True,
+        disbursals=tuple(_disbursals(row.get("transactions") or [], currency)),
+        next_repayment_on=_next_repayment((row.get("repaymentSchedule") or {}).get("periods") or []),
+    )
+
+
+def _disbursals(transactions: list[dict[str, Any]], currency: str) -> list[LoanDisbursal]:
+    found = []
+    for item in transactions:
+        kind = item["type"]
+        if kind.get("id") != _DISBURSEMENT and kind.get("disbursement") is not True:
+            continue
+        amount = read_amount(item["amount"], currency)
+        found.append(
+            LoanDisbursal(
+                transaction_id=_id(item["id"]),
+                amount=amount if amount is not None else Money.zero(currency),
+                external_id=item.get("externalId"),
+                receipt=(item.get("paymentDetailData") or {}).get("receiptNumber"),
+                reversed=item.get("manuallyReversed") is True or item.get("reversedOnDate") is not None,
+            )
+        )
+    return found
+
+
+def _next_repayment(periods: list[dict[str, Any]]) -> date | None:
+    """The first instalment that is not paid. The disbursement itself is a row too, without a `period` number."""
+    due = [read_date(row["dueDate"]) for row in periods if row.get("period") and row.get("complete") is not True]
+    return min((day for day in due if day is not None), default=None)
+
+
+def _product(row: dict[str, Any]) -> LoanProduct:
+    currency = row["currency"]["code"]
+    return LoanProduct(
+        product_id=_id(row["id"]),
+        name=str(row["name"]),
+        currency=currency,
+        active=row.get("status", "loanProduct.active") == "loanProduct.active",
+        min_principal=read_amount(row.get("minPrincipal"), currency),
+        max_principal=read_amount(row.get("maxPrincipal"), currency),
+        multi_disburse=row.get("multiDisburseLoan") is True,
+    )
+
+
+def _client(body: dict[str, Any]) -> BankClient:
+    phone = body.get("mobileNo")  # free text as a person typed it; absent if there is none (fineract.md 5)
+    return BankClient(
+        client_id=_id(body["id"]),
+        name=str(body.get("displayName", "")),
+        phone=str(phone).strip() or None if phone is not None else None,
+        active=body.get("active") is True,
+    )
+
+
+def _id(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError("an id is a whole number")
+    return value

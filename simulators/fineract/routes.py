@@ -1,0 +1,213 @@
+"""A simulated Apache Fineract, at `/fineract-provider/api/v1/…` and, shorter, at `/v1/…`.
+
+Staff's side: `POST /simulator/{tenants,clients,loans}` (seeding.py). Faults: disbursing.py, listing.py, hooks.py, and
+  fineract.read    down, slow (options.seconds, 3), html, unauthorized      (facts tenant, what, loan_id)
+  fineract.client  phone_missing, phone_malformed                            (facts tenant, client_id)
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from simulators.fineract.catalogue import Catalogue
+from simulators.fineract.commands import Commands
+from simulators.fineract.disbursing import LoanCommands
+from simulators.fineract.hooks import Hooks
+from simulators.fineract.listing import Listing
+from simulators.fineract.loans import Loans
+from simulators.fineract.replies import Problem, html, invalid, malformed_json, not_found, problem, reply
+from simulators.fineract.seeding import seeding_routes
+from simulators.fineract.tenants import Caller, Tenants, unauthorized
+from simulators.fineract.transitions import Transitions
+from simulators.world import World
+
+_BASES: Final = ("/fineract-provider/api/v1", "/v1")
+
+Handler = Callable[[Request, Caller], Awaitable[Any]]
+
+
+def fineract_routes(world: World) -> APIRouter:
+    router = APIRouter()
+    tenants, catalogue, hooks = Tenants(world), Catalogue(world), Hooks(world)
+    loans = Loans(world, catalogue)
+    transitions = Transitions(loans, catalogue)
+    listing = Listing(world, loans, transitions)
+    loan_commands = LoanCommands(world, loans, transitions, Commands(world, hooks))
+    world.faults.declare("fineract.read", "down", "slow", "html", "unauthorized")
+    world.faults.declare("fineract.client", "phone_missing", "phone_malformed")
+    router.include_router(seeding_routes(world, tenants, catalogue, loans, hooks))
+
+    async def read_fault(request: Request, caller: Caller, what: str) -> Response | None:
+        facts = {"tenant": caller.tenant, "what": what}
+        if what == "loan":
+            facts["loan_id"] = request.path_params["number"]
+        fault = world.faults.next("fineract.read", **facts)
+        if fault is None:
+            return None
+        if fault.action == "slow":
+            await asyncio.sleep(float(fault.options.get("seconds", 3)))
+            return None
+        if fault.action == "unauthorized":
+            raise unauthorized(request)
+        return html(503, "503 Service Unavailable") if fault.action == "down" else html(200, "Maintenance")
+
+    def serve(method: str, path: str, what: str) -> Callable[[Handler], Handler]:
+        """Registers a handler under both bases; its result is answered as JSON unless it is a Response."""
+
+        def register(handler: Handler) -> Handler:
+            async def endpoint(request: Request) -> Response:
+                try:
+                    caller = tenants.caller(request)
+                    if method == "GET" and (broken := await read_fault(request, caller, what)) is not None:
+                        return broken
+                    result = await handler(request, caller)
+                except Problem as refusal:
+                    return refusal.response()
+                return result if isinstance(result, Response) else reply(result)
+
+            for base in _BASES:
+                router.add_api_route(base + path, endpoint, methods=[method], include_in_schema=False)
+            return handler
+
+        return register
+
+    async def authenticate(request: Request) -> Response:
+        """Needs the tenant, not the Basic header."""
+        try:
+            settings, body = tenants.of(request), await body_of(request)
+            username, password = str(body.get("username", "")), str(body.get("password", ""))
+            if not tenants.knows(settings, username, password):
+                raise problem(401, "error.msg.not.authenticated")
+        except Problem as refusal:
+            return refusal.response()
+        user = settings["users"][username]
+        return reply({"username": username, "userId": 1, "authenticated": True, "officeId": 1,
+                      "officeName": "Head Office", "base64EncodedAuthenticationKey": "c2ltdWxhdGVk",
+                      "roles": [], "permissions": user["permissions"], "shouldRenewPassword": False})  # fmt: skip
+
+    for base in _BASES:
+        router.add_api_route(f"{base}/authentication", authenticate, methods=["POST"], include_in_schema=False)
+
+    # ----------------------------------------------------------------------------------------------------------- loans
+
+    @serve("GET", "/loans", "loans")
+    async def list_loans(request: Request, caller: Caller) -> Any:
+        caller.must("READ_LOAN")
+        return listing.page(caller.tenant, request.query_params)
+
+    @serve("GET", "/loans/{number}", "loan")
+    async def read_loan(request: Request, caller: Caller) -> Any:
+        caller.must("READ_LOAN")
+        loan = loans.get(caller.tenant, number_of(request, "error.msg.loan.id.invalid"))
+        return loans.details(loan, request.query_params.get("associations", "").split(","))
+
+    @serve("POST", "/loans/{number}", "loan")
+    async def command_loan(request: Request, caller: Caller) -> Any:
+        number = number_of(request, "error.msg.loan.id.invalid")
+        return await loan_commands.run(request, caller, number, await body_of(request))
+
+    # ------------------------------------------------------------------------------------- products, clients, settings
+
+    @serve("GET", "/loanproducts", "products")
+    async def list_products(request: Request, caller: Caller) -> Any:
+        caller.must("READ_LOANPRODUCT")
+        return catalogue.products()
+
+    @serve("GET", "/loanproducts/{number}", "products")
+    async def read_product(request: Request, caller: Caller) -> Any:
+        caller.must("READ_LOANPRODUCT")
+        return catalogue.product(number_of(request, "error.msg.loanproduct.id.invalid"))
+
+    @serve("GET", "/clients/{number}", "client")
+    async def read_client(request: Request, caller: Caller) -> Any:
+        caller.must("READ_CLIENT")
+        body = catalogue.client_details(caller.tenant, number_of(request, "error.msg.client.id.invalid"))
+        fault = world.faults.next("fineract.client", tenant=caller.tenant, client_id=str(body["id"]))
+        if fault:
+            body["mobileNo"] = None if fault.action == "phone_missing" else "07 twelve 34"
+        return body
+
+    @serve("GET", "/paymenttypes", "payment_types")
+    async def list_payment_types(request: Request, caller: Caller) -> Any:
+        return catalogue.payment_types(caller.tenant)
+
+    @serve("POST", "/paymenttypes", "payment_types")
+    async def make_payment_type(request: Request, caller: Caller) -> Any:
+        caller.must("CREATE_PAYMENTTYPE")
+        body = await body_of(request)
+        unknown = sorted(set(body) - {"name", "description", "isCashPayment", "position"})
+        if unknown or not body.get("name"):
+            raise invalid(*(("error.msg.parameter.unsupported", name) for name in unknown or ["name"]))
+        number = catalogue.make_payment_type(
+            caller.tenant, str(body["name"]), cash=body.get("isCashPayment") is True, position=body.get("position", 1)
+        )
+        return {"resourceId": number}
+
+    @serve("DELETE", "/paymenttypes/{number}", "payment_types")
+    async def delete_payment_type(request: Request, caller: Caller) -> Any:
+        number = number_of(request, "error.msg.payment.type.invalid")
+        catalogue.delete_payment_type(caller.tenant, number)
+        return {"resourceId": number}
+
+    @serve("GET", "/businessdate", "business_date")
+    async def read_business_date(request: Request, caller: Caller) -> Any:
+        """Empty unless the tenant has switched its business date on."""
+        if not caller.settings.get("businessDate"):
+            return []
+        return [{"description": "Business Date", "type": "BUSINESS_DATE", "date": caller.business_date}]
+
+    @serve("GET", "/offices", "offices")
+    async def list_offices(request: Request, caller: Caller) -> Any:
+        return [{"id": 1, "name": "Head Office", "nameDecorated": "Head Office", "externalId": "1",
+                 "openingDate": [2009, 1, 1], "hierarchy": "."}]  # fmt: skip
+
+    # ----------------------------------------------------------------------------------------------------------- hooks
+
+    @serve("GET", "/hooks", "hooks")
+    async def list_hooks(request: Request, caller: Caller) -> Any:
+        return hooks.all(caller.tenant)
+
+    @serve("POST", "/hooks", "hooks")
+    async def make_hook(request: Request, caller: Caller) -> Any:
+        return {"resourceId": await hooks.make(caller.tenant, await body_of(request))}
+
+    @serve("GET", "/hooks/{number}", "hooks")
+    async def read_hook(request: Request, caller: Caller) -> Any:
+        return hooks.get(caller.tenant, number_of(request, "error.msg.hook.identifier.not.found"))
+
+    @serve("PUT", "/hooks/{number}", "hooks")
+    async def change_hook(request: Request, caller: Caller) -> Any:
+        number = number_of(request, "error.msg.hook.identifier.not.found")
+        await hooks.change(caller.tenant, number, await body_of(request))
+        return {"resourceId": number}
+
+    @serve("DELETE", "/hooks/{number}", "hooks")
+    async def delete_hook(request: Request, caller: Caller) -> Any:
+        number = number_of(request, "error.msg.hook.identifier.not.found")
+        hooks.delete(caller.tenant, number)
+        return {"resourceId": number}
+
+    return router
+
+
+async def body_of(request: Request) -> dict[str, Any]:
+    """The JSON object of a command; an empty body is an empty object."""
+    text = await request.body()
+    try:
+        body = json.loads(text or b"{}")
+    except ValueError:
+        raise malformed_json() from None
+    if not isinstance(body, dict):
+        raise malformed_json()
+    return body
+
+
+def number_of(request: Request, code: str) -> int:
+    text = str(request.path_params["number"])
+    if not text.isdecimal():
+        raise not_found(code)
+    return int(text)

@@ -1,0 +1,173 @@
+"""Disbursements: claimed before their saga starts, kept in step with it, listed from here and never from Temporal."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.clock import utc_now
+from core.errors import Conflict
+from core.ids import DISBURSEMENT, new_id
+from models.tables.disbursements import UNPAID_ENDS, Disbursement, SagaEvent
+from store import timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A loan's living disbursement; `created` if this call made it."""
+
+    disbursement_id: str
+    workflow_id: str
+    round: int
+    created: bool
+
+
+def workflow_id_of(partner_id: str, loan_id: int, round_: int) -> str:
+    """`loan-disbursement/<partner>/<loan>`; a loan that ended unpaid and is tried anew gets `….2`, `….3`."""
+    return f"loan-disbursement/{partner_id}/{loan_id}" + (f".{round_}" if round_ > 1 else "")
+
+
+async def claim(
+    session: AsyncSession,
+    *,
+    partner_id: str,
+    loan_id: int,
+    currency: str,
+    source: str,
+    requested_by: str,
+    again_after: frozenset[str],
+) -> Claim:
+    """The one living disbursement of a loan, made if there is none. Safe under any number of simultaneous callers:
+    the partial unique index decides, and everyone gets the winner's.
+
+    A loan whose last disbursement ended in one of `again_after` ("failed", or "withdrawn:loan_not_approved") gets a new
+    round; one that ended otherwise unpaid raises Conflict (code "ended_unpaid"); one that was paid is returned as it is.
+    """
+    for _ in range(3):  # a row may end between our insert and our read; then there is room for a new one
+        last = (
+            await session.exec(
+                select(Disbursement)
+                .where(Disbursement.partner_id == partner_id, Disbursement.loan_id == loan_id)
+                .order_by(col(Disbursement.round).desc())
+                .limit(1)
+            )
+        ).first()
+        if last is not None and last.stage not in UNPAID_ENDS:
+            return Claim(last.id, last.workflow_id, last.round, created=False)
+        if last is not None and not again_after & {last.stage, f"{last.stage}:{last.reason_code}"}:
+            raise Conflict(
+                f"The loan's last disbursement ended as {last.stage} ({last.reason_code}).",
+                code="ended_unpaid",
+                disbursement_id=last.id,
+            )
+        round_ = last.round + 1 if last else 1
+        now = utc_now()
+        disbursement_id, workflow_id = new_id(DISBURSEMENT), workflow_id_of(partner_id, loan_id, round_)
+        row = {
+            "id": disbursement_id,
+            "partner_id": partner_id,
+            "loan_id": loan_id,
+            "round": round_,
+            "workflow_id": workflow_id,
+            "source": source,
+            "requested_by": requested_by,
+            "stage": "requested",
+            "currency": currency,
+            "paid_minor": 0,
+            "receipts": [],
+            "created_at": now,
+            "updated_at": now,
+        }
+        made = await session.execute(
+            insert(Disbursement).values(row).on_conflict_do_nothing().returning(col(Disbursement.id))
+        )
+        if made.first() is not None:
+            await timeline.write(session, workflow_id, "requested", f"Requested by {source}.", source=source)
+            return Claim(disbursement_id, workflow_id, round_, created=True)
+    raise Conflict("The loan's disbursement is changing hands; try again.", code="claim_contended")
+
+
+async def get(session: AsyncSession, disbursement_id: str) -> Disbursement | None:
+    return await session.get(Disbursement, disbursement_id)
+
+
+async def lock_living(session: AsyncSession, disbursement_id: str) -> Disbursement | None:
+    """The row, locked until the transaction ends; None once it has ended. A step that was believed dead and wakes up
+    after its saga's end finds None and does nothing."""
+    found = await session.exec(
+        select(Disbursement)
+        .where(Disbursement.id == disbursement_id, col(Disbursement.ended_at).is_(None))
+        .with_for_update()
+    )
+    return found.first()
+
+
+async def page(
+    session: AsyncSession,
+    *,
+    partner_id: str | None = None,
+    stage: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+) -> list[Disbursement]:
+    """Newest first; `before` is the id of the last row of the page before."""
+    query = select(Disbursement).order_by(col(Disbursement.id).desc()).limit(limit)
+    if partner_id:
+        query = query.where(Disbursement.partner_id == partner_id)
+    if stage:
+        query = query.where(Disbursement.stage == stage)
+    if before:
+        query = query.where(col(Disbursement.id) < before)
+    return list(await session.exec(query))
+
+
+async def events(session: AsyncSession, workflow_id: str) -> list[SagaEvent]:
+    return await timeline.read(session, workflow_id)
+
+
+async def known_loans(session: AsyncSession, partner_id: str, loan_ids: list[int]) -> dict[int, str]:
+    """The stage of the last round of each of these loans that has one."""
+    found = await session.exec(
+        select(Disbursement.loan_id, Disbursement.stage)
+        .where(Disbursement.partner_id == partner_id, col(Disbursement.loan_id).in_(loan_ids))
+        .order_by(col(Disbursement.round))
+    )
+    return dict(found.all())
+
+
+async def waiting_for_funds(session: AsyncSession, partner_id: str) -> list[str]:
+    """Workflow ids of the sagas that wait for money in this partner's wallet."""
+    found = await session.exec(
+        select(Disbursement.workflow_id).where(
+            Disbursement.partner_id == partner_id, Disbursement.stage == "waiting_funds"
+        )
+    )
+    return list(found)
+
+
+async def paid_out_on(session: AsyncSession, partner_id: str, product_id: int, day: date, *, without: str) -> int:
+    """Minor units promised or paid on a day under a product, without one disbursement (the one that asks)."""
+    total = await session.exec(
+        select(func.coalesce(func.sum(Disbursement.amount_minor), 0)).where(
+            Disbursement.partner_id == partner_id,
+            Disbursement.product_id == product_id,
+            Disbursement.reserved_on == day,
+            col(Disbursement.stage).not_in([*UNPAID_ENDS, "waiting_funds", "waiting_limit"]),
+            Disbursement.id != without,
+        )
+    )
+    return int(total.one() or 0)
+
+
+async def change(session: AsyncSession, disbursement_id: str, *, ended: bool = False, **values: Any) -> None:
+    """Sets columns of a living disbursement; an ended one is left as it is, so that a late write changes nothing."""
+    now: datetime = utc_now()
+    await session.execute(
+        update(Disbursement)
+        .where(col(Disbursement.id) == disbursement_id, col(Disbursement.ended_at).is_(None))
+        .values(updated_at=now, **({"ended_at": now} if ended else {}), **values)
+    )

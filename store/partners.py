@@ -1,0 +1,62 @@
+"""Reading what a saga must know of a partner: who it is, how to reach its systems, its products, whom to tell."""
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.errors import NotAllowed, NotFound
+from models.tables.partners import Connection, Contact, LoanProduct, Partner
+
+
+async def get(session: AsyncSession, partner_id: str) -> Partner:
+    """Raises NotFound."""
+    partner = await session.get(Partner, partner_id)
+    if partner is None:
+        raise NotFound("No partner has that id.", field="partner_id")
+    return partner
+
+
+async def active(session: AsyncSession, partner_id: str) -> Partner:
+    """Raises NotFound, or NotAllowed for a suspended partner."""
+    partner = await get(session, partner_id)
+    if partner.status != "active":
+        raise NotAllowed("The partner is suspended.", code="partner_suspended")
+    return partner
+
+
+async def connection(session: AsyncSession, partner_id: str, provider: str) -> Connection:
+    """Raises NotFound if the partner has none for this provider."""
+    found = await session.exec(
+        select(Connection).where(Connection.partner_id == partner_id, Connection.provider == provider)
+    )
+    row = found.first()
+    if row is None:
+        raise NotFound(f"The partner has no {provider} connection.", code="no_connection", field=provider)
+    return row
+
+
+async def set_connection_status(
+    session: AsyncSession, partner_id: str, provider: str, status: str, detail: str | None
+) -> None:
+    row = await connection(session, partner_id, provider)
+    row.status, row.check_detail = status, detail
+    session.add(row)
+
+
+async def contacts(session: AsyncSession, partner_id: str) -> list[Contact]:
+    found = await session.exec(select(Contact).where(Contact.partner_id == partner_id).order_by(Contact.id))
+    return list(found)
+
+
+async def product(
+    session: AsyncSession, partner_id: str, product_id: int, *, for_update: bool = False
+) -> LoanProduct | None:
+    """`for_update` lets one saga at a time count against the product's daily limit."""
+    query = select(LoanProduct).where(LoanProduct.partner_id == partner_id, LoanProduct.product_id == product_id)
+    return (await session.exec(query.with_for_update() if for_update else query)).first()
+
+
+async def products(session: AsyncSession, partner_id: str) -> list[LoanProduct]:
+    found = await session.exec(
+        select(LoanProduct).where(LoanProduct.partner_id == partner_id).order_by(col(LoanProduct.product_id))
+    )
+    return list(found)

@@ -1,0 +1,124 @@
+"""Starts sagas and wakes waiting ones: the row in PostgreSQL first, then the workflow under its business id."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from temporalio.client import Client
+from temporalio.common import (
+    Priority,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from models.messages.disbursements import DisbursementRequest, Source
+from models.messages.policies import DEFAULT_DISBURSEMENT_POLICY, DisbursementPolicy
+from store import disbursements, partners
+from store.database import Database
+from temporal.queues import FLOWS_QUEUE
+from temporal.search_attributes import PARTNER, PROVIDER, STAGE
+
+log = structlog.get_logger()
+
+# A loan that ended unpaid is tried anew by itself only if the reason has since gone away in Fineract or in our settings;
+# a person may try any of them again.
+AGAIN_BY_ITSELF: Final = frozenset(
+    {"withdrawn:loan_not_approved", "withdrawn:disbursed_elsewhere", "refused:product_not_enabled"}
+)
+AGAIN_BY_PERSON: Final = frozenset({"withdrawn", "refused", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A loan's disbursement; `created` if this call made it."""
+
+    disbursement_id: str
+    workflow_id: str
+    created: bool
+
+
+async def start_disbursement(
+    client: Client,
+    database: Database,
+    *,
+    partner_id: str,
+    loan_id: int,
+    source: Source,
+    requested_by: str,
+    policy: DisbursementPolicy | None = None,
+) -> Started:
+    """One saga per loan, however many callers and channels ask (P1, A3). Safe to call again at any point: a crash after
+    the claim leaves a `requested` row, which the next call or the sweep starts.
+
+    Raises NotFound or NotAllowed (partner), Conflict (code "ended_unpaid": its last saga ended and may not be repeated by
+    this source). A Temporal that cannot be reached is only logged: the claim stands and is started later.
+    """
+    async with database.transaction() as session:
+        partner = await partners.active(session, partner_id)
+        claim = await disbursements.claim(
+            session,
+            partner_id=partner_id,
+            loan_id=loan_id,
+            currency=partner.currency,
+            source=source,
+            requested_by=requested_by,
+            again_after=AGAIN_BY_PERSON if source == "api" else AGAIN_BY_ITSELF,
+        )
+        row = await disbursements.get(session, claim.disbursement_id)
+    if row is not None and row.stage == "requested":
+        request = DisbursementRequest(
+            disbursement_id=claim.disbursement_id,
+            partner_id=partner_id,
+            loan_id=loan_id,
+            workflow_id=claim.workflow_id,
+            policy=policy or DEFAULT_DISBURSEMENT_POLICY,
+        )
+        try:
+            await start_workflow(client, request)
+        except RPCError as error:
+            log.warning("saga_not_started_yet", workflow_id=claim.workflow_id, status=error.status.name)
+    return Started(claim.disbursement_id, claim.workflow_id, claim.created)
+
+
+async def start_workflow(client: Client, request: DisbursementRequest) -> None:
+    """Starts the saga of a claimed row, unless it runs or ran already."""
+    with suppress(WorkflowAlreadyStartedError):
+        await client.start_workflow(
+            "LoanDisbursement",
+            request,
+            id=request.workflow_id,
+            task_queue=FLOWS_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"Loan {request.loan_id}",
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(STAGE, "requested"),
+                    SearchAttributePair(PARTNER, request.partner_id),
+                    SearchAttributePair(PROVIDER, request.provider),
+                ]
+            ),
+            # A large lender's backlog must not make a small one wait.
+            priority=Priority(fairness_key=request.partner_id),
+        )
+
+
+async def tell_waiting_sagas(client: Client, database: Database, partner_id: str) -> int:
+    """Hints to the sagas that wait for money that some has come; each looks for itself. Returns how many were told."""
+    async with database.transaction() as session:
+        waiting = await disbursements.waiting_for_funds(session, partner_id)
+
+    async def tell(workflow_id: str) -> None:
+        # A hint may be lost: the saga looks again by itself.
+        with suppress(RPCError):
+            await client.get_workflow_handle(workflow_id).signal("wallet_credited")
+
+    for first in range(0, len(waiting), 20):
+        await asyncio.gather(*(tell(workflow_id) for workflow_id in waiting[first : first + 20]))
+    return len(waiting)

@@ -1,0 +1,130 @@
+"""The local stack as a whole: it comes up in order, mends itself, goes down completely and remembers everything."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import psycopg
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+
+from cli.local.ports import PortTaken, free_port
+from cli.local.stack import LocalStack
+from core.settings import Settings
+from temporal.client import connect
+from tests.support.folders import quick_folder
+from tests.support.waiting import eventually
+
+
+class Progress:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, part: str, text: str) -> None:
+        self.lines.append(f"{part}: {text}")
+
+
+@pytest.fixture
+def progress() -> Progress:
+    return Progress()
+
+
+@pytest.fixture
+def stack_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    for name in ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"):
+        monkeypatch.delenv(name, raising=False)
+    with quick_folder() as folder:
+        yield Settings.model_validate(
+            {
+                "data_dir": folder / ".kivuko",
+                "api": {"port": free_port()},
+                "simulators": {"port": free_port(), "smtp_port": free_port()},
+                "temporal": {"port": free_port(), "ui_port": free_port()},
+            }
+        )
+
+
+def _our_processes(data_dir: Path) -> list[int]:
+    """Every process whose command line names this data folder."""
+    needle = str(data_dir)
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "status"])
+        if any(needle in part for part in process.info["cmdline"] or ()) and process.info["status"] != "zombie"
+    ]
+
+
+async def test_a_second_run_finds_what_the_first_one_left(stack_settings: Settings, progress: Progress) -> None:
+    stack = LocalStack(stack_settings, on_progress=progress, children=["simulators"])
+    async with stack:
+        assert progress.lines == [
+            "postgres: starting",
+            "postgres: ready",
+            "temporal: starting",
+            "temporal: ready",
+            "migrations: running",
+            "migrations: done",
+            "search attributes: registered",
+            "simulators: starting",
+            "simulators: ready",
+        ]
+        with psycopg.connect(stack.urls["database"], autocommit=True) as connection:
+            connection.execute("CREATE TABLE remembered (id int)")
+        await (await connect(stack.settings)).start_workflow("Anything", id="remembered", task_queue="nobody-polls")
+        assert httpx.get(stack.urls["simulators"] + "/health").status_code == 200
+        assert httpx.get(stack.urls["temporal ui"], follow_redirects=True).status_code == 200
+    assert _our_processes(stack_settings.data_dir) == []
+    async with stack:
+        with psycopg.connect(stack.urls["database"]) as connection:
+            connection.execute("SELECT * FROM remembered")
+        found = await (await connect(stack.settings)).get_workflow_handle("remembered").describe()
+        assert found.status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_killed_servers_come_back_with_their_data(stack_settings: Settings, progress: Progress) -> None:
+    async with LocalStack(stack_settings, on_progress=progress, children=[]) as stack:
+        with psycopg.connect(stack.urls["database"], autocommit=True) as connection:
+            connection.execute("CREATE TABLE remembered (id int)")
+        await (await connect(stack.settings)).start_workflow("Anything", id="remembered", task_queue="nobody-polls")
+        progress.lines.clear()
+        for process in stack.server_pids.values():
+            os.kill(process, signal.SIGKILL)
+        await eventually(lambda: [line for line in progress.lines if line.endswith("ready")][1:])
+        assert [line.split(":")[0] for line in progress.lines if "ended by itself" in line] == ["postgres", "temporal"]
+        with psycopg.connect(stack.urls["database"]) as connection:
+            connection.execute("SELECT * FROM remembered")
+        found = await (await connect(stack.settings)).get_workflow_handle("remembered").describe()
+        assert found.status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_a_taken_port_stops_the_start_before_anything_runs(stack_settings: Settings, progress: Progress) -> None:
+    with (
+        socket.create_server(("127.0.0.1", stack_settings.simulators.smtp_port)),
+        pytest.raises(PortTaken, match="KIVUKO_SIMULATORS__SMTP_PORT"),
+    ):
+        await LocalStack(stack_settings, on_progress=progress).start()
+    assert progress.lines == []
+    assert not stack_settings.data_dir.exists()
+
+
+async def test_a_failed_start_leaves_nothing_running(stack_settings: Settings, progress: Progress) -> None:
+    (stack_settings.data_dir / "simulators.db").mkdir(parents=True)  # a folder where its file should be
+    with pytest.raises(Exception, match="simulators ended with code 1"):
+        await LocalStack(stack_settings, on_progress=progress, children=["simulators"]).start()
+    assert progress.lines[-1] == "stack: stopped"
+    assert _our_processes(stack_settings.data_dir) == []
+
+
+async def test_a_database_elsewhere_is_used_and_not_started(
+    stack_settings: Settings, database_url: str, progress: Progress
+) -> None:
+    elsewhere = stack_settings.model_copy(
+        update={"database": stack_settings.database.model_copy(update={"url": database_url})}
+    )
+    async with LocalStack(elsewhere, on_progress=progress, children=[]) as stack:
+        assert stack.urls["database"] == database_url
+    assert not any(line.startswith("postgres") for line in progress.lines)

@@ -1,0 +1,97 @@
+"""Real servers for all tests: PostgreSQL and Temporal from the wheels, started once a session and only if asked for."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from cli.local.postgres import EmbeddedPostgres
+from core.settings import Security, Settings
+from store.database import Database
+from tests.support.databases import database_from, make_template
+from tests.support.folders import quick_folder
+from tests.support.simulator_server import AppServer, RunningSimulators, running_simulators
+from tests.support.temporal import TEST_PAYLOAD_KEYS, start_environment
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[EmbeddedPostgres]:
+    """One server a session (and a xdist worker). Its database `kivuko` is empty; take `database_url` instead."""
+    with quick_folder() as folder, EmbeddedPostgres(folder / "pg", durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_server: EmbeddedPostgres) -> str:
+    """The name of a database with every migration applied."""
+    return make_template(postgres_server)
+
+
+@pytest.fixture
+def database_url(postgres_server: EmbeddedPostgres, template_database: str) -> Iterator[str]:
+    """The libpq URL of a migrated database for this test alone."""
+    with database_from(postgres_server, template_database) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Our `Database` on a migrated database for this test alone."""
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
+    """One Temporal server a session. Use a random task queue and workflow id in each test."""
+    async with await start_environment() as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def temporal_client(temporal_env: WorkflowEnvironment) -> Client:
+    """The client of `temporal_env`: sealed payloads, time that can be skipped."""
+    return temporal_env.client
+
+
+@pytest.fixture(scope="session")
+def simulator_server() -> Iterator[AppServer]:
+    server = AppServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def simulators(simulator_server: AppServer) -> Iterator[RunningSimulators]:
+    """All simulators over HTTP with an empty world: `.url`, `.world`, `.smtp_port`."""
+    with running_simulators(simulator_server) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a test: nothing from `.env`, keys of the tests, data in a folder of this test alone."""
+    security = Security.model_validate({"payload_keys": TEST_PAYLOAD_KEYS, "payload_key_active": "test-1"})
+    return Settings(_env_file=None, environment="test", data_dir=tmp_path / "data", security=security)
+
+
+@pytest.fixture
+def wired_settings(settings: Settings, database_url: str, simulators: RunningSimulators) -> Settings:
+    """`settings` that point to this test's database and simulators."""
+    sms = settings.sms
+    return settings.model_copy(
+        update={
+            "database": settings.database.model_copy(update={"url": database_url}),
+            "email": settings.email.model_copy(update={"port": simulators.smtp_port}),
+            "sms": sms.model_copy(
+                update={
+                    name: getattr(sms, name).model_copy(update={"base_url": f"{simulators.url}/{name}"})
+                    for name in ("damza", "africastalking")
+                }
+            ),
+        }
+    )

@@ -1,0 +1,137 @@
+"""A simulated Fineract over HTTP, as a test wants to speak of it."""
+
+import json
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from core.clock import local_date, utc_now
+from core.money import Money
+from providers.fineract.client import Fineract
+from providers.fineract.wire import FineractCredentials
+from providers.ports import DisbursalPost, Endpoint, ExchangeRecorder, forget_exchange
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "fineract"
+ZONE = "Africa/Nairobi"
+
+
+def golden(name: str) -> Any:
+    """A sample: `source` says where the facts come from, `body` is the JSON (numbers as Decimal)."""
+    return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"), parse_float=Decimal)["body"]
+
+
+def today() -> date:
+    return local_date(utc_now(), ZONE)
+
+
+@dataclass
+class Bank:
+    """`root` is the simulators' address. Close it."""
+
+    root: str
+
+    def __post_init__(self) -> None:
+        # Plain HTTP here; loading the public roots for each client would take most of the tests' time.
+        self.http = httpx.AsyncClient(timeout=10, verify=False)
+
+    async def close(self) -> None:
+        await self.http.aclose()
+
+    @property
+    def api(self) -> str:
+        return f"{self.root}/fineract/fineract-provider/api"
+
+    def fineract(
+        self, *, patience: float = 5, recorder: ExchangeRecorder = forget_exchange, **credentials: str
+    ) -> Fineract:
+        user = {"username": "mifos", "password": "password"} | credentials
+        endpoint = Endpoint(self.api, verify_tls=False, read_timeout=timedelta(seconds=patience))
+        return Fineract(endpoint, FineractCredentials(**user), recorder=recorder)
+
+    # ------------------------------------------------------------------------------------------------------- as staff
+
+    async def tenant(self, tenant: str, **settings: Any) -> None:
+        await self._made("tenants", {"tenant": tenant, **settings})
+
+    async def client(self, **facts: Any) -> int:
+        made = await self._made("clients", {"displayName": "Achieng Otieno", "mobileNo": "0712 000 111", **facts})
+        return int(made["id"])
+
+    async def loan(self, **facts: Any) -> int:
+        """The id of a loan of 10,000 approved a week ago, for a new client unless one is given."""
+        if "clientId" not in facts:
+            facts["clientId"] = await self.client(tenant=facts.get("tenant", "default"))
+        week_ago = (today() - timedelta(days=7)).isoformat()
+        made = await self._made("loans", {"productId": 1, "principal": "10000", "approvedOn": week_ago, **facts})
+        return int(made["id"])
+
+    async def loans(self, count: int) -> list[int]:
+        client_id = await self.client()
+        return [await self.loan(clientId=client_id) for _ in range(count)]
+
+    async def fault(self, operation: str, action: str, **more: Any) -> None:
+        script = {"faults": [{"operation": operation, "action": action, **more}]}
+        answer = await self.http.post(f"{self.root}/faults", json=script)
+        assert answer.status_code == 201, answer.text
+
+    async def book(self, loan_id: int) -> dict[str, Any]:
+        rows = (await self.http.get(f"{self.root}/books/loans")).json()
+        return next(row for row in rows if row["id"] == loan_id)
+
+    async def disbursals(self, loan_id: int) -> list[dict[str, Any]]:
+        """What the books have as standing disbursals of the loan."""
+        items = (await self.book(loan_id))["transactions"]
+        return [item for item in items if item["type"] == "disbursement" and not item["reversed"]]
+
+    # -------------------------------------------------------------------------------------------------- as the protocol
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, key: str | None = None, tenant: str = "default", **query: str
+    ) -> httpx.Response:
+        headers = {
+            "Authorization": f"Basic {b64encode(b'mifos:password').decode()}",
+            "Fineract-Platform-TenantId": tenant,
+        }
+        if key:
+            headers["Idempotency-Key"] = key
+        return await self.http.request(method, f"{self.api}/v1{path}", json=body, params=query, headers=headers)
+
+    async def command(self, loan_id: int, command: str, body: Any = None, *, key: str | None = None) -> httpx.Response:
+        return await self.call("POST", f"/loans/{loan_id}", body or {}, key=key, command=command)
+
+    async def _made(self, what: str, seed: dict[str, Any]) -> dict[str, Any]:
+        answer = await self.http.post(f"{self.root}/fineract/simulator/{what}", json=seed)
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+
+def disburse_body(**changes: Any) -> dict[str, Any]:
+    """A good body; a change to None removes the field."""
+    body = {
+        "dateFormat": "yyyy-MM-dd",
+        "locale": "en",
+        "actualDisbursementDate": today().isoformat(),
+        "transactionAmount": "10000.00",
+    }
+    return {name: value for name, value in (body | changes).items() if value is not None}
+
+
+def disbursal(loan_id: int, **changes: Any) -> DisbursalPost:
+    facts: dict[str, Any] = {
+        "loan_id": loan_id,
+        "amount": Money(1_000_000, "KES"),
+        "paid_on": today(),
+        "payment_type": "M-Pesa",
+        "receipt": f"SFT{loan_id}K2QX9P",
+        "account": "254712000111",
+        "external_id": f"kvk-d-{loan_id}",
+        "idempotency_key": f"kvk:d:{loan_id}:1",
+        "note": "M-Pesa B2C",
+    }
+    return DisbursalPost(**(facts | changes))

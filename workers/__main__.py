@@ -1,0 +1,67 @@
+"""One worker process: `python -m workers`. Stops gracefully on SIGTERM or Ctrl-C: running activities are finished."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+
+import structlog
+
+from core.logs import configure_logs
+from core.settings import Settings, get_settings
+from store.database import Database
+from temporal.client import connect
+from workers.gateways import Gateways
+from workers.outbox import Dispatcher
+from workers.wiring import build_workers
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Until `stop` is set. Raises if a worker dies for good, so that the supervisor starts a new process."""
+    database = Database(
+        settings.database.url,
+        pool_size=settings.database.pool_size,
+        statement_timeout_ms=settings.database.statement_timeout_ms,
+    )
+    client = await connect(settings)
+    built = build_workers(settings, client, database)
+    async with Gateways.open(settings, database) as gateways:
+        dispatcher = asyncio.create_task(Dispatcher(database, gateways.sms, gateways.email).run())
+        running = [asyncio.create_task(worker.run()) for worker in built.workers]
+        stopped = asyncio.create_task(stop.wait())
+        log.info("worker_ready", queues=settings.worker.queues)
+        done, _ = await asyncio.wait([*running, dispatcher, stopped], return_when=asyncio.FIRST_COMPLETED)
+        log.info("worker_stopping")
+        await asyncio.gather(*(worker.shutdown() for worker in built.workers), return_exceptions=True)
+        dispatcher.cancel()
+        with suppress(asyncio.CancelledError):
+            await dispatcher
+        await asyncio.gather(*running, return_exceptions=True)
+    await built.close()
+    await database.close()
+    for task in done - {stopped}:
+        task.result()
+
+
+async def main() -> None:
+    settings = get_settings()
+    configure_logs(settings.log_format, settings.log_level)
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    await run(settings, stop)
+
+
+if __name__ == "__main__":
+    code = 0
+    try:
+        asyncio.run(main())
+    except BaseException:
+        structlog.get_logger().exception("worker_failed")
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the SDK's threads can crash an ordinary interpreter exit (TEMPORAL.md 4.6)

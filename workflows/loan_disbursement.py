@@ -1,0 +1,294 @@
+"""An approved loan is paid out by M-Pesa and posted back to Fineract.
+
+    step                     where the money is afterwards
+    reserve the charges      lender's wallet: the charges are held; the principal is on the lender's M-Pesa account
+    pay the client           the principal is with the client (or nothing has moved, and the charges are given back)
+    post to Fineract         the loan is active in the lender's books
+    settle                   the charges are ours; client and lender are told
+
+Before the client is paid everything can be undone; afterwards nothing is, and the rest is retried for ever.
+"""
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.disbursements import Disbursements
+    from activities.loans import Loans
+    from core.ids import PAYOUT, id_from_uuid
+    from core.money import Money
+    from models.messages.disbursements import (
+        DisbursementPlan,
+        DisbursementRequest,
+        DisbursementResult,
+        Ending,
+        NoteProgress,
+        PostDisbursal,
+        Posted,
+        Release,
+        Reserve,
+        Settle,
+    )
+    from models.messages.errors import ErrorFacts
+    from models.messages.payouts import (
+        CommandTaken,
+        Paid,
+        PayoutInstruction,
+        Resolution,
+        Unpaid,
+    )
+    from workflows import policies
+    from workflows.failures import facts_of
+    from workflows.legs import LegNote
+    from workflows.paying import PayingSaga
+    from workflows.saga import EndsUnpaid
+
+# Someone undid, rejected or disbursed the loan: not a failure of ours, and a later approval is a new wish.
+_WITHDRAWN = frozenset({"loan_not_approved", "disbursed_elsewhere"})
+
+
+@workflow.defn(name="LoanDisbursement")
+class LoanDisbursement(PayingSaga):
+    """One approved loan, paid exactly once and posted exactly once, or not paid and everything given back."""
+
+    @workflow.init
+    def __init__(self, request: DisbursementRequest) -> None:
+        super().__init__()
+        self.request = request
+        self.posted_by_hand: Posted | None = None
+        self.partial_accepted = False
+        self.funds_arrived = False
+
+    @workflow.run
+    async def run(self, request: DisbursementRequest) -> DisbursementResult:
+        return await self.protect(self.disburse())
+
+    async def disburse(self) -> DisbursementResult:
+        try:
+            plan = await self.reserve_charges()
+            await self.pay_client(plan)
+        except EndsUnpaid as end:
+            return await self.give_back_charges(end)
+        posted = await self.post_to_fineract(plan)
+        return await self.settle(plan, posted)
+
+    # ----------------------------------------------------------------------------------------------------- the steps
+
+    async def reserve_charges(self) -> DisbursementPlan:
+        """Re-reads the loan, checks its limits and holds the charges; waits while only money or time is missing."""
+        while True:
+            self.safe_point()
+            try:
+                return await workflow.execute_activity_method(
+                    Loans.reserve,
+                    Reserve(request=self.request),
+                    summary="re-read the loan, check limits, hold charges",
+                    **policies.RESERVE.options(),
+                )
+            except ActivityError as error:
+                self.reason = facts_of(error)
+            if self.reason.code == "insufficient_funds":
+                await self.wait("waiting_funds", "money in the wallet for the charges")
+            elif self.reason.code == "daily_limit":
+                await self.wait("waiting_limit", "the next day, since the product's daily limit is used up")
+            elif self.reason.kind == "rejected":
+                ending: Ending = "withdrawn" if self.reason.code in _WITHDRAWN else "refused"
+                raise EndsUnpaid(ending, self.reason.code, self.reason.detail)
+            else:
+                await self.until(
+                    self.take_wish,
+                    timeout=self.request.policy.read_again_every,
+                    waiting_for="Fineract to answer",
+                )
+
+    async def pay_client(self, plan: DisbursementPlan) -> None:
+        """The pivot. A loan above the per-transaction maximum goes out in parts, one leg each."""
+        self.enter("paying")
+        for part in plan.parts:
+            while isinstance(outcome := await self.pay_part(plan, part), Unpaid):
+                if not self.payments:
+                    raise EndsUnpaid("failed", outcome.code, outcome.detail, outcome.reference)
+                # The client already holds a part: nothing may be undone, so a person decides about the rest.
+                await self.decide_about_rest(outcome)
+                if self.partial_accepted:
+                    return
+            self.payments.append(outcome)
+
+    async def pay_part(self, plan: DisbursementPlan, part: Money) -> Paid | Unpaid:
+        if not self.payments:
+            self.safe_point()
+        instruction = PayoutInstruction(
+            leg_id=id_from_uuid(PAYOUT, workflow.uuid7()),
+            partner_id=self.request.partner_id,
+            workflow_id=self.request.workflow_id,
+            provider=self.request.provider,
+            msisdn=plan.msisdn,
+            amount=part,
+            remarks=f"Loan {plan.account_no}",
+        )
+        return await self.new_leg(instruction, self.request.policy.payout).run()
+
+    async def post_to_fineract(self, plan: DisbursementPlan) -> Posted:
+        """The client has the money, so this is tried for ever: fast at first, then slowly with an open case."""
+        self.enter("posting")
+        key_number = 1
+        while True:
+            try:
+                return await workflow.execute_activity_method(
+                    Loans.post,
+                    PostDisbursal(
+                        request=self.request, plan=plan, payments=tuple(self.payments), key_number=key_number
+                    ),
+                    summary="post the disbursement to Fineract",
+                    **policies.POST.options(schedule_to_close=self.request.policy.post_for),
+                )
+            except ActivityError as error:
+                self.reason = facts_of(error)
+            if self.reason.extra.get("new_key") == "yes":
+                key_number += 1  # Fineract replays a stored failure under the same key for ever
+            await self.review_post(key_number)
+            if self.posted_by_hand:
+                return self.posted_by_hand
+
+    async def settle(self, plan: DisbursementPlan, posted: Posted) -> DisbursementResult:
+        """Captures the charges, closes the saga's books, tells client and lender."""
+        self.enter("settling")
+        payments = tuple(self.payments)
+        await workflow.execute_activity_method(
+            Disbursements.settle,
+            Settle(request=self.request, plan=plan, payments=payments, posted=posted),
+            summary="capture the charges, tell client and lender",
+            **policies.BOOKS.options(),
+        )
+        self.reason = None
+        self.enter("completed", searchable=True)
+        return DisbursementResult(
+            ending="completed",
+            receipts=tuple(payment.receipt for payment in payments),
+            transaction_id=posted.transaction_id,
+        )
+
+    async def give_back_charges(self, end: EndsUnpaid) -> DisbursementResult:
+        """Nothing was paid: the charges return to the wallet and the lender is told why. Harmless if none were held."""
+        await workflow.execute_activity_method(
+            Disbursements.release,
+            Release(
+                request=self.request,
+                ending=end.ending,
+                code=end.code,
+                detail=end.detail,
+                failed_reference=end.reference,
+            ),
+            summary="give the charges back, say why",
+            **policies.BOOKS.options(),
+        )
+        self.reason = ErrorFacts(kind="rejected", code=end.code, detail=end.detail)
+        self.enter(end.ending, searchable=True)
+        return DisbursementResult(ending=end.ending, code=end.code, detail=end.detail)
+
+    # ------------------------------------------------------------------------------------------- waits and decisions
+
+    async def wait(self, stage: str, waiting_for: str) -> None:
+        self.enter(stage, searchable=True)
+        self.funds_arrived = False
+        await self.until(
+            lambda: self.funds_arrived or self.take_wish(),
+            timeout=self.request.policy.look_for_funds_every,
+            waiting_for=waiting_for,
+        )
+        self.funds_arrived = False
+
+    async def decide_about_rest(self, outcome: Unpaid) -> None:
+        self.enter("in_review", searchable=True)
+        await self.note(
+            NoteProgress(
+                request=self.request,
+                key=f"{outcome.leg_id}:partial",
+                stage="in_review",
+                tone="bad",
+                text=f"A part was paid, the next one failed: {outcome.detail}",
+                code=outcome.code,
+                open_case="payout_partial",
+                tell_partner="payout_in_review",
+            )
+        )
+        await self.until(
+            lambda: self.partial_accepted or self.take_wish(),
+            waiting_for="an operator: pay the rest again (retry) or post only what was paid (resolve as partial)",
+        )
+        self.enter("paying", searchable=True)
+
+    async def review_post(self, key_number: int) -> None:
+        assert self.reason is not None
+        self.enter("post_review", searchable=True)
+        await self.note(
+            NoteProgress(
+                request=self.request,
+                key=f"post:failed:{self.reason.code}",
+                stage="post_review",
+                tone="bad",
+                text=f"The client has the money, but Fineract has not booked it: {self.reason.detail}",
+                code=self.reason.code,
+                facts={"next_key": str(key_number), "receipts": ", ".join(paid.receipt for paid in self.payments)},
+                open_case="post_failed",
+                tell_partner="post_failed",
+            )
+        )
+        await self.until(
+            lambda: self.posted_by_hand or self.take_wish(),
+            timeout=self.request.policy.post_again_every,
+            waiting_for="Fineract to take the posting, or an operator who posted it by hand",
+        )
+        self.enter("posting", searchable=True)
+
+    async def note(self, progress: NoteProgress) -> None:
+        await workflow.execute_activity_method(Disbursements.note, progress, **policies.BOOKS.options())
+
+    async def note_leg(self, note: LegNote) -> None:
+        await self.note(
+            NoteProgress(
+                request=self.request,
+                key=note.key,
+                stage="in_review" if note.in_review else "paying",
+                tone=note.tone,
+                text=note.text,
+                code=note.code,
+                facts=note.facts,
+                open_case=note.case,
+                tell_partner=note.tell_partner,
+            )
+        )
+
+    # -------------------------------------------------------------------------------------------------- the messages
+
+    @workflow.update(name="resolve")
+    async def resolve(self, resolution: Resolution) -> CommandTaken:
+        """An operator's decision where the machine must not guess."""
+        if resolution.decision == "posted":
+            self.posted_by_hand = Posted(transaction_id=resolution.transaction_id, by_hand=True)
+        elif resolution.decision == "partial":
+            self.partial_accepted = True
+        else:
+            self.legs[-1].resolve(resolution)
+        return CommandTaken(stage=self.stage, at=workflow.now())
+
+    @resolve.validator
+    def _resolve_fits_the_stage(self, resolution: Resolution) -> None:
+        leg_in_review = self.leg_in_review
+        allowed = {
+            "paid": leg_in_review,
+            "not_paid": leg_in_review,
+            "posted": self.stage == "post_review",
+            "partial": self.stage == "in_review" and not leg_in_review and bool(self.payments),
+        }
+        if not allowed[resolution.decision]:
+            raise ApplicationError(
+                f"“{resolution.decision}” does not fit the stage “{self.stage}”.", type="wrong_stage"
+            )
+        if resolution.decision == "paid" and not resolution.receipt:
+            raise ApplicationError("A payout is resolved as paid only with its receipt.", type="receipt_missing")
+
+    @workflow.signal(name="wallet_credited")
+    async def wallet_credited(self) -> None:
+        """A hint: money arrived in the wallet. The hold itself decides whether it is enough."""
+        self.funds_arrived = True

@@ -1,0 +1,43 @@
+"""Small jobs on a partner's outside systems that the API asks for: it never calls a provider itself."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.loan_watch import LoanWatching
+    from activities.partner_connections import PartnerConnections
+    from activities.payouts import Payouts
+    from models.messages.connections import (
+        AskBalance,
+        CheckConnection,
+        ConnectionChecked,
+        ProductsSynced,
+        SyncProducts,
+    )
+    from workflows import policies
+
+
+@workflow.defn(name="ConnectionCheck")
+class ConnectionCheck:
+    """Tries a connection before it is kept."""
+
+    @workflow.run
+    async def run(self, order: CheckConnection) -> ConnectionChecked:
+        return await workflow.execute_activity_method(PartnerConnections.check, order, **policies.CHECK.options())
+
+
+@workflow.defn(name="LoanProductSync")
+class LoanProductSync:
+    """Fetches the partner's loan products from Fineract."""
+
+    @workflow.run
+    async def run(self, order: SyncProducts) -> ProductsSynced:
+        return await workflow.execute_activity_method(LoanWatching.sync_products, order, **policies.WATCH.options())
+
+
+@workflow.defn(name="BalanceInquiry")
+class BalanceInquiry:
+    """Asks M-Pesa for the partner's balances; the answer comes by callback into `provider_balances`."""
+
+    @workflow.run
+    async def run(self, order: AskBalance) -> None:
+        await workflow.execute_activity_method(Payouts.ask_balance, order, **policies.ASK.options())

@@ -1,0 +1,102 @@
+"""A saga with payout legs: what providers and operators may tell it, and how it answers."""
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from models.messages.disbursements import DisbursementStatus
+    from models.messages.errors import ErrorFacts
+    from models.messages.payouts import CommandTaken, Paid, PayoutInstruction, PayoutReport, ReportTaken, RetryNow
+    from models.messages.policies import PayoutPolicy
+    from workflows.legs import LegNote, PayoutLeg
+    from workflows.saga import Saga
+
+
+class PayingSaga(Saga):
+    """The base of every saga that pays out. `payments` holds what is known to have been paid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.legs: list[PayoutLeg] = []
+        self.payments: list[Paid] = []
+        self.reason: ErrorFacts | None = None
+        self.retry_wanted = False
+
+    def new_leg(self, instruction: PayoutInstruction, policy: PayoutPolicy) -> PayoutLeg:
+        leg = PayoutLeg(self, instruction, policy, self.note_leg)
+        self.legs.append(leg)
+        return leg
+
+    async def note_leg(self, note: LegNote) -> None:
+        """Writes a leg's note into the saga's timeline."""
+        raise NotImplementedError
+
+    @property
+    def leg_in_review(self) -> bool:
+        return bool(self.legs) and self.legs[-1].in_review
+
+    def take_wish(self) -> bool:
+        """True once per `retry`, and always once somebody wants to cancel while nothing was paid."""
+        wanted, self.retry_wanted = self.retry_wanted, False
+        return wanted or (self.cancel_wanted and not self.payments)
+
+    # -------------------------------------------------------------------------------------------------- the messages
+
+    @workflow.update(name="report")
+    async def report(self, report: PayoutReport) -> ReportTaken:
+        """A provider's report. Update id: `cb:<provider>:<external id>`, so a duplicate gets the first answer."""
+        leg = next(leg for leg in self.legs if leg.knows(report.reference))
+        effect, note = leg.take(report)
+        if note:
+            await self.note_leg(note)
+        return ReportTaken(effect=effect, stage=self.stage)
+
+    @report.validator
+    def _report_is_ours(self, report: PayoutReport) -> None:
+        if not any(leg.knows(report.reference) for leg in self.legs):
+            raise ApplicationError("No payout of this saga has that reference.", type="unknown_reference")
+
+    @workflow.update(name="retry")
+    async def retry(self, wish: RetryNow) -> CommandTaken:
+        """Go on at once instead of at the end of the wait: ask the status, make the next attempt, read or post again."""
+        if self.legs and not self.legs[-1].ended:
+            self.legs[-1].ask_again()
+        else:
+            self.retry_wanted = True
+        return CommandTaken(stage=self.stage, at=workflow.now())
+
+    @retry.validator
+    def _retry_while_waiting(self, wish: RetryNow) -> None:
+        if self.waiting_for is None:
+            raise ApplicationError(f"Nothing is waiting at the stage “{self.stage}”.", type="wrong_stage")
+
+    @workflow.update(name="cancel_request")
+    async def cancel_request(self, wish: RetryNow) -> CommandTaken:
+        """Stop, if nothing was sent yet."""
+        self.cancel_wanted = True
+        return CommandTaken(stage=self.stage, at=workflow.now())
+
+    @cancel_request.validator
+    def _cancel_before_the_pivot(self, wish: RetryNow) -> None:
+        if self.payments or any(leg.may_have_left for leg in self.legs):
+            raise ApplicationError("Money may have left; a payout cannot be recalled.", type="wrong_stage")
+
+    @workflow.query(name="status")
+    def status(self) -> DisbursementStatus:
+        return DisbursementStatus(
+            stage=self.stage,
+            waiting_for=self.waiting_for,
+            since=self.since,
+            legs=tuple(leg.status for leg in self.legs),
+            reason_code=self.reason.code if self.reason else None,
+            reason=self.reason.detail if self.reason else None,
+        )
+
+    def details(self) -> list[str]:
+        lines = [
+            f"- payout {leg.amount} to {leg.to}: {leg.state}" + (f", receipt `{leg.receipt}`" if leg.receipt else "")
+            for leg in (leg.status for leg in self.legs)
+        ]
+        if self.reason:
+            lines.append(f"- last obstacle: `{self.reason.code}` {self.reason.detail}")
+        return lines

@@ -1,0 +1,62 @@
+"""Every timeout and retry of every activity, named. What a saga waits for (minutes, days) travels in its input instead:
+see `models/messages/policies.py`.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.common import RetryPolicy
+
+from temporal.queues import FINERACT_QUEUE, FLOWS_QUEUE, MPESA_QUEUE
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityPolicy:
+    """How one kind of activity is run."""
+
+    task_queue: str
+    start_to_close: timedelta
+    retry: RetryPolicy
+    schedule_to_close: timedelta | None = None
+
+    def options(self, *, schedule_to_close: timedelta | None = None) -> dict[str, Any]:
+        return {
+            "task_queue": self.task_queue,
+            "start_to_close_timeout": self.start_to_close,
+            "schedule_to_close_timeout": schedule_to_close or self.schedule_to_close,
+            "retry_policy": self.retry,
+        }
+
+
+def _for_ever(longest: timedelta) -> RetryPolicy:
+    return RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=longest)
+
+
+def _times(attempts: int) -> RetryPolicy:
+    return RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_attempts=attempts)
+
+
+# Our own database: it must succeed in the end, and saying it again is harmless (keys, ON CONFLICT).
+BOOKS: Final = ActivityPolicy(FLOWS_QUEUE, timedelta(seconds=30), _for_ever(timedelta(seconds=30)))
+
+# Reading Fineract and holding charges; the saga itself goes on trying after these.
+RESERVE: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=90), _times(4))
+
+# Exactly one attempt: Temporal would show the workflow only the last error and hide a doubtful one.
+SEND: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=75), RetryPolicy(maximum_attempts=1))
+
+# A question moves nothing; no answer is no harm, since the saga asks again on its own schedule.
+ASK: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=75), _times(3), schedule_to_close=timedelta(minutes=5))
+
+# Posting back re-reads after every doubtful answer, so it may be repeated; how long is the saga's policy.
+POST: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=120), _for_ever(timedelta(minutes=1)))
+
+# One poll: the next one comes anyway.
+WATCH: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(minutes=5), _times(2), schedule_to_close=timedelta(minutes=12))
+
+# Sweeps of our own tables on a schedule.
+SWEEP: Final = ActivityPolicy(FLOWS_QUEUE, timedelta(minutes=5), _times(2), schedule_to_close=timedelta(minutes=12))
+
+# Someone waits at the API for this answer, so it is one quick try.
+CHECK: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=40), _times(1))
