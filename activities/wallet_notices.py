@@ -46,7 +46,7 @@ async def tell_if_low(session: AsyncSession, partner: Partner, workflow_id: str 
     if low == (partner.low_balance_told_at is not None):
         return
     now = utc_now()
-    crossed = await session.execute(
+    crossed = await session.exec(
         update(Partner)
         .where(col(Partner.id) == partner.id, col(Partner.low_balance_told_at).is_(None) == low)
         .values(low_balance_told_at=now if low else None)

@@ -29,7 +29,7 @@ async def tell_client(
     text = render(event, "client", "sms", language, facts)
     if text:
         row = _row(event, f"{key}:client", "sms", phone.e164, text, partner_id, workflow_id)
-        await session.execute(insert(Notification).values([row]).on_conflict_do_nothing(index_elements=["key"]))
+        await session.exec(insert(Notification).values([row]).on_conflict_do_nothing(index_elements=["key"]))
 
 
 async def tell_partner(
@@ -51,7 +51,7 @@ async def tell_partner(
             if recipient and text:
                 rows.append(_row(event, f"{key}:{contact.id}", channel, recipient, text, partner_id, workflow_id))
     if rows:
-        await session.execute(insert(Notification).values(rows).on_conflict_do_nothing(index_elements=["key"]))
+        await session.exec(insert(Notification).values(rows).on_conflict_do_nothing(index_elements=["key"]))
 
 
 def _row(

@@ -23,7 +23,7 @@ async def open_case(
     workflow_id: str | None = None,
 ) -> bool:
     """True if this opened it; False if a case with this key is open already."""
-    made = await session.execute(
+    made = await session.exec(
         insert(Case)
         .values(
             id=new_id(CASE), key=key, kind=kind, summary=summary, evidence=evidence, partner_id=partner_id,
@@ -37,7 +37,7 @@ async def open_case(
 
 async def close_of_workflow(session: AsyncSession, workflow_id: str, kinds: list[str], *, resolution: str) -> None:
     """Closes what the saga itself got over; other kinds stay open for a person."""
-    await session.execute(
+    await session.exec(
         update(Case)
         .where(col(Case.workflow_id) == workflow_id, col(Case.state) == "open", col(Case.kind).in_(kinds))
         .values(state="closed", closed_at=utc_now(), closed_by="saga", resolution=resolution)
@@ -45,7 +45,7 @@ async def close_of_workflow(session: AsyncSession, workflow_id: str, kinds: list
 
 
 async def close(session: AsyncSession, case_id: str, *, by: str, resolution: str) -> bool:
-    closed = await session.execute(
+    closed = await session.exec(
         update(Case)
         .where(col(Case.id) == case_id, col(Case.state) == "open")
         .values(state="closed", closed_at=utc_now(), closed_by=by, resolution=resolution)

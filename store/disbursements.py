@@ -82,7 +82,7 @@ async def claim(
             "created_at": now,
             "updated_at": now,
         }
-        made = await session.execute(
+        made = await session.exec(
             insert(Disbursement).values(row).on_conflict_do_nothing().returning(col(Disbursement.id))
         )
         if made.first() is not None:
@@ -166,7 +166,7 @@ async def paid_out_on(session: AsyncSession, partner_id: str, product_id: int, d
 async def change(session: AsyncSession, disbursement_id: str, *, ended: bool = False, **values: Any) -> None:
     """Sets columns of a living disbursement; an ended one is left as it is, so that a late write changes nothing."""
     now: datetime = utc_now()
-    await session.execute(
+    await session.exec(
         update(Disbursement)
         .where(col(Disbursement.id) == disbursement_id, col(Disbursement.ended_at).is_(None))
         .values(updated_at=now, **({"ended_at": now} if ended else {}), **values)

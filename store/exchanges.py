@@ -10,7 +10,7 @@ from models.tables.traffic import ProviderExchange
 
 
 async def add(session: AsyncSession, **values: Any) -> None:
-    await session.execute(insert(ProviderExchange).values(**values))
+    await session.exec(insert(ProviderExchange).values(**values))
 
 
 async def page(

@@ -32,7 +32,7 @@ async def store_report(
 ) -> tuple[str, bool]:
     """The item's id, and whether it is new; a copy of a stored one is only counted."""
     now = utc_now()
-    stored = await session.execute(
+    stored = await session.exec(
         insert(InboxItem)
         .values(
             id=new_id(INBOX), provider=provider, kind=kind, external_id=external_id, workflow_id=workflow_id,
@@ -64,7 +64,7 @@ async def due(session: AsyncSession, *, limit: int = 200) -> list[str]:
 
 
 async def delivered(session: AsyncSession, inbox_id: str, outcome: str) -> None:
-    await session.execute(
+    await session.exec(
         update(InboxItem)
         .where(col(InboxItem.id) == inbox_id)
         .values(delivered_at=utc_now(), outcome=outcome, attempts=InboxItem.__table__.c.attempts + 1)  # type: ignore[attr-defined]

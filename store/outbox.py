@@ -29,4 +29,4 @@ async def lease(session: AsyncSession, *, limit: int, lease_for: timedelta) -> l
 
 
 async def mark(session: AsyncSession, notification_id: str, **values: Any) -> None:
-    await session.execute(update(Notification).where(col(Notification.id) == notification_id).values(**values))
+    await session.exec(update(Notification).where(col(Notification.id) == notification_id).values(**values))

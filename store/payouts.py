@@ -46,7 +46,7 @@ async def begin(
     """
     if previous is not None:
         await finish(session, previous.reference, "failed", code=previous.code, detail=previous.detail)
-    made = await session.execute(
+    made = await session.exec(
         insert(PayoutAttempt)
         .values(_row(instruction, reference, number, "sending"))
         .on_conflict_do_nothing()
@@ -54,7 +54,7 @@ async def begin(
     )
     if made.first() is not None:
         return
-    resumed = await session.execute(
+    resumed = await session.exec(
         update(PayoutAttempt)
         .where(col(PayoutAttempt.reference) == reference, col(PayoutAttempt.state) == "not_sent")
         .values(state="sending", updated_at=utc_now())
@@ -72,7 +72,7 @@ async def begin(
 
 async def mark(session: AsyncSession, reference: str, state: str, **values: Any) -> None:
     """What the send itself told us. A report that came first knows better, so only a `sending` row is changed."""
-    await session.execute(
+    await session.exec(
         update(PayoutAttempt)
         .where(col(PayoutAttempt.reference) == reference, col(PayoutAttempt.state) == "sending")
         .values(state=state, updated_at=utc_now(), **values)
@@ -81,7 +81,7 @@ async def mark(session: AsyncSession, reference: str, state: str, **values: Any)
 
 async def finish(session: AsyncSession, reference: str, state: str, **values: Any) -> None:
     """The outcome, as the saga decided it: `paid` or `failed`. A `void` fence stays."""
-    await session.execute(
+    await session.exec(
         update(PayoutAttempt)
         .where(col(PayoutAttempt.reference) == reference, col(PayoutAttempt.state) != "void")
         .values(state=state, updated_at=utc_now(), **values)
@@ -91,7 +91,7 @@ async def finish(session: AsyncSession, reference: str, state: str, **values: An
 async def fence(session: AsyncSession, instruction: PayoutInstruction, reference: str, number: int) -> bool:
     """Declares a reference never sent if no row of it exists; True if it did so now or before. A sending activity that
     was believed dead and wakes up later is then refused by `begin`."""
-    await session.execute(
+    await session.exec(
         insert(PayoutAttempt)
         .values(_row(instruction, reference, number, "void"))
         .on_conflict_do_nothing(index_elements=["reference"])

@@ -30,7 +30,7 @@ async def fees(
 ) -> dict[str, Money]:
     """The fee of each charge for one amount. Raises InvalidRequest (code "no_tariff") if a charge has no band for it:
     a missing tariff must not become a free service or a guess."""
-    rows = await session.execute(
+    rows = await (await session.connection()).execute(
         _FEES,
         {
             "currency": amount.currency,

@@ -16,7 +16,7 @@ async def write(
     session: AsyncSession, workflow_id: str, key: str, text: str, *, tone: Tone = "info", **facts: str
 ) -> bool:
     """True if the line is new. Facts hold ids, codes and amounts; never a phone number or a name."""
-    written = await session.execute(
+    written = await session.exec(
         insert(SagaEvent)
         .values(workflow_id=workflow_id, key=key, at=utc_now(), tone=tone, text=text, facts=facts)
         .on_conflict_do_nothing(index_elements=["workflow_id", "key"])

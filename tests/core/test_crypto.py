@@ -50,6 +50,23 @@ def test_every_single_hex_digit_of_a_token_counts() -> None:
                 SIGNER.verify(*((flipped, mac_hex) if part == "route" else (route_hex, flipped)))
 
 
+def test_an_address_has_one_spelling_only() -> None:
+    route_hex, mac_hex = SIGNER.sign(ROUTE).split("/")
+    others = [(route_hex.upper(), mac_hex), (f" {route_hex}", mac_hex), (f"{route_hex[:2]} {route_hex[2:]}", mac_hex),
+              (route_hex, mac_hex.upper()), (route_hex, f"{mac_hex} ")]  # fmt: skip
+    for other in others:
+        assert other != (route_hex, mac_hex)
+        with pytest.raises(NotAllowed):
+            SIGNER.verify(*other)
+
+
+@pytest.mark.parametrize("mac_hex", ["é" * 32, "\ud800" * 32])
+def test_a_signature_outside_ascii_is_refused_and_never_an_error_of_another_kind(mac_hex: str) -> None:
+    route_hex, _ = SIGNER.sign(ROUTE).split("/")
+    with pytest.raises(NotAllowed):
+        SIGNER.verify(route_hex, mac_hex)
+
+
 @pytest.mark.parametrize("cut", [0, 1, 16, 31])
 def test_a_shortened_signature_is_refused(cut: int) -> None:
     route_hex, mac_hex = SIGNER.sign(ROUTE).split("/")

@@ -222,6 +222,14 @@ def test_the_golden_answers_are_read_as_the_vendor_means_them() -> None:
     assert isinstance(wire.send_answer(empty["http_status"], empty["body"]), Rejected)
 
 
+@pytest.mark.parametrize("message_id", ["None", "", None])
+def test_an_accepted_message_without_an_id_has_none_and_not_the_word(message_id: str | None) -> None:
+    recipient = {"statusCode": 102, "number": PHONE.e164, "status": "Success", "cost": "0", "messageId": message_id}
+    taken = wire.send_answer(201, {"SMSMessageData": {"Message": "", "Recipients": [recipient]}})
+    assert isinstance(taken, SmsAccepted)
+    assert taken.message_id is None
+
+
 def test_the_golden_delivery_reports_are_read_as_the_vendor_means_them() -> None:
     delivered = parse_delivery_report(golden("africastalking_delivered")["body"])
     assert delivered == DeliveryReport("ATXid_5b1c7d40e2f94a", "delivered", None)

@@ -30,7 +30,7 @@ CONVERSATION = "AG_20261121_201036b2c9e14f77a0d8"
 
 
 def result(code: Any, **changes: Any) -> dict[str, Any]:
-    body = golden("result_failed")
+    body: dict[str, Any] = golden("result_failed")
     body["Result"] |= {"ResultCode": code, **changes}
     return body
 
@@ -232,7 +232,7 @@ def test_no_body_makes_a_parser_raise_anything_but_our_errors(
     code: Any, kind: Any, parameters: Any, key: str, value: Any
 ) -> None:
     for holder in (parameters, {"ResultParameter": [{"Key": key, "Value": value}, parameters]}):
-        body = {"Result": {"ResultCode": code, "ResultType": kind, "ResultParameters": holder}}
+        body: dict[str, Any] = {"Result": {"ResultCode": code, "ResultType": kind, "ResultParameters": holder}}
         for parse in (parse_result, parse_status_result, parse_balance_result, parse_timeout_notice):
             try:
                 parse(body)

@@ -1,5 +1,6 @@
 """A simulated Fineract over HTTP, as a test wants to speak of it."""
 
+import asyncio
 import json
 from base64 import b64encode
 from dataclasses import dataclass
@@ -72,16 +73,18 @@ class Bank:
 
     async def loans(self, count: int) -> list[int]:
         client_id = await self.client()
-        return [await self.loan(clientId=client_id) for _ in range(count)]
+        return sorted(await asyncio.gather(*(self.loan(clientId=client_id) for _ in range(count))))
 
     async def fault(self, operation: str, action: str, **more: Any) -> None:
         script = {"faults": [{"operation": operation, "action": action, **more}]}
         answer = await self.http.post(f"{self.root}/faults", json=script)
         assert answer.status_code == 201, answer.text
 
+    async def books(self) -> dict[int, dict[str, Any]]:
+        return {row["id"]: row for row in (await self.http.get(f"{self.root}/books/loans")).json()}
+
     async def book(self, loan_id: int) -> dict[str, Any]:
-        rows = (await self.http.get(f"{self.root}/books/loans")).json()
-        return next(row for row in rows if row["id"] == loan_id)
+        return (await self.books())[loan_id]
 
     async def disbursals(self, loan_id: int) -> list[dict[str, Any]]:
         """What the books have as standing disbursals of the loan."""

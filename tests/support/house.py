@@ -1,0 +1,319 @@
+"""A whole Kivuko for one test: API, workers, simulators, one lender with a funded wallet. Nothing is mocked.
+
+The saga's policy is shrunk to fractions of a second; the code that runs is the code that ships.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import uvicorn
+from api.app import create_app
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
+
+from cli.local.ports import free_port
+from core.clock import utc_now
+from core.crypto import CredentialBox
+from core.ids import CONNECTION, CONTACT, PARTNER, new_id
+from core.money import Money
+from core.settings import Settings
+from ledger import chart
+from ledger.balances import Balance, balance, open_holds
+from ledger.invariants import violations
+from ledger.posting import post
+from ledger.transfers import Post
+from models.messages.connections import DarajaSecrets, DarajaSettings, FineractSecrets, FineractSettings, Message
+from models.messages.disbursements import DisbursementResult, DisbursementStatus
+from models.messages.policies import DisbursementPolicy, PayoutPolicy
+from models.tables.disbursements import Disbursement
+from models.tables.partners import Connection, Contact, LoanProduct, Partner, TariffBand
+from store import disbursements, timeline
+from store.database import Database
+from temporal.starts import Started, start_disbursement, tell_waiting_sagas
+from tests.support.simulator_server import RunningSimulators
+from tests.support.waiting import eventually
+from workers.gateways import Gateways
+from workers.outbox import Dispatcher
+from workers.wiring import WorkerSet, build_workers
+
+
+def _seconds(*values: float) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=value) for value in values)
+
+
+QUICK = DisbursementPolicy(
+    payout=PayoutPolicy(
+        resend_after=_seconds(0.1, 0.2, 0.3, 0.5, 1),
+        ask_after=_seconds(0.6, 0.6, 0.6),
+        answer_within=timedelta(seconds=1),
+        attempt_again_after=_seconds(0.3, 0.3),
+    ),
+    look_for_funds_every=timedelta(seconds=60),
+    read_again_every=timedelta(seconds=0.3),
+    post_for=timedelta(seconds=3),
+    post_again_every=timedelta(seconds=1),
+)
+
+# M-Pesa 5 (KES 101 to 1,500), 9 (to 5,000), 11 (to 20,000), processing 10, SMS 2: a loan of 12,500 costs 23.
+PHONE = "254712345678"
+
+
+@dataclass
+class House:
+    settings: Settings
+    database: Database
+    client: Client
+    simulators: RunningSimulators
+    api_url: str
+    partner_id: str
+    http: httpx.AsyncClient
+    workers: WorkerSet | None = None
+    running: list[asyncio.Task[Any]] = field(default_factory=list)
+
+    # ------------------------------------------------------------------------------------------------- doing things
+
+    async def approve_loan(self, principal: str = "12500.00", *, phone: str | None = PHONE, **more: Any) -> int:
+        client = await self.http.post(
+            "/fineract/simulator/clients", json={"displayName": "Wanjiru Achieng", "mobileNo": phone}
+        )
+        body = {"clientId": client.json()["id"], "productId": 1, "principal": principal, **more}
+        loan = await self.http.post("/fineract/simulator/loans", json=body)
+        assert loan.status_code == 201, loan.text
+        return int(loan.json()["id"])
+
+    async def start(self, loan_id: int, policy: DisbursementPolicy = QUICK, source: Any = "api") -> Started:
+        return await start_disbursement(
+            self.client,
+            self.database,
+            partner_id=self.partner_id,
+            loan_id=loan_id,
+            source=source,
+            requested_by="test",
+            policy=policy,
+        )
+
+    async def disburse(
+        self, principal: str = "12500.00", policy: DisbursementPolicy = QUICK, **loan: Any
+    ) -> tuple[int, DisbursementResult]:
+        loan_id = await self.approve_loan(principal, **loan)
+        return loan_id, await self.result(await self.start(loan_id, policy))
+
+    async def fault(self, operation: str, action: str, **more: Any) -> None:
+        answer = await self.http.post("/faults", json={"faults": [{"operation": operation, "action": action, **more}]})
+        assert answer.status_code == 201, answer.text
+
+    async def rates(self, *rates: tuple[str, str, float], seed: int = 7, **options: Any) -> None:
+        wishes = [{"operation": o, "action": a, "probability": p, "options": options} for o, a, p in rates]
+        answer = await self.http.post("/faults", json={"rates": wishes, "seed": seed})
+        assert answer.status_code == 201, answer.text
+
+    async def fund(self, amount: str, reference: str) -> None:
+        money = Money.parse(amount, "KES")
+        async with self.database.transaction() as session:
+            await post(
+                session,
+                Post(
+                    f"test-credit/{self.partner_id}/{reference}",
+                    debit=chart.bank_funding("KES"),
+                    credit=chart.partner_wallet(self.partner_id, "KES"),
+                    amount=money,
+                    reason="test funding",
+                ),
+            )
+        await tell_waiting_sagas(self.client, self.database, self.partner_id)
+
+    async def start_workers(self) -> None:
+        self.workers = build_workers(self.settings, self.client, self.database)
+        self.running = [asyncio.create_task(worker.run()) for worker in self.workers.workers]
+
+    async def stop_workers(self) -> None:
+        if self.workers is None:
+            return
+        await asyncio.gather(*(worker.shutdown() for worker in self.workers.workers))
+        await asyncio.gather(*self.running, return_exceptions=True)
+        await self.workers.close()
+        self.workers = None
+
+    # ----------------------------------------------------------------------------------------------- seeing things
+
+    def handle(self, started: Started) -> WorkflowHandle[Any, DisbursementResult]:
+        return self.client.get_workflow_handle(started.workflow_id, result_type=DisbursementResult)
+
+    async def result(self, started: Started, timeout: float = 30) -> DisbursementResult:
+        return await asyncio.wait_for(self.handle(started).result(), timeout)
+
+    async def status(self, started: Started) -> DisbursementStatus:
+        return await self.handle(started).query("status", result_type=DisbursementStatus)
+
+    async def until_stage(self, started: Started, stage: str, timeout: float = 15) -> Disbursement:
+        async def there() -> Disbursement | None:
+            row = await self.row(started)
+            return row if row.stage == stage else None
+
+        found: Disbursement = await eventually(there, timeout)
+        return found
+
+    async def row(self, started: Started) -> Disbursement:
+        async with self.database.transaction() as session:
+            row = await disbursements.get(session, started.disbursement_id)
+        assert row is not None
+        return row
+
+    async def payouts(self) -> list[dict[str, Any]]:
+        return list((await self.http.get("/books/payouts")).json())
+
+    async def messages(self) -> list[dict[str, Any]]:
+        return list((await self.http.get("/books/messages")).json())
+
+    async def loan(self, loan_id: int) -> dict[str, Any]:
+        loans = (await self.http.get("/books/loans")).json()
+        return next(dict(loan) for loan in loans if loan["id"] == loan_id)
+
+    async def postings(self, loan_id: int) -> list[dict[str, Any]]:
+        """Disbursement transactions on a loan that count."""
+        loan = await self.loan(loan_id)
+        return [t for t in loan["transactions"] if t["type"] == "disbursement" and not t["reversed"]]
+
+    async def wallet(self) -> Balance:
+        async with self.database.transaction() as session:
+            return await balance(session, chart.partner_wallet(self.partner_id, "KES"))
+
+    async def timeline(self, started: Started) -> list[str]:
+        async with self.database.transaction() as session:
+            return [event.key for event in await timeline.read(session, started.workflow_id)]
+
+    async def cases(self, state: str = "open") -> list[str]:
+        from store import cases
+
+        async with self.database.transaction() as session:
+            return sorted(case.kind for case in await cases.page(session, state=state, limit=500))
+
+    async def assert_books_balance(self) -> None:
+        """The ledger's invariants hold, and every open hold belongs to a saga that has not ended."""
+        async with self.database.transaction() as session:
+            assert [str(violation) for violation in await violations(session)] == []
+            for hold in await open_holds(session):
+                rows = await disbursements.page(session, partner_id=self.partner_id, limit=1000)
+                assert hold.workflow_id in {row.workflow_id for row in rows if row.ended_at is None}
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings, database: Database, client: Client, simulators: RunningSimulators
+) -> AsyncIterator[House]:
+    """The house with its doors open; at the end every saga that still runs is terminated."""
+    port = free_port()
+    api_url = f"http://127.0.0.1:{port}"
+    settings = settings.model_copy(
+        update={
+            "callbacks": settings.callbacks.model_copy(update={"base_url": api_url}),
+            "worker": settings.worker.model_copy(
+                update={"graceful_shutdown_seconds": 2.0, "mpesa_calls_per_second": 500.0}
+            ),
+        }
+    )
+    app = create_app(settings, database=database, client=client)
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, ws="none")
+    )
+    serving = asyncio.create_task(server.serve())
+    async with (
+        httpx.AsyncClient(base_url=simulators.url, timeout=20) as http,
+        Gateways.open(settings, database) as gateways,
+    ):
+        dispatching = asyncio.create_task(Dispatcher(database, gateways.sms, gateways.email).run())
+        partner_id = await make_lender(settings, database, http)
+        house = House(settings, database, client, simulators, api_url, partner_id, http)
+        await house.fund("1000.00", "opening")
+        await house.start_workers()
+        await eventually(lambda: server.started)
+        try:
+            yield house
+        finally:
+            await _terminate_all(house)
+            await house.stop_workers()
+            dispatching.cancel()
+            with suppress(asyncio.CancelledError):
+                await dispatching
+            server.should_exit = True
+            await serving
+
+
+async def _terminate_all(house: House) -> None:
+    async with house.database.transaction() as session:
+        rows = await disbursements.page(session, partner_id=house.partner_id, limit=2000)
+    for row in rows:
+        if row.ended_at is None:
+            with suppress(RPCError):
+                await house.client.get_workflow_handle(row.workflow_id).terminate("the test is over")
+
+
+async def make_lender(settings: Settings, database: Database, http: httpx.AsyncClient) -> str:
+    """One lender with its Fineract, its M-Pesa short code, two contacts, one product and a tariff."""
+    app = {
+        "consumer_key": new_id("ck"), "consumer_secret": "consumer-secret", "shortcode": "600997",
+        "initiator_name": "kivukoapi", "initiator_password": "Init#2026", "utility_balance": "90000000.00",
+    }  # fmt: skip
+    opened = await http.post("/daraja/simulator/apps", json=app)
+    assert opened.status_code == 200, opened.text
+    certificate = (await http.get("/daraja/simulator/certificate")).text
+    box = CredentialBox([key.get_secret_value() for key in settings.security.credential_keys])
+    now, partner_id = utc_now(), new_id(PARTNER)
+
+    def connection(provider: str, plain: Message, secrets: Message) -> Connection:
+        return Connection(
+            id=new_id(CONNECTION), partner_id=partner_id, provider=provider, settings=plain.model_dump(mode="json"),
+            sealed=box.seal(secrets.model_dump_json()), version=1, status="ok", created_at=now, updated_at=now,
+        )  # fmt: skip
+
+    base = str(http.base_url).rstrip("/")
+    async with database.transaction() as session:
+        session.add(
+            Partner(
+                id=partner_id, name=f"Demo Sacco {partner_id[-6:]}", currency="KES", country="KE",
+                timezone="Africa/Nairobi", language="en", status="active", hook_secret=new_id("hook")[5:] + "f" * 8,
+                low_balance_minor=10_000, created_at=now, updated_at=now,
+            )
+        )  # fmt: skip
+        await session.flush()
+        session.add_all(
+            [
+                connection(
+                    "fineract",
+                    FineractSettings(base_url=f"{base}/fineract/fineract-provider/api"),
+                    FineractSecrets(username="mifos", password="password"),
+                ),
+                connection(
+                    "daraja",
+                    DarajaSettings(
+                        base_url=f"{base}/daraja", shortcode="600997", initiator_name="kivukoapi",
+                        certificate_pem=certificate,
+                    ),
+                    DarajaSecrets(
+                        consumer_key=app["consumer_key"], consumer_secret="consumer-secret",
+                        initiator_password="Init#2026",
+                    ),
+                ),
+                Contact(
+                    id=new_id(CONTACT), partner_id=partner_id, name="Grace", phone="+254711000222",
+                    email="grace@example.com", role="authorised", language="en",
+                ),
+                LoanProduct(
+                    partner_id=partner_id, product_id=1, name="Boda Boda Loan", currency="KES", enabled=True,
+                    min_minor=10_000, max_minor=15_000_000, daily_minor=None, above_maximum="refuse", synced_at=now,
+                ),
+            ]
+        )  # fmt: skip
+        for charge, fee in (("processing", 1000), ("sms", 200)):
+            session.add(
+                TariffBand(
+                    charge=charge, currency="KES", from_minor=0, to_minor=10**12, fee_minor=fee,
+                    valid_from=datetime(2024, 1, 1, tzinfo=UTC),
+                )
+            )  # fmt: skip
+    return partner_id
