@@ -4,6 +4,7 @@ Sharing matters for Daraja, where minting a token is documented to end the one b
 """
 
 import asyncio
+from datetime import timedelta
 
 from activities.exchange_log import ExchangeLog
 from core.crypto import CredentialBox
@@ -14,7 +15,6 @@ from models.messages.connections import (
     FineractSecrets,
     FineractSettings,
     SealedConnection,
-    Trust,
 )
 from models.tables.partners import Connection
 from providers.daraja.client import Daraja
@@ -61,7 +61,7 @@ class Connections:
                 DarajaSecrets.model_validate_json(secrets),
             )
             return Daraja(
-                _endpoint(settings.base_url, settings.trust),
+                _endpoint(settings),
                 DarajaCredentials(
                     consumer_key=keys.consumer_key,
                     consumer_secret=keys.consumer_secret,
@@ -79,7 +79,7 @@ class Connections:
             FineractSecrets.model_validate_json(secrets),
         )
         return Fineract(
-            _endpoint(server.base_url, server.trust),
+            _endpoint(server),
             FineractCredentials(
                 tenant=server.tenant, username=user.username, password=user.password, timezone=server.timezone
             ),
@@ -108,5 +108,11 @@ class Connections:
             return client
 
 
-def _endpoint(base_url: str, trust: Trust) -> Endpoint:
-    return Endpoint(base_url=base_url, ca_pem=trust.ca_pem, verify_tls=trust.verify_tls)
+def _endpoint(settings: DarajaSettings | FineractSettings) -> Endpoint:
+    return Endpoint(
+        base_url=settings.base_url,
+        ca_pem=settings.trust.ca_pem,
+        verify_tls=settings.trust.verify_tls,
+        connect_timeout=timedelta(seconds=settings.patience.connect_seconds),
+        read_timeout=timedelta(seconds=settings.patience.read_seconds),
+    )

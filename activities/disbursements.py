@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from ledger.balances import balance, open_holds
 from temporalio import activity
 
 from activities.wallet_notices import tell_if_low
 from core.money import Money
 from ledger import chart
+from ledger.balances import balance, open_holds
 from ledger.posting import post
 from ledger.transfers import Capture, Release
 from models.messages.disbursements import NoteProgress, Settle

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from ledger.balances import balance
 from sqlalchemy import update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -11,6 +10,7 @@ from core.clock import utc_now
 from core.errors import InsufficientFunds
 from core.money import Money
 from ledger import chart
+from ledger.balances import balance
 from models.tables.partners import Partner
 from notices.outbox import tell_partner
 from store import partners, timeline

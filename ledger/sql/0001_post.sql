@@ -187,6 +187,7 @@ LOOP
                        f.workflow_id, f.held_until, f.target_id, f.group_key, f.note,
                        coalesce(f.happened_at, moment), moment
                   FROM fresh f
+                RETURNING id
             ), entries AS (
                 INSERT INTO ledger_entries (account_id, id, transfer_id, side, posted_minor, pending_minor, version,
                        balance_before, balance_after, held_before, held_after, happened_at, created_at)
@@ -209,6 +210,7 @@ LOOP
                                coalesce(sum(l.pending_minor) FILTER (WHERE l.side = 'credit'), 0) AS credits_pending
                           FROM lines l WHERE NOT l.pool GROUP BY l.account_id) m
                  WHERE a.id = m.account_id AND NOT EXISTS (SELECT FROM breach)
+                   AND EXISTS (SELECT FROM transfers) -- keys and targets are refereed before any balance is touched
             ), tail AS (
                 INSERT INTO ledger_rollups (account_id, debits_posted, debits_pending, credits_posted, credits_pending,
                        lines)

@@ -17,6 +17,13 @@ class Trust(Message):
     verify_tls: bool = True
 
 
+class Patience(Message):
+    """How long one call may take; less than the activity's own limit, which is 75 s for a payout."""
+
+    connect_seconds: float = Field(default=5, gt=0, le=20)
+    read_seconds: float = Field(default=30, gt=0, le=50)
+
+
 class FineractSettings(Message):
     """`base_url` ends in `/fineract-provider/api`; `timezone` is the tenant's business zone."""
 
@@ -24,6 +31,7 @@ class FineractSettings(Message):
     tenant: str = "default"
     timezone: str = "Africa/Nairobi"
     trust: Trust = Trust()
+    patience: Patience = Patience()
 
 
 class FineractSecrets(Message):
@@ -44,6 +52,7 @@ class DarajaSettings(Message):
     min_payout: int = Field(default=10, ge=1)
     max_payout: int = Field(default=250_000, ge=1)
     trust: Trust = Trust()
+    patience: Patience = Patience()
 
 
 class DarajaSecrets(Message):

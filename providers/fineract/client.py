@@ -14,7 +14,8 @@ from providers.fineract.paging import read_all_by_id
 from providers.fineract.payment_types import PaymentTypes
 from providers.fineract.posting import DisbursalPosting
 from providers.fineract.shapes import APPROVED_STATUS, Unreadable, client_of, loan_of, product_of
-from providers.fineract.wire import FineractCredentials
+from providers.fineract.wire import FineractCredentials, parse_complaint
+from providers.http import Answer
 from providers.ports import (
     BankClient,
     CoreBanking,
@@ -108,7 +109,7 @@ class Fineract(CoreBanking):
         answer = await self._connection.send(
             "authentication", "/v1/authentication", body, effect="read", secret_answer=True
         )
-        if answer.json is None and answer.status in (200, 404):
+        if _not_fineract(answer):
             raise NotFound("No Fineract answers at this address.", code="no_fineract_here", field="base_url")
         user = self._connection.understood("authentication", answer)
         if isinstance(user, dict) and user.get("shouldRenewPassword") is True:
@@ -125,6 +126,13 @@ class Fineract(CoreBanking):
         `url` must end in a slash and answer a GET. Raises InvalidRequest if Fineract cannot reach it.
         """
         return await ensure_hook(self._connection, url, events)
+
+
+def _not_fineract(answer: Answer) -> bool:
+    """A wrong address: another site's page, or a 404 or 405 that is not in Fineract's envelope."""
+    if answer.status in (404, 405):
+        return not parse_complaint(answer.json).readable
+    return answer.status == 200 and not isinstance(answer.json, dict)
 
 
 def _missing_permissions(user: Any) -> list[str]:

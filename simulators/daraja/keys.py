@@ -15,7 +15,10 @@ from simulators.documents import Documents
 
 
 class InitiatorKey:
-    """Made once and kept with the world (new worlds of one process share it). The certificate is long expired, as the published ones are."""
+    """Made once and kept with the world (new worlds of one process share it).
+
+    The certificate is long expired, as the published ones are.
+    """
 
     def __init__(self, documents: Documents) -> None:
         kept = documents.get(KEYS, "initiator") or documents.put(KEYS, "initiator", dict(_make()))

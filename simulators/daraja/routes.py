@@ -122,7 +122,7 @@ def daraja_routes(world: World) -> APIRouter:
     post("/mpesa/transactionstatus/v1/query", status)
     post("/mpesa/accountbalance/v1/query", balance)
 
-    @router.api_route("/mpesa/{rest:path}", methods=["GET", "POST", "PUT", "DELETE"], response_model=None)
+    @router.api_route("/mpesa/{rest:path}", methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
     async def elsewhere(request: Request, rest: str) -> Response:
         if request.method != "POST":
             return complaint("405.001", "Method Not Allowed")

@@ -83,6 +83,7 @@ class MailSink:
     def _keep(self, recipients: list[str], content: bytes) -> None:
         message = email.message_from_bytes(content, policy=default)
         body = message.get_body(("plain",))
+        text = str(body.get_content()) if body is not None else ""
         for recipient in recipients:
             keep_message(
                 self._world,
@@ -90,7 +91,8 @@ class MailSink:
                 gateway="smtp",
                 to=recipient,
                 subject=str(message["Subject"] or ""),
-                text=str(body.get_content()) if body is not None else "",
+                # As it was written: SMTP's line ends and its closing line break belong to the envelope.
+                text=text.replace("\r\n", "\n").removesuffix("\n"),
                 message_id=str(message["Message-ID"] or ""),
                 reference=str(message["Message-ID"] or ""),
             )

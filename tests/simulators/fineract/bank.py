@@ -48,11 +48,18 @@ class Bank:
         return f"{self.root}/fineract/fineract-provider/api"
 
     def fineract(
-        self, *, patience: float = 5, recorder: ExchangeRecorder = forget_exchange, **credentials: str
+        self,
+        *,
+        patience: float = 5,
+        recorder: ExchangeRecorder = forget_exchange,
+        username: str = "mifos",
+        password: str = "password",
+        tenant: str = "default",
     ) -> Fineract:
-        user = {"username": "mifos", "password": "password"} | credentials
         endpoint = Endpoint(self.api, verify_tls=False, read_timeout=timedelta(seconds=patience))
-        return Fineract(endpoint, FineractCredentials(**user), recorder=recorder)
+        return Fineract(
+            endpoint, FineractCredentials(username=username, password=password, tenant=tenant), recorder=recorder
+        )
 
     # ------------------------------------------------------------------------------------------------------- as staff
 

@@ -1,0 +1,65 @@
+# Everything from a bare machine with Python 3.11, pip and make. `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The first of these that is new enough; the lock is made for 3.11.
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+PYTEST_ARGS ?=
+
+.PHONY: help up demo test test-fast check bench lock fmt clean install
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+up: $(STAMP) ## start everything on this machine (Ctrl-C stops it; data stay in .kivuko/)
+	@exec $(BIN)/kivuko up
+
+demo: $(STAMP) ## in another terminal: one loan from approval to receipt
+	@exec $(BIN)/kivuko demo loan
+
+test: $(STAMP) ## all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-fast: $(STAMP) ## the tests that take moments
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+check: $(STAMP) ## format, lint, types, layers, migrations, tests
+	@step() { local from=$$SECONDS; echo "── $$1"; shift; "$$@"; echo "   $$((SECONDS - from)) s"; }; \
+	step "ruff format" $(BIN)/ruff format --check .; \
+	step "ruff" $(BIN)/ruff check .; \
+	step "mypy" $(BIN)/mypy; \
+	step "import-linter" $(BIN)/lint-imports --no-cache --no-logo; \
+	step "migrations" $(BIN)/kivuko db check --scratch; \
+	step "tests" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(STAMP) ## measurements, each as a ratio within one run
+	$(BIN)/python -m benchmarks
+
+fmt: $(STAMP) ## format and sort imports
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: $(STAMP) ## both lock files from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --generate-hashes --no-header --python-version 3.11 \
+		-o requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --generate-hashes --no-header --python-version 3.11 \
+		--extra local --extra dev -o requirements-dev.txt
+
+clean: ## the virtual environment, caches and builds; not the data in .kivuko/
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install: $(STAMP) ## the virtual environment alone
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "Kivuko needs Python 3.11 or newer; none was found (set PYTHON=…)." >&2; exit 1; fi
+	@echo "Preparing $(VENV) with $$($(PYTHON) --version) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,89 @@
+"""`kivuko`: one program for people who run the crossing. Every command takes `--json`; errors are one plain sentence.
+
+Commands are loaded with their module; what they need of Temporal or PostgreSQL is imported inside them, so that
+`kivuko --help` answers at once and a production image needs none of the local servers.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from cli import (
+    balances,
+    cases,
+    db,
+    demo,
+    disbursements,
+    doctor,
+    keys,
+    partners,
+    schedules,
+    services,
+    up,
+)
+from cli.context import Reach
+from cli.errors import PlainErrors
+
+app = typer.Typer(
+    name="kivuko",
+    cls=PlainErrors,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,  # locals hold secrets and phone numbers
+    help="Durable mobile-money payments: start the stack, pay loans out, watch, resolve, check.",
+)
+
+
+@app.callback()
+def reach(
+    ctx: typer.Context,
+    url: Annotated[str | None, typer.Option(envvar="KIVUKO_URL", help="The API's address.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="KIVUKO_KEY", help="The API key to speak with.")] = None,
+) -> None:
+    ctx.obj = Reach(url=url, key=key)
+
+
+app.command("up")(up.up)
+app.add_typer(demo.app, name="demo")
+app.command("api", rich_help_panel="Processes")(services.api)
+app.command("worker", rich_help_panel="Processes")(services.worker)
+app.command("simulators", rich_help_panel="Processes")(services.simulators)
+app.command("disburse", rich_help_panel="Payments")(disbursements.disburse)
+app.command("disbursements", rich_help_panel="Payments")(disbursements.list_disbursements)
+app.command("watch", rich_help_panel="Payments")(disbursements.watch)
+app.command("resolve", rich_help_panel="Payments")(disbursements.resolve)
+app.command("retry", rich_help_panel="Payments")(disbursements.retry)
+app.command("cancel", rich_help_panel="Payments")(disbursements.cancel)
+app.command("balances", rich_help_panel="Payments")(balances.balances)
+app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
+app.add_typer(partners.app, name="partner", rich_help_panel="Administration")
+app.add_typer(keys.app, name="keys", rich_help_panel="Administration")
+app.add_typer(schedules.app, name="schedules", rich_help_panel="Administration")
+app.add_typer(db.app, name="db", rich_help_panel="Administration")
+app.command("doctor", rich_help_panel="Administration")(doctor.doctor)
+
+
+def main() -> None:
+    """The script's entry. Ends without an interpreter shutdown, which Temporal's threads can crash."""
+    code = 0
+    try:
+        app()
+    except SystemExit as exit_:
+        code = exit_.code if isinstance(exit_.code, int) else 1
+    except KeyboardInterrupt:
+        code = 130
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # the reader of our pipe has gone
+            code = code or 1
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
