@@ -89,12 +89,23 @@ def api(ctx: typer.Context) -> "ApiClient":
     return ApiClient(api_url(reach, here), api_key(reach, here))
 
 
+def database_url(settings: Settings) -> str:
+    """The database's address. Raises Failure if none was named and no local one was ever started here."""
+    if settings.database.url == Database().url:
+        raise Failure(
+            f"No database: set KIVUKO_DATABASE__URL, or run this where `kivuko up` keeps its data "
+            f"({settings.data_dir / URL_FILE} does not exist).",
+            code="no_database",
+        )
+    return settings.database.url
+
+
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator["store.database.Database"]:
     """Our database for one command, with a statement timeout that a check of all books fits into."""
     from store.database import Database as Connections
 
-    database = Connections(settings.database.url, pool_size=2, statement_timeout_ms=10 * 60 * 1000)
+    database = Connections(database_url(settings), pool_size=2, statement_timeout_ms=10 * 60 * 1000)
     try:
         yield database
     finally:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.context import settings
+from cli.context import database_url, settings
 from cli.errors import Failure
 from cli.output import AsJson, console, print_json
 
@@ -39,7 +39,7 @@ def migrate(as_json: AsJson = False) -> None:
     """Brings the database to the newest schema. Safe to run at every start and by several at once."""
     from store.migrate import migrate as to_head
 
-    url = settings().database.url
+    url = database_url(settings())
     before, head = revisions(url)
     if before != head:
         to_head(url)
@@ -55,11 +55,13 @@ def migrate(as_json: AsJson = False) -> None:
 @app.command()
 def current(as_json: AsJson = False) -> None:
     """The database's revision and the code's; exit code 1 if they differ."""
-    at, head = revisions(settings().database.url)
+    at, head = revisions(database_url(settings()))
     if as_json:
         print_json({"revision": at, "head": head, "current": at == head})
     else:
-        console().print(f"revision {at or 'none'}, newest {head}" + ("" if at == head else " — run `kivuko db migrate`"))
+        console().print(
+            f"revision {at or 'none'}, newest {head}" + ("" if at == head else " — run `kivuko db migrate`")
+        )
     if at != head:
         raise typer.Exit(1)
 
@@ -84,7 +86,7 @@ def check(
             to_head(server.url)
             differences = _differences(server.url)
     else:
-        differences = _differences(settings().database.url)
+        differences = _differences(database_url(settings()))
     if as_json:
         print_json({"differences": differences})
     if differences:
@@ -98,7 +100,7 @@ def check(
 @app.command("url")
 def show_url(as_json: AsJson = False) -> None:
     """The database's address, as libpq and psql take it. It may hold a password."""
-    url = settings().database.url
+    url = database_url(settings())
     if as_json:
         print_json({"url": url})
     else:

@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 import typer
-from click import Context as ClickContext
 from pydantic import ValidationError
 from rich.console import Console
 from typer.core import TyperGroup
@@ -67,7 +66,7 @@ def show(failure: Failure, *, as_json: bool) -> None:
 class PlainErrors(TyperGroup):
     """The group that turns every expected error of its commands into a sentence."""
 
-    def invoke(self, ctx: ClickContext) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except Exception as error:

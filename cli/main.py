@@ -31,7 +31,7 @@ app = typer.Typer(
     cls=PlainErrors,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,  # locals hold secrets and phone numbers
+    pretty_exceptions_enable=False,  # pages of frames; locals hold secrets and phone numbers
     help="Durable mobile-money payments: start the stack, pay loans out, watch, resolve, check.",
 )
 

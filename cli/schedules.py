@@ -78,7 +78,7 @@ def ensure(as_json: AsJson = False) -> None:
 
 
 async def _ensure() -> list[str]:
-    from store import partners
+    from store import partner_admin
     from temporal.schedules import (
         BOOKS_SCHEDULE,
         SWEEP_SCHEDULE,
@@ -92,7 +92,11 @@ async def _ensure() -> list[str]:
     await ensure_search_attributes(client, client.namespace)
     await ensure_house_schedules(client)
     async with open_database(settings()) as database, database.transaction() as session:
-        active = [partner.id for partner in await partners.page(session, limit=10_000) if partner.status == "active"]
+        active = [
+            partner.id
+            for partner in await partner_admin.page(session, only=None, before=None, limit=10_000)
+            if partner.status == "active"
+        ]
     for partner_id in active:
         await ensure_loan_watch(client, partner_id)
     return [SWEEP_SCHEDULE, BOOKS_SCHEDULE, *map(loan_watch_id, active)]

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli.context import settings
+from cli.context import database_url, settings
 from cli.errors import Failure
 
 
@@ -40,7 +40,8 @@ def _become(module: str) -> NoReturn:
     """Replaces this process, so that signals and the exit code are the service's own."""
     if importlib.util.find_spec(module) is None:
         raise Failure(f"`{module}` is not part of this installation.", code="not_installed")
-    os.environ["KIVUKO_DATABASE__URL"] = settings().database.url
+    if module != "simulators":
+        os.environ["KIVUKO_DATABASE__URL"] = database_url(settings())
     root = str(Path(__file__).resolve().parents[1])
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
     sys.stdout.flush()

@@ -44,6 +44,8 @@ class Api(BaseModel):
     port: int = Field(default=8000, ge=1, le=65535)
     max_body_bytes: int = Field(default=256 * 1024, ge=1024)
     max_wait_seconds: float = Field(default=30.0, ge=0, le=120)
+    # Per API key and process; a short burst of a sixth of it is let through.
+    rate_per_minute: int = Field(default=1200, ge=1)
 
 
 class Callbacks(BaseModel):

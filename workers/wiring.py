@@ -8,6 +8,7 @@ from temporalio.worker import Worker
 
 from activities.connections import Connections
 from activities.disbursements import Disbursements
+from activities.heartbeats import Heartbeats
 from activities.loan_watch import LoanWatching
 from activities.loans import Loans
 from activities.partner_connections import PartnerConnections
@@ -63,7 +64,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
                 disbursements.settle, disbursements.release, disbursements.note, sweeps.sweep, sweeps.check_books,
             ],
             workflow_runner=runner(),
-            interceptors=[ErrorTranslation()],
+            interceptors=[ErrorTranslation(), Heartbeats()],
             max_concurrent_activities=limit,
             max_cached_workflows=settings.worker.max_cached_workflows,
             graceful_shutdown_timeout=grace,
@@ -73,7 +74,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             client,
             task_queue=MPESA_QUEUE,
             activities=[payouts.send, payouts.ask_status, payouts.ask_balance],
-            interceptors=[ErrorTranslation()],
+            interceptors=[ErrorTranslation(), Heartbeats()],
             max_concurrent_activities=limit,
             max_task_queue_activities_per_second=settings.worker.mpesa_calls_per_second,
             disable_eager_activity_execution=True,
@@ -83,7 +84,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             client,
             task_queue=FINERACT_QUEUE,
             activities=[loans.reserve, loans.post, watching.watch, watching.sync_products, checks.check],
-            interceptors=[ErrorTranslation()],
+            interceptors=[ErrorTranslation(), Heartbeats()],
             max_concurrent_activities=limit,
             disable_eager_activity_execution=True,
             graceful_shutdown_timeout=grace,

@@ -10,8 +10,6 @@ while no newer attempt exists; either way a case is opened (daraja.md 14.7).
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import count
 from typing import Literal
 
@@ -33,47 +31,11 @@ with workflow.unsafe.imports_passed_through():
     )
     from models.messages.policies import PayoutPolicy
     from workflows import policies
+    from workflows.attempts import Attempt, LegNote
     from workflows.failures import facts_of
     from workflows.saga import Saga
 
 Effect = Literal["settled", "noted", "agrees", "contradicts"]
-
-
-@dataclass(frozen=True)
-class LegNote:
-    """Something to write into the saga's timeline; `case` asks for a person."""
-
-    key: str
-    text: str
-    tone: Literal["info", "good", "warning", "bad"] = "info"
-    in_review: bool = False
-    code: str | None = None
-    facts: dict[str, str] = field(default_factory=dict)
-    case: Literal["payout_unknown", "payout_contradiction"] | None = None
-    tell_partner: str | None = None
-
-
-@dataclass
-class Attempt:
-    """One reference and what is known of it. `outcome` is set once, by the first final report."""
-
-    reference: str
-    number: int
-    outcome: Literal["paid", "failed"] | None = None
-    code: str | None = None
-    detail: str = ""
-    retriable: bool = False
-    receipt: str | None = None
-    provider_reference: str | None = None
-    paid_at: datetime | None = None
-    resolved_by: str | None = None
-    in_doubt: bool = False  # it may have left
-    ask_now: bool = False  # something must be confirmed, or a person wants to know
-    status_said: str | None = None  # the last final word of the provider's status answer
-    contradictions: int = 0
-
-    def fail(self, code: str, detail: str, *, retriable: bool = False) -> None:
-        self.outcome, self.code, self.detail, self.retriable = "failed", code, detail, retriable
 
 
 class PayoutLeg:

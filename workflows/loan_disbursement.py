@@ -38,8 +38,8 @@ with workflow.unsafe.imports_passed_through():
         Unpaid,
     )
     from workflows import policies
+    from workflows.attempts import LegNote
     from workflows.failures import facts_of
-    from workflows.legs import LegNote
     from workflows.paying import PayingSaga
     from workflows.saga import EndsUnpaid
 

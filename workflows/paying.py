@@ -8,7 +8,8 @@ with workflow.unsafe.imports_passed_through():
     from models.messages.errors import ErrorFacts
     from models.messages.payouts import CommandTaken, Paid, PayoutInstruction, PayoutReport, ReportTaken, RetryNow
     from models.messages.policies import PayoutPolicy
-    from workflows.legs import LegNote, PayoutLeg
+    from workflows.attempts import LegNote
+    from workflows.legs import PayoutLeg
     from workflows.saga import Saga
 
 

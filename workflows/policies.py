@@ -19,12 +19,15 @@ class ActivityPolicy:
     start_to_close: timedelta
     retry: RetryPolicy
     schedule_to_close: timedelta | None = None
+    # A worker that is silent for this long is taken for dead (activities/heartbeats.py beats in between).
+    heartbeat: timedelta = timedelta(seconds=10)
 
     def options(self, *, schedule_to_close: timedelta | None = None) -> dict[str, Any]:
         return {
             "task_queue": self.task_queue,
             "start_to_close_timeout": self.start_to_close,
             "schedule_to_close_timeout": schedule_to_close or self.schedule_to_close,
+            "heartbeat_timeout": self.heartbeat,
             "retry_policy": self.retry,
         }
 

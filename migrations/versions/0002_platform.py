@@ -1,4 +1,4 @@
-"""The platform: partners, disbursements, payouts, traffic and security.
+"""The platform: partners, disbursements, payouts and traffic.
 
 Revision ID: 0002
 Revises: 0001
@@ -14,33 +14,10 @@ branch_labels = None
 depends_on = None
 
 # History that may only grow. The ledger's own tables guard themselves in 0001.
-_APPEND_ONLY = ("saga_events", "audit_log")
+_APPEND_ONLY = ("saga_events",)
 
 
 def upgrade() -> None:
-    op.create_table(
-        "audit_log",
-        sa.Column("id", sa.BigInteger(), nullable=False),
-        sa.Column("at", sa.TIMESTAMP(timezone=True), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("action", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("before", postgresql.JSONB(), nullable=True),
-        sa.Column("after", postgresql.JSONB(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
-    )
-    op.create_table(
-        "idempotency_keys",
-        sa.Column("principal", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("request", sa.Text(), nullable=False),
-        sa.Column("body_hash", sa.Text(), nullable=False),
-        sa.Column("status", sa.Integer(), nullable=True),
-        sa.Column("answer", postgresql.JSONB(), nullable=True),
-        sa.Column("location", sa.Text(), nullable=True),
-        sa.Column("claimed_at", sa.TIMESTAMP(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("principal", "key", name=op.f("pk_idempotency_keys")),
-    )
     op.create_table(
         "partners",
         sa.Column("id", sa.Text(), nullable=False),
@@ -123,22 +100,6 @@ def upgrade() -> None:
         ["next_attempt_at"],
         unique=False,
         postgresql_where=sa.text("delivered_at IS NULL"),
-    )
-    op.create_table(
-        "api_keys",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("partner_id", sa.Text(), nullable=True),
-        sa.Column("scopes", postgresql.JSONB(), nullable=False),
-        sa.Column("prefix", sa.Text(), nullable=False),
-        sa.Column("hash", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.TIMESTAMP(timezone=True), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("last_used_at", sa.TIMESTAMP(timezone=True), nullable=True),
-        sa.Column("revoked_at", sa.TIMESTAMP(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["partner_id"], ["partners.id"], name=op.f("fk_api_keys_partner_id_partners")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
-        sa.UniqueConstraint("hash", name=op.f("uq_api_keys_hash")),
     )
     op.create_table(
         "cases",
@@ -403,13 +364,10 @@ def downgrade() -> None:
         "contacts",
         "connections",
         "cases",
-        "api_keys",
         "webhook_inbox",
         "saga_events",
         "provider_exchanges",
         "partners",
-        "idempotency_keys",
-        "audit_log",
     ):
         op.drop_table(table)
     op.execute("DROP FUNCTION refuse_change()")

@@ -36,7 +36,7 @@ class Disbursement(SQLModel, table=True):
         CheckConstraint("source IN ('poll', 'hook', 'api')", name="source"),
     )  # fmt: skip
 
-    id: str = Field(primary_key=True)
+    id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_column=Column(Text, ForeignKey("partners.id"), nullable=False))
     loan_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     round: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -105,7 +105,7 @@ class PayoutAttempt(SQLModel, table=True):
         CheckConstraint("amount_minor > 0", name="amount"),
     )  # fmt: skip
 
-    reference: str = Field(primary_key=True)
+    reference: str = Field(sa_type=Text, primary_key=True)
     leg_id: str = Field(sa_column=Column(Text, nullable=False))
     number: int = Field(sa_column=Column(BigInteger, nullable=False))
     workflow_id: str = Field(sa_column=Column(Text, nullable=False))
@@ -133,7 +133,7 @@ class Case(SQLModel, table=True):
         Index("ix_cases_workflow_id", "workflow_id"),
     )
 
-    id: str = Field(primary_key=True)
+    id: str = Field(sa_type=Text, primary_key=True)
     key: str = Field(sa_column=Column(Text, nullable=False))
     kind: str = Field(sa_column=Column(Text, nullable=False))
     partner_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("partners.id")))

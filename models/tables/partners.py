@@ -16,7 +16,7 @@ class Partner(SQLModel, table=True):
     __tablename__ = "partners"
     __table_args__ = (CheckConstraint("status IN ('active', 'suspended')", name="status"),)
 
-    id: str = Field(primary_key=True)
+    id: str = Field(sa_type=Text, primary_key=True)
     name: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     currency: str = Field(sa_column=Column(Text, nullable=False))
     country: str = Field(sa_column=Column(Text, nullable=False))
@@ -41,7 +41,7 @@ class Connection(SQLModel, table=True):
         CheckConstraint("status IN ('unchecked', 'ok', 'failing', 'blocked')", name="status"),
     )
 
-    id: str = Field(primary_key=True)
+    id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_column=Column(Text, ForeignKey("partners.id"), nullable=False))
     provider: str = Field(sa_column=Column(Text, nullable=False))
     settings: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
@@ -63,7 +63,7 @@ class Contact(SQLModel, table=True):
         CheckConstraint("phone IS NOT NULL OR email IS NOT NULL", name="reachable"),
     )
 
-    id: str = Field(primary_key=True)
+    id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_column=Column(Text, ForeignKey("partners.id"), nullable=False, index=True))
     name: str = Field(sa_column=Column(Text, nullable=False))
     phone: str | None = Field(default=None, sa_column=Column(Text))

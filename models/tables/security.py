@@ -15,7 +15,7 @@ class ApiKey(SQLModel, table=True):
 
     __tablename__ = "api_keys"
 
-    id: str = Field(primary_key=True)
+    id: str = Field(sa_type=Text, primary_key=True)
     name: str = Field(sa_column=Column(Text, nullable=False))
     partner_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("partners.id")))
     scopes: list[str] = Field(sa_column=Column(JSONB, nullable=False))

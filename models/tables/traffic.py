@@ -22,7 +22,7 @@ class InboxItem(SQLModel, table=True):
         ),
     )
 
-    id: str = Field(primary_key=True)
+    id: str = Field(sa_type=Text, primary_key=True)
     provider: str = Field(sa_column=Column(Text, nullable=False))
     kind: str = Field(sa_column=Column(Text, nullable=False))
     external_id: str = Field(sa_column=Column(Text, nullable=False))
@@ -75,7 +75,7 @@ class Notification(SQLModel, table=True):
         Index("ix_notifications_workflow_id", "workflow_id"),
     )
 
-    id: str = Field(primary_key=True)
+    id: str = Field(sa_type=Text, primary_key=True)
     key: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     event: str = Field(sa_column=Column(Text, nullable=False))
     partner_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("partners.id")))

@@ -40,8 +40,8 @@ async def test_the_providers_clock_is_another_clock_than_ours(database: Database
     await do(database, top_up("t1", 1000), replace(charge("c1", 400), happened_at=earlier))
     async with database.transaction() as session:
         at = {"as_of": datetime(2026, 2, 1, tzinfo=UTC)}
-        assert (await balance(session, FEES, clock="happened", **at)).posted == kes(400)  # type: ignore[arg-type]
-        assert (await balance(session, FEES, clock="created", **at)).posted == kes(0)  # type: ignore[arg-type]
+        assert (await balance(session, FEES, clock="happened", **at)).posted == kes(400)
+        assert (await balance(session, FEES, clock="created", **at)).posted == kes(0)
 
 
 async def test_all_balances_of_a_kind_are_listed_in_order(database: Database) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import uvicorn
 from api.app import create_app
+from sqlmodel import select
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -27,12 +28,12 @@ from ledger.balances import Balance, balance, open_holds
 from ledger.invariants import violations
 from ledger.posting import post
 from ledger.transfers import Post
+from models.messages.base import Message
 from models.messages.connections import (
     DarajaSecrets,
     DarajaSettings,
     FineractSecrets,
     FineractSettings,
-    Message,
     Patience,
 )
 from models.messages.disbursements import DisbursementResult, DisbursementStatus
@@ -40,6 +41,7 @@ from models.messages.payouts import CommandTaken, RetryNow
 from models.messages.policies import DisbursementPolicy, PayoutPolicy
 from models.tables.disbursements import Disbursement
 from models.tables.partners import Connection, Contact, LoanProduct, Partner, TariffBand
+from models.tables.traffic import InboxItem
 from store import cases, disbursements, partners, timeline
 from store.database import Database
 from temporal.starts import Started, start_disbursement, tell_waiting_sagas
@@ -187,7 +189,8 @@ class House:
         return await asyncio.wait_for(self.handle(started).result(), timeout)
 
     async def status(self, started: Started) -> DisbursementStatus:
-        return await self.handle(started).query("status", result_type=DisbursementStatus)
+        status: DisbursementStatus = await self.handle(started).query("status", result_type=DisbursementStatus)
+        return status
 
     async def until_stage(self, started: Started, stage: str, timeout: float = 15) -> Disbursement:
         async def there() -> Disbursement | None:
@@ -225,6 +228,11 @@ class House:
     async def timeline(self, started: Started) -> list[str]:
         async with self.database.transaction() as session:
             return [event.key for event in await timeline.read(session, started.workflow_id)]
+
+    async def inbox_size(self) -> int:
+        """Webhooks stored for the sagas of this house."""
+        async with self.database.transaction() as session:
+            return len(list(await session.exec(select(InboxItem.id))))
 
     async def connection_status(self, provider: str) -> str:
         async with self.database.transaction() as session:

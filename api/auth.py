@@ -1,0 +1,138 @@
+"""Who is asking, and what they may do. `Authorization: Bearer kvk_<prefix>_<secret>`; only the key's hash is kept."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Final, get_args
+
+import structlog
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.exceptions import HTTPException
+
+from api.dependencies import House
+from api.schemas.keys import Scope
+from core.clock import utc_now
+from core.crypto import sha256_hex
+from core.errors import NotAllowed, NotFound
+from core.ids import API_KEY, new_id
+from models.tables.security import ApiKey
+from store import api_keys, audit
+from store.database import Database
+
+log = structlog.get_logger()
+
+SCOPES: Final[tuple[str, ...]] = get_args(Scope)
+
+_bearer = HTTPBearer(
+    scheme_name="ApiKey",
+    bearerFormat="kvk_<prefix>_<secret>",
+    description="An API key of the house or of one partner. Made by `POST /api/v1/keys`, shown once.",
+    auto_error=False,
+)
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The holder of a key: of the house (`partner_id` None) or of one partner."""
+
+    id: str
+    partner_id: str | None
+    scopes: frozenset[str]
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.scopes
+
+    def may(self, scope: str) -> bool:
+        return self.is_admin or scope in self.scopes
+
+    def sees(self, partner_id: str | None) -> bool:
+        """A partner's key sees that partner alone; what belongs to no partner is the house's."""
+        return self.partner_id is None or self.partner_id == partner_id
+
+    def visible(self, partner_id: str) -> str:
+        """The same id. Raises NotFound for another's partner: its existence is nobody else's business."""
+        if not self.sees(partner_id):
+            raise NotFound("No partner has that id.", field="partner_id")
+        return partner_id
+
+
+def new_key() -> tuple[str, str]:
+    """A fresh key and its prefix, which names it in lists and is no part of the secret."""
+    prefix = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    return f"kvk_{prefix}_{secrets.token_urlsafe(32)}", prefix
+
+
+def prefix_of(key: str) -> str:
+    """The public part of a key in our form; a key of another form shows nothing of itself."""
+    parts = key.split("_", 2)
+    return parts[1] if len(parts) == 3 and parts[0] == "kvk" and len(parts[1]) <= 16 else "given"
+
+
+async def authenticate(
+    house: House, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Principal:
+    """401 without a living key; 429 if the key asks too often."""
+    if credentials is None:
+        raise _unauthenticated("Give an API key: Authorization: Bearer kvk_…")
+    principal = await principal_of(house.database, credentials.credentials)
+    if principal is None:
+        raise _unauthenticated("The API key is unknown or revoked.")
+    house.rate.take(principal.id)
+    return principal
+
+
+async def principal_of(database: Database, key: str) -> Principal | None:
+    async with database.transaction() as session:
+        row = await api_keys.by_hash(session, sha256_hex(key.encode(errors="replace")))
+        if row is None:
+            return None
+        await api_keys.touch(session, row)
+    return Principal(row.id, row.partner_id, frozenset(row.scopes))
+
+
+def need(scope: Scope) -> Callable[[Principal], Awaitable[Principal]]:
+    """A dependency: the principal, if its key has the scope; 403 otherwise."""
+
+    async def check(principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
+        if not principal.may(scope):
+            raise NotAllowed(f"The key lacks the scope {scope}.", code="scope_missing", scope=scope)
+        return principal
+
+    return check
+
+
+Anyone = Annotated[Principal, Depends(authenticate)]
+Admin = Annotated[Principal, Depends(need("admin"))]
+PartnerReader = Annotated[Principal, Depends(need("partners:read"))]
+PartnerWriter = Annotated[Principal, Depends(need("partners:write"))]
+WalletReader = Annotated[Principal, Depends(need("wallets:read"))]
+WalletCreditor = Annotated[Principal, Depends(need("wallets:credit"))]
+DisbursementReader = Annotated[Principal, Depends(need("disbursements:read"))]
+DisbursementWriter = Annotated[Principal, Depends(need("disbursements:write"))]
+DisbursementResolver = Annotated[Principal, Depends(need("disbursements:resolve"))]
+
+
+async def ensure_bootstrap_key(database: Database, key: str) -> None:
+    """The installation's first admin key, as given in the settings; once revoked it stays revoked."""
+    row = ApiKey(
+        id=new_id(API_KEY),
+        name="bootstrap",
+        partner_id=None,
+        scopes=["admin"],
+        prefix=prefix_of(key),
+        hash=sha256_hex(key),
+        created_at=utc_now(),
+        created_by="bootstrap",
+    )
+    async with database.transaction() as session:
+        if await api_keys.ensure(session, row):
+            after = {"name": row.name, "scopes": row.scopes}
+            await audit.write(session, actor="bootstrap", action="keys.create", subject=row.id, after=after)
+            log.info("bootstrap_key_added", key_id=row.id)
+
+
+def _unauthenticated(detail: str) -> HTTPException:
+    return HTTPException(401, detail, headers={"WWW-Authenticate": 'Bearer realm="kivuko"'})

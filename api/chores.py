@@ -1,0 +1,141 @@
+"""Small jobs on a partner's outside systems, done by workflows: the API itself never calls a provider."""
+
+import asyncio
+from typing import Any, Final, NoReturn, TypeVar
+
+from pydantic import BaseModel
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+
+from api.dependencies import Services
+from api.schemas.connections import ConnectionIn
+from core.clock import utc_now
+from core.errors import Busy, Conflict, InvalidRequest, Rejected, Transient, Unknown
+from models.messages.connections import (
+    AskBalance,
+    CheckConnection,
+    ConnectionChecked,
+    ProductsSynced,
+    Provider,
+    SealedConnection,
+    SyncProducts,
+)
+from models.messages.errors import ErrorFacts
+from models.tables.partners import Connection
+from temporal.queues import FLOWS_QUEUE
+
+R = TypeVar("R", bound=BaseModel)
+
+_CHECK_SECONDS: Final = 50.0  # the check itself gives up after 40 (workflows/policies.py)
+
+
+def sealed_connection(house: Services, partner_id: str, given: ConnectionIn, version: int = 1) -> SealedConnection:
+    """What a caller gave, with its secrets sealed. Raises InvalidRequest for what production does not allow."""
+    if house.settings.environment == "production" and not given.base_url.startswith("https://"):
+        raise InvalidRequest(
+            "In production an address must be https.", code="insecure", field=f"{given.provider}.base_url"
+        )
+    if house.settings.environment == "production" and not given.trust.verify_tls:
+        raise InvalidRequest(
+            "In production certificates are checked.", code="insecure", field=f"{given.provider}.trust.verify_tls"
+        )
+    return SealedConnection(
+        provider=given.provider,
+        settings=given.settings(),
+        sealed=house.box.seal(given.secrets_json()),
+        partner_id=partner_id,
+        version=version,
+    )
+
+
+async def check(house: Services, connection: SealedConnection) -> ConnectionChecked:
+    """Tries a connection that need not be stored. Raises Conflict if it is being tried already, Busy if no worker
+    answers in time."""
+    return await _run(
+        house.client,
+        "ConnectionCheck",
+        CheckConnection(connection=connection),
+        workflow_id=f"connection-check/{connection.partner_id}/{connection.provider}",
+        result=ConnectionChecked,
+        seconds=_CHECK_SECONDS,
+        join=False,
+    )
+
+
+async def check_or_refuse(house: Services, connection: SealedConnection) -> None:
+    """Raises InvalidRequest naming the field (`fineract.password`) if the connection does not work."""
+    checked = await check(house, connection)
+    if not checked.ok:
+        field = f"{connection.provider}.{checked.field}" if checked.field else connection.provider
+        raise InvalidRequest(
+            checked.detail or "The connection does not work.", code=checked.code or "connection_failed", field=field
+        )
+
+
+def stored(row: Connection) -> SealedConnection:
+    return SealedConnection.model_validate(row, from_attributes=True)
+
+
+def take_over(row: Connection, connection: SealedConnection) -> None:
+    """Puts checked settings into a row; `updated_at` is the moment from which these credentials are used."""
+    now = utc_now()
+    row.settings, row.sealed, row.version = connection.settings, connection.sealed, connection.version
+    row.status, row.check_detail, row.checked_at, row.updated_at = "ok", None, now, now
+
+
+async def fetch_products(house: Services, partner_id: str) -> ProductsSynced:
+    return await _run(
+        house.client,
+        "LoanProductSync",
+        SyncProducts(partner_id=partner_id),
+        workflow_id=f"loan-product-sync/{partner_id}",
+        result=ProductsSynced,
+        seconds=house.settings.api.max_wait_seconds,
+        join=True,
+    )
+
+
+async def ask_balance(house: Services, partner_id: str) -> None:
+    """Only starts the question: the answer comes by callback."""
+    await house.client.start_workflow(
+        "BalanceInquiry",
+        AskBalance(partner_id=partner_id),
+        id=f"balance-inquiry/{partner_id}",
+        task_queue=FLOWS_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+    )
+
+
+async def _run(
+    client: Client, workflow: str, order: Any, *, workflow_id: str, result: type[R], seconds: float, join: bool
+) -> R:
+    policy = WorkflowIDConflictPolicy.USE_EXISTING if join else WorkflowIDConflictPolicy.FAIL
+    try:
+        handle = await client.start_workflow(
+            workflow,
+            order,
+            id=workflow_id,
+            task_queue=FLOWS_QUEUE,
+            result_type=result,
+            id_conflict_policy=policy,
+        )
+        answer = await asyncio.wait_for(handle.result(), seconds)
+    except WorkflowAlreadyStartedError:
+        raise Conflict("This is being done already; try again in a moment.", code="already_running") from None
+    except TimeoutError:
+        raise Busy("This takes longer than a request may wait; try again later.", code="still_running") from None
+    except WorkflowFailureError as error:
+        _raise_ours(error)
+    assert isinstance(answer, result)
+    return answer
+
+
+def _raise_ours(error: WorkflowFailureError) -> NoReturn:
+    """A provider's refusal is not the caller's: 422 with the provider's code, never 401 or 403."""
+    cause = error.cause.cause if isinstance(error.cause, ActivityError) else error.cause
+    if not (isinstance(cause, ApplicationError) and cause.details):
+        raise Busy("The job ended without a result; try again later.", code="no_result") from error
+    facts = ErrorFacts.model_validate(cause.details[0])
+    kind = {"rejected": Rejected, "transient": Transient, "unknown": Unknown}[facts.kind]
+    raise kind(facts.detail, code=facts.code, **facts.extra) from error

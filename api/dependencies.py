@@ -1,0 +1,52 @@
+"""What every endpoint may ask for: the services of this process, put together once."""
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from fastapi import Depends, FastAPI, Request
+from temporalio.client import Client
+
+from api.metrics import Metrics
+from api.rate_limit import RateLimit
+from core.crypto import CallbackSigner, CredentialBox
+from core.settings import Settings
+from store.database import Database
+
+
+@dataclass(frozen=True)
+class Services:
+    """The process's connections and keys. No provider client is among them: the API never calls a provider."""
+
+    settings: Settings
+    database: Database
+    client: Client
+    box: CredentialBox
+    signer: CallbackSigner
+    metrics: Metrics
+    rate: RateLimit
+
+    @classmethod
+    def build(cls, settings: Settings, database: Database, client: Client, metrics: Metrics) -> Self:
+        security = settings.security
+        return cls(
+            settings=settings,
+            database=database,
+            client=client,
+            box=CredentialBox([key.get_secret_value() for key in security.credential_keys]),
+            signer=CallbackSigner([secret.get_secret_value() for secret in security.callback_secrets]),
+            metrics=metrics,
+            rate=RateLimit(settings.api.rate_per_minute),
+        )
+
+
+def put_services(app: FastAPI, services: Services) -> None:
+    app.state.services = services
+
+
+def services_of(request: Request) -> Services:
+    found = request.app.state.services
+    assert isinstance(found, Services)
+    return found
+
+
+House = Annotated[Services, Depends(services_of)]

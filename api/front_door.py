@@ -1,0 +1,84 @@
+"""The outermost layer: bounds bodies, measures, logs one line without any path, and lets no error out as it is."""
+
+import time
+from typing import Final
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.metrics import Metrics
+from api.problems import internal, problem
+
+log = structlog.get_logger()
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+# Asked by machines every few seconds; a line for each would bury the others.
+_QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
+
+
+class FrontDoor:
+    """ASGI middleware. A path is never logged: callback and hook addresses hold their secrets in it."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int) -> None:
+        self._app, self._metrics, self._limit = app, metrics, max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message.get("headers", []), *_HEADERS]}
+            await send(message)
+
+        self._metrics.running.inc()
+        try:
+            if self._announces_too_much(scope):
+                await _too_large(self._limit)(scope, receive, answer)
+            else:
+                await self._app(scope, _bounded(receive, self._limit), answer)
+        except Exception as error:
+            response = internal(error)
+            if status:
+                raise  # the answer is half sent; only cutting the connection tells the caller
+            await response(scope, receive, answer)
+        finally:
+            self._metrics.running.dec()
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _announces_too_much(self, scope: Scope) -> bool:
+        length = dict(scope["headers"]).get(b"content-length", b"")
+        return length.isdigit() and int(length[:20]) > self._limit
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", None) or "(none)"
+        method = scope["method"] if scope["method"] in _METHODS else "(other)"
+        self._metrics.request(method, route, status, seconds)
+        if route not in _QUIET:
+            log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000))
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """The same stream, ended by 413 once it has given more than `limit` bytes."""
+    taken = 0
+
+    async def take() -> Message:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise HTTPException(413, f"A body may have {limit} bytes.")
+        return message
+
+    return take
+
+
+def _too_large(limit: int) -> ASGIApp:
+    return problem(413, "body_too_large", f"A body may have {limit} bytes.")

@@ -1,0 +1,127 @@
+"""`Idempotency-Key`: the same key and body get the same answer, other content a conflict.
+
+The key is claimed, with the body's hash, in one insert before anything is done; the answer is stored in the transaction
+of the effect, so that a crash leaves both or neither. A request that fails gives its claim back.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, Request
+from pydantic import BaseModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.responses import JSONResponse, Response
+
+from api.auth import Anyone
+from api.dependencies import House, Services
+from core.crypto import sha256_hex
+from core.errors import Conflict
+from models.tables.security import IdempotencyKey
+from store import idempotency
+from store.idempotency import Claim
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{1,128}$",
+        description="1 to 128 visible ASCII characters, per API key. The same key and body get the same answer.",
+        examples=["loan-91-first"],
+    ),
+]
+
+
+class Replayed(Exception):
+    """The request was answered before; this is that answer."""
+
+    def __init__(self, row: IdempotencyKey, answer: Any) -> None:
+        super().__init__("replayed")
+        self.status, self.answer, self.location = row.status or 200, answer, row.location
+
+
+class Once:
+    """One POST. Its `reply` is remembered under the key, if the caller gave one."""
+
+    def __init__(self, house: Services, claim: Claim | None) -> None:
+        self._house, self._claim = house, claim
+        self._kept = False
+
+    @property
+    def key(self) -> str | None:
+        return self._claim.key if self._claim else None
+
+    async def reply(
+        self,
+        session: AsyncSession,
+        answer: BaseModel,
+        *,
+        status: int,
+        location: str | None = None,
+        secret: bool = False,
+    ) -> Response:
+        """The response, stored in the session's transaction. `secret` answers are sealed: they hold an API key."""
+        body = answer.model_dump(mode="json")
+        if self._claim is not None:
+            stored = {"sealed": self._house.box.seal(json.dumps(body))} if secret else body
+            await idempotency.keep(session, self._claim, status=status, answer=stored, location=location)
+            self._kept = True
+        return JSONResponse(body, status_code=status, headers={"Location": location} if location else None)
+
+    async def give_back(self) -> None:
+        """Without an answer of ours there was no effect, or it was rolled back."""
+        if self._claim is not None:
+            async with self._house.database.transaction() as session:
+                await idempotency.release(session, self._claim)
+
+
+async def _once(request: Request, house: House, principal: Anyone, key: Key = None) -> AsyncIterator[Once]:
+    claim = None
+    if key is not None:
+        wish = f"{request.method} {request.url.path}"
+        claim = idempotency.new_claim(principal.id, key, wish, _body_hash(await request.body()))
+        async with house.database.transaction() as session:
+            holder = await idempotency.claim(session, claim)
+        if holder is not None:
+            raise _answer_of(house, claim, holder)
+    once = Once(house, claim)
+    try:
+        yield once
+    except Exception:
+        await once.give_back()
+        raise
+
+
+Idempotent = Annotated[Once, Depends(_once)]
+
+
+def install(app: FastAPI) -> None:
+    async def replay(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Replayed)
+        headers = {"Idempotency-Replayed": "true"}
+        if error.location:
+            headers["Location"] = error.location
+        return JSONResponse(error.answer, status_code=error.status, headers=headers)
+
+    app.add_exception_handler(Replayed, replay)
+
+
+def _answer_of(house: Services, claim: Claim, holder: IdempotencyKey) -> Exception:
+    if (holder.request, holder.body_hash) != (claim.request, claim.body_hash):
+        return Conflict(
+            "This Idempotency-Key was used with another request.", code="idempotency_key_reused", field="Idempotency-Key"
+        )
+    if holder.status is None:
+        return Conflict("The first request with this Idempotency-Key is still running.", code="request_running")
+    answer = holder.answer
+    if isinstance(answer, dict) and answer.keys() == {"sealed"}:
+        answer = json.loads(house.box.open(answer["sealed"]))
+    return Replayed(holder, answer)
+
+
+def _body_hash(body: bytes) -> str:
+    """Of the content, not of its spelling: a client may order its fields anew when it repeats itself."""
+    try:
+        return sha256_hex(json.dumps(json.loads(body), sort_keys=True)) if body else sha256_hex(b"")
+    except (ValueError, RecursionError):
+        return sha256_hex(body)

@@ -1,0 +1,158 @@
+"""Lenders, as callers give and see them."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.schemas.connections import ConnectionOut, DarajaIn, FineractIn
+from api.schemas.values import Body, Currency, Line, MoneyIn, MoneyOut, Out, Timezone, example
+from core.money import Money
+from core.msisdn import Msisdn
+from models.tables.partners import Connection, Contact, Partner
+
+Language = Literal["en", "sw"]
+Email = Annotated[
+    str,
+    StringConstraints(
+        strict=True, max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\-]+@[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)+$"
+    ),
+]
+
+
+class ContactIn(Body):
+    """A person whom we tell things; an `authorised` one may also confirm with one-time codes."""
+
+    model_config = example(
+        name="Grace Njeri", phone="+254711000222", email="grace@example.com", role="authorised", language="en"
+    )
+
+    name: Line
+    phone: Msisdn | None = Field(default=None, description="International: +254711000222", examples=["+254711000222"])
+    email: Email | None = None
+    role: Literal["notify", "authorised"] = "notify"
+    language: Language = "en"
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.phone is None and self.email is None:
+            raise PydanticCustomError("unreachable", "Give a phone number or an email address")
+        return self
+
+
+class ContactOut(Out):
+    """A contact; the phone number is masked."""
+
+    model_config = example(
+        id="cnt_01ktv0r5m8e9a7d3c2b4x6y8z0", name="Grace Njeri", phone="+2547•••••222", email="grace@example.com",
+        role="authorised", language="en",
+    )  # fmt: skip
+
+    id: str
+    name: str
+    phone: str | None
+    email: str | None
+    role: str
+    language: str
+
+    @classmethod
+    def of(cls, row: Contact) -> Self:
+        phone = Msisdn(row.phone).masked if row.phone else None
+        return cls(id=row.id, name=row.name, phone=phone, email=row.email, role=row.role, language=row.language)
+
+
+class PartnerNew(Body):
+    """A lender. Each connection that is given is tried before anything is stored."""
+
+    model_config = example(
+        name="Jaza Sacco", currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
+        low_balance={"amount": "5000.00", "currency": "KES"},
+        fineract={
+            "base_url": "https://bank.example/fineract-provider/api", "username": "kivuko", "password": "…",
+        },
+        contacts=[{"name": "Grace Njeri", "phone": "+254711000222", "role": "authorised"}],
+    )  # fmt: skip
+
+    name: Line
+    currency: Currency = "KES"
+    country: str = Field(default="KE", strict=True, pattern=r"^[A-Z]{2}$", description="ISO 3166")
+    timezone: Timezone = "Africa/Nairobi"
+    language: Language = "en"
+    low_balance: MoneyIn | None = Field(default=None, description="Below this the partner is alerted")
+    fineract: FineractIn | None = None
+    daraja: DarajaIn | None = None
+    contacts: list[ContactIn] = Field(default=[], max_length=20)
+
+
+class PartnerChange(Body):
+    """What is left out stays as it is. `name` and `status` are for admin keys alone."""
+
+    model_config = example(language="sw", low_balance={"amount": "10000.00", "currency": "KES"})
+
+    name: Line | None = None
+    status: Literal["active", "suspended"] | None = None
+    timezone: Timezone | None = None
+    language: Language | None = None
+    low_balance: MoneyIn | None = None
+
+
+class PartnerOut(Out):
+    """A lender."""
+
+    model_config = example(
+        id="prt_01ktv0r5m8e9a7d3c2b4x6y8z0", name="Jaza Sacco", currency="KES", country="KE",
+        timezone="Africa/Nairobi", language="en", status="active",
+        low_balance={"amount": "5000.00", "currency": "KES"}, created_at="2026-11-21T06:14:03Z",
+    )  # fmt: skip
+
+    id: str
+    name: str
+    currency: str
+    country: str
+    timezone: str
+    language: str
+    status: str
+    low_balance: MoneyOut
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: Partner) -> "PartnerOut":
+        return PartnerOut(
+            id=row.id,
+            name=row.name,
+            currency=row.currency,
+            country=row.country,
+            timezone=row.timezone,
+            language=row.language,
+            status=row.status,
+            low_balance=MoneyOut.of(Money(row.low_balance_minor, row.currency)),
+            created_at=row.created_at,
+        )
+
+
+class PartnerDetail(PartnerOut):
+    """A lender with its connections (never their secrets) and its contacts."""
+
+    connections: list[ConnectionOut]
+    contacts: list[ContactOut]
+
+    @classmethod
+    def whole(cls, row: Partner, connections: list[Connection], contacts: list[Contact]) -> Self:
+        return cls(
+            **PartnerOut.of(row).model_dump(exclude={"low_balance"}),
+            low_balance=MoneyOut.of(Money(row.low_balance_minor, row.currency)),
+            connections=[ConnectionOut.of(connection) for connection in connections],
+            contacts=[ContactOut.of(contact) for contact in contacts],
+        )
+
+
+class HookAddress(Out):
+    """Where the partner's Fineract sends its events. The address is a secret."""
+
+    model_config = example(
+        url="https://kivuko.example/cb/hooks/4f1c…/", events=[{"entity": "LOAN", "action": "APPROVE"}]
+    )
+
+    url: str
+    events: list[dict[str, str]]

@@ -1,0 +1,90 @@
+"""Making and changing lenders, their connections and their contacts. What sagas read of them is in `partners.py`."""
+
+from sqlalchemy import Text, cast, func
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.errors import Conflict, NotFound
+from models.tables.partners import Connection, Contact, Partner
+
+
+async def name_is_taken(session: AsyncSession, name: str) -> bool:
+    return (await session.exec(select(Partner.id).where(Partner.name == name))).first() is not None
+
+
+async def add(session: AsyncSession, partner: Partner, connections: list[Connection], contacts: list[Contact]) -> None:
+    """Raises Conflict (code "name_taken"); the transaction is of no use afterwards."""
+    try:
+        session.add(partner)
+        await session.flush()
+    except IntegrityError:
+        raise _name_taken() from None
+    session.add_all([*connections, *contacts])
+    await session.flush()
+
+
+async def lock(session: AsyncSession, partner_id: str) -> Partner:
+    """The partner, for a change. Raises NotFound."""
+    found = (await session.exec(select(Partner).where(Partner.id == partner_id).with_for_update())).first()
+    if found is None:
+        raise NotFound("No partner has that id.", field="partner_id")
+    return found
+
+
+async def save(session: AsyncSession, partner: Partner) -> None:
+    """Raises Conflict (code "name_taken")."""
+    try:
+        session.add(partner)
+        await session.flush()
+    except IntegrityError:
+        raise _name_taken() from None
+
+
+async def page(session: AsyncSession, *, only: str | None, before: str | None, limit: int) -> list[Partner]:
+    """Newest first; `only` is the one partner that the caller may see."""
+    query = select(Partner).order_by(col(Partner.id).desc()).limit(limit)
+    if only:
+        query = query.where(Partner.id == only)
+    if before:
+        query = query.where(col(Partner.id) < before)
+    return list(await session.exec(query))
+
+
+async def by_hook_digest(session: AsyncSession, digest: str) -> Partner | None:
+    """The partner whose hook secret has this SHA-256. Compared by digest: how long it takes tells nothing of a secret
+    that shares its beginning with the one given."""
+    stored = func.encode(func.sha256(func.convert_to(cast(Partner.hook_secret, Text), "UTF8")), "hex")
+    return (await session.exec(select(Partner).where(stored == digest))).first()
+
+
+async def connections(session: AsyncSession, partner_id: str) -> list[Connection]:
+    query = select(Connection).where(Connection.partner_id == partner_id).order_by(Connection.provider)
+    return list(await session.exec(query))
+
+
+async def lock_connection(session: AsyncSession, partner_id: str, provider: str) -> Connection | None:
+    """The connection, for a change."""
+    query = select(Connection).where(Connection.partner_id == partner_id, Connection.provider == provider)
+    return (await session.exec(query.with_for_update())).first()
+
+
+async def contact(session: AsyncSession, partner_id: str, contact_id: str) -> Contact | None:
+    query = select(Contact).where(Contact.partner_id == partner_id, Contact.id == contact_id)
+    return (await session.exec(query)).first()
+
+
+async def same_contact(session: AsyncSession, wanted: Contact) -> Contact | None:
+    """The partner's contact with the same name, number, address and role, if there is one."""
+    query = select(Contact).where(
+        Contact.partner_id == wanted.partner_id,
+        Contact.name == wanted.name,
+        col(Contact.phone).is_not_distinct_from(wanted.phone),
+        col(Contact.email).is_not_distinct_from(wanted.email),
+        Contact.role == wanted.role,
+    )
+    return (await session.exec(query)).first()
+
+
+def _name_taken() -> Conflict:
+    return Conflict("Another partner has this name.", code="name_taken", field="name")
