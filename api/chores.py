@@ -17,7 +17,6 @@ from models.messages.connections import (
     CheckConnection,
     ConnectionChecked,
     ProductsSynced,
-    Provider,
     SealedConnection,
     SyncProducts,
 )

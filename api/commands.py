@@ -26,9 +26,10 @@ async def tell(house: Services, row: Disbursement, update: str, message: Message
     if row.ended_at is not None:
         raise Conflict("The disbursement has ended.", code="ended", stage=row.stage)
     try:
-        return await house.client.get_workflow_handle(row.workflow_id).execute_update(
+        taken: CommandTaken = await house.client.get_workflow_handle(row.workflow_id).execute_update(
             update, message, id=update_id, result_type=CommandTaken, rpc_timeout=_COMMAND_TIMEOUT
         )
+        return taken
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from error
     except WorkflowUpdateRPCTimeoutOrCancelledError:
@@ -46,9 +47,10 @@ async def ask_status(house: Services, row: Disbursement) -> DisbursementStatus |
     if row.ended_at is not None:
         return None
     try:
-        return await house.client.get_workflow_handle(row.workflow_id).query(
+        status: DisbursementStatus = await house.client.get_workflow_handle(row.workflow_id).query(
             "status", result_type=DisbursementStatus, rpc_timeout=_QUERY_TIMEOUT
         )
+        return status
     except Exception:  # a page must not fail because one source of it is silent
         return None
 

@@ -109,7 +109,9 @@ def install(app: FastAPI) -> None:
 def _answer_of(house: Services, claim: Claim, holder: IdempotencyKey) -> Exception:
     if (holder.request, holder.body_hash) != (claim.request, claim.body_hash):
         return Conflict(
-            "This Idempotency-Key was used with another request.", code="idempotency_key_reused", field="Idempotency-Key"
+            "This Idempotency-Key was used with another request.",
+            code="idempotency_key_reused",
+            field="Idempotency-Key",
         )
     if holder.status is None:
         return Conflict("The first request with this Idempotency-Key is still running.", code="request_running")

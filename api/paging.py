@@ -5,7 +5,8 @@ from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query
 
-from api.schemas.values import Out
+from api.schemas.values import Out, id_pattern
+from core.ids import PARTNER
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -17,6 +18,7 @@ IdCursor = Annotated[
 NumberCursor = Annotated[
     str | None, Query(pattern=r"^[1-9][0-9]{0,17}$", description="`next_cursor` of the page before")
 ]
+PartnerFilter = Annotated[str | None, Query(pattern=id_pattern(PARTNER), description="Only this partner's")]
 
 
 class Page(Out, Generic[T]):

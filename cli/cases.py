@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.context import api
+from cli.errors import Failure
 from cli.output import AsJson, console, pairs, print_json, table
 
 app = typer.Typer(no_args_is_help=True, help="The case desk: what a person must decide, with its evidence.")
@@ -39,7 +40,9 @@ def list_cases(
 def show(ctx: typer.Context, case_id: str, as_json: AsJson = False) -> None:
     """One case with all its evidence."""
     with api(ctx) as client:
-        row = client.get(f"/cases/{case_id}")
+        row = next((one for one in client.pages("/cases", limit=200) if one["id"] == case_id), None)
+    if row is None:
+        raise Failure("No case has that id.", code="not_found")
     if as_json:
         print_json(row)
         return

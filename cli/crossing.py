@@ -102,7 +102,7 @@ class Ferry:
         )
 
     def _disbursements(self, loan_id: int) -> list[dict[str, Any]]:
-        rows = self.api.get("/disbursements", partner_id=self.partner_id, loan_id=loan_id)["items"]
+        rows = self.api.get("/disbursements", partner_id=self.partner_id, limit=100)["items"]
         return [row for row in rows if row["loan_id"] == loan_id]
 
     def _follow(self, crossing: Crossing, phone: str) -> None:

@@ -12,8 +12,8 @@ from cli.output import AsJson, cell, console, pairs, print_json, table, tinted
 
 DisbursementId = Annotated[str, typer.Argument(help="Such as dsb_01ktv…")]
 _AT_A_GLANCE = (
-    "id", "partner_id", "loan_id", "account_no", "source", "amount", "principal", "charges", "paid", "receipts",
-    "transaction_id", "waiting_for", "reason_code", "reason", "workflow_id", "created_at", "ended_at",
+    "partner_id", "loan_id", "account_no", "source", "amount", "principal", "charges", "paid", "receipts",
+    "transaction_id", "reason_code", "reason", "workflow_id", "created_at", "ended_at",
 )  # fmt: skip
 
 
@@ -128,7 +128,9 @@ def show(row: dict[str, Any]) -> None:
     """One disbursement for people."""
     out = console()
     out.print(f"\n{row['id']}: {tinted(row['stage'])}")
-    out.print(pairs(None, {name.replace("_", " "): row.get(name) for name in _AT_A_GLANCE if name != "id"}))
+    facts = {name.replace("_", " "): row.get(name) for name in _AT_A_GLANCE}
+    saga = row.get("saga") or {}
+    out.print(pairs(None, {"waits for": saga.get("waiting_for"), **facts}))
 
 
 def _command(ctx: typer.Context, disbursement_id: str, verb: str, body: dict[str, Any], as_json: bool) -> None:

@@ -11,6 +11,9 @@ import httpx
 from cli.errors import Failure
 
 _TIMEOUT_SECONDS: Final = 60.0  # longer than the longest `?wait=`
+# "This key asks too often" is waited out, since nothing was done.
+_POLITE_REPEATS: Final = 10
+_LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
 class ApiClient:
@@ -60,17 +63,25 @@ class ApiClient:
                 return
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
+        answer = self._send(method, path, request)
+        for _ in range(_POLITE_REPEATS):
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+            time.sleep(min(float(answer.headers.get("Retry-After", 1)), _LONGEST_PAUSE_SECONDS))
+            answer = self._send(method, path, request)
+        if answer.status_code >= httpx.codes.BAD_REQUEST:
+            raise refusal(answer)
+        return answer.json() if answer.content else None
+
+    def _send(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
         try:
-            answer = self._http.request(method, path, **request)
+            return self._http.request(method, path, **request)
         except httpx.ConnectError:
             raise Failure(
                 f"The API does not answer at {self.url}. Is `kivuko up` running?", code="not_reached"
             ) from None
         except httpx.TimeoutException:
             raise Failure(f"The API at {self.url} took too long to answer.", code="timeout") from None
-        if answer.status_code >= httpx.codes.BAD_REQUEST:
-            raise refusal(answer)
-        return answer.json() if answer.content else None
 
 
 def refusal(answer: httpx.Response) -> Failure:
@@ -82,15 +93,11 @@ def refusal(answer: httpx.Response) -> Failure:
     if not isinstance(problem, dict):
         return Failure(f"The API answered {answer.status_code} without saying why.", code="http_error")
     sentence = str(problem.get("detail") or problem.get("title") or f"The API answered {answer.status_code}.")
-    extra = {
-        name: value
-        for name, value in problem.items()
-        if name not in ("type", "title", "detail", "status", "code", "instance", "errors")
-    }
+    extra: dict[str, Any] = dict(problem.get("facts") or {})
+    if "instance" in problem:
+        extra["instance"] = problem["instance"]
     for error in problem.get("errors") or []:
-        if isinstance(error, dict):
-            where = error.get("field") or error.get("pointer") or error.get("loc") or "field"
-            extra[str(where)] = error.get("rule") or error.get("detail") or error.get("message") or error.get("msg")
+        extra[error["field"]] = f"{error['detail']} ({error['rule']})"
     return Failure(sentence, code=str(problem.get("code") or f"http_{answer.status_code}"), **extra)
 
 

@@ -31,7 +31,7 @@ def create(
     """Makes an API key and shows it, this once."""
     scopes = scope or (_PARTNER_SCOPES if partner else ["admin"])
     with api(ctx) as client:
-        made = client.post("/api-keys", {"name": name, "scopes": scopes} | ({"partner_id": partner} if partner else {}))
+        made = client.post("/keys", {"name": name, "scopes": scopes} | ({"partner_id": partner} if partner else {}))
     if as_json:
         print_json(made)
         return
@@ -43,7 +43,7 @@ def create(
 def list_keys(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Every API key, without its secret part."""
     with api(ctx) as client:
-        rows = list(client.pages("/api-keys"))
+        rows = list(client.pages("/keys"))
     if as_json:
         print_json(rows)
         return
@@ -59,7 +59,7 @@ def revoke(
 ) -> None:
     """Ends a key at once and for good."""
     with api(ctx) as client:
-        answer = client.delete(f"/api-keys/{key_id}")
+        answer = client.delete(f"/keys/{key_id}")
     if as_json:
         print_json(answer or {"id": key_id, "revoked": True})
     else:

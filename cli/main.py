@@ -25,6 +25,7 @@ from cli import (
 )
 from cli.context import Reach
 from cli.errors import PlainErrors
+from core.logs import configure_logs
 
 app = typer.Typer(
     name="kivuko",
@@ -42,6 +43,8 @@ def reach(
     url: Annotated[str | None, typer.Option(envvar="KIVUKO_URL", help="The API's address.")] = None,
     key: Annotated[str | None, typer.Option(envvar="KIVUKO_KEY", help="The API key to speak with.")] = None,
 ) -> None:
+    # What we call may log; standard output belongs to the answer.
+    configure_logs("console", "WARNING")
     ctx.obj = Reach(url=url, key=key)
 
 

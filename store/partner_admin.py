@@ -1,6 +1,8 @@
 """Making and changing lenders, their connections and their contacts. What sagas read of them is in `partners.py`."""
 
-from sqlalchemy import Text, cast, func
+from datetime import datetime
+
+from sqlalchemy import Text, cast, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -67,6 +69,23 @@ async def lock_connection(session: AsyncSession, partner_id: str, provider: str)
     """The connection, for a change."""
     query = select(Connection).where(Connection.partner_id == partner_id, Connection.provider == provider)
     return (await session.exec(query.with_for_update())).first()
+
+
+async def find_connection(session: AsyncSession, partner_id: str, provider: str) -> Connection | None:
+    query = select(Connection).where(Connection.partner_id == partner_id, Connection.provider == provider)
+    return (await session.exec(query)).first()
+
+
+async def block(session: AsyncSession, connection_id: str, detail: str, *, sent_at: datetime | None = None) -> bool:
+    """Nothing more is sent by this connection until somebody gives working credentials. `sent_at` is when the call was
+    made that showed the fault: one made before the credentials were last changed says nothing of the new ones."""
+    query = update(Connection).where(col(Connection.id) == connection_id)
+    if sent_at is not None:
+        query = query.where(col(Connection.updated_at) <= sent_at)
+    blocked = await session.exec(
+        query.values(status="blocked", check_detail=detail[:500]).returning(col(Connection.id))
+    )
+    return blocked.first() is not None
 
 
 async def contact(session: AsyncSession, partner_id: str, contact_id: str) -> Contact | None:

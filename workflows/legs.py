@@ -11,7 +11,7 @@ while no newer attempt exists; either way a case is opened (daraja.md 14.7).
 
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import Literal
+from typing import Final, Literal
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.failures import facts_of
     from workflows.saga import Saga
 
+NEVER_SENT: Final = "never_sent"
 Effect = Literal["settled", "noted", "agrees", "contradicts"]
 
 
@@ -150,7 +151,7 @@ class PayoutLeg:
         except ActivityError:
             return attempt.outcome is not None  # no answer proves nothing; the schedule goes on
         if asked.never_sent:
-            attempt.fail("never_sent", "The instruction never left; its reference is fenced off.", retriable=True)
+            attempt.fail(NEVER_SENT, "The instruction never left; its reference is fenced off.", retriable=True)
             return True
         return await self.saga.until(
             lambda: attempt.outcome,
@@ -187,12 +188,18 @@ class PayoutLeg:
         return (
             attempt.outcome == "failed"
             and attempt.retriable
-            and attempt.number <= len(self.policy.attempt_again_after)
+            and (attempt.code == NEVER_SENT or self._refusals <= len(self.policy.attempt_again_after))
             and not self.saga.cancel_wanted
         )
 
+    @property
+    def _refusals(self) -> int:
+        """Attempts that the provider failed. A crash of our own before anything left uses up none of its patience."""
+        return sum(a.outcome == "failed" and a.code != NEVER_SENT for a in self.attempts)
+
     async def _wait_to_try_again(self, attempt: Attempt) -> None:
-        wait = self.policy.attempt_again_after[attempt.number - 1]
+        never_sent = attempt.code == NEVER_SENT
+        wait = self.policy.resend_after[0] if never_sent else self.policy.attempt_again_after[self._refusals - 1]
         await self.note(
             LegNote(
                 key=f"{attempt.reference}:failed",
@@ -209,7 +216,7 @@ class PayoutLeg:
         )
         # A failure told by callback alone may be wrong; a new reference is made only if the provider's status answer
         # does not say that the first one was paid after all.
-        if attempt.outcome == "failed" and not self.saga.cancel_wanted and attempt.code != "never_sent":
+        if attempt.outcome == "failed" and not self.saga.cancel_wanted and not never_sent:
             await self._confirm_failure(attempt)
 
     async def _confirm_failure(self, attempt: Attempt) -> None:

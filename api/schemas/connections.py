@@ -10,6 +10,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from api.schemas.values import Body, MoneyOut, Out, ShortLine, Timezone, checked_by, example
+from core.money import Money
 from models.messages.connections import (
     DarajaSecrets,
     DarajaSettings,
@@ -19,7 +20,6 @@ from models.messages.connections import (
     Trust,
 )
 from models.tables.partners import Connection, ProviderBalance
-from core.money import Money
 
 _PEM = StringConstraints(strict=True, min_length=1, max_length=20_000, pattern=r"^[\t\n\r -~]+$")
 
@@ -48,7 +48,9 @@ Url = Annotated[
     StringConstraints(
         strict=True, max_length=300, pattern=r"^https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%/\-]*)?$"
     ),
-    checked_by(_address, "url_parsing", "Give an address with a host, such as https://bank.example/fineract-provider/api"),
+    checked_by(
+        _address, "url_parsing", "Give an address with a host, such as https://bank.example/fineract-provider/api"
+    ),
     AfterValidator(lambda url: url.rstrip("/")),
 ]
 Secret = Annotated[SecretStr, Field(strict=True, min_length=1, max_length=500)]
@@ -78,7 +80,7 @@ class FineractIn(Body):
 
     model_config = example(
         base_url="https://bank.example/fineract-provider/api", tenant="default", timezone="Africa/Nairobi",
-        username="kivuko", password="…",
+        username="kivuko", password="…",  # noqa: S106 - an example
     )  # fmt: skip
 
     base_url: Url
@@ -105,8 +107,8 @@ class DarajaIn(Body):
 
     model_config = example(
         base_url="https://api.safaricom.co.ke", shortcode="600997", initiator_name="kivukoapi",
-        initiator_password="…", certificate_pem="-----BEGIN CERTIFICATE-----\n…", consumer_key="…",
-        consumer_secret="…", b2c_version="v3", command_id="BusinessPayment", min_payout=10, max_payout=250000,
+        initiator_password="…", certificate_pem="-----BEGIN CERTIFICATE-----\n…", consumer_key="…",  # noqa: S106 - an example
+        consumer_secret="…", b2c_version="v3", command_id="BusinessPayment", min_payout=10, max_payout=250000,  # noqa: S106 - an example
     )  # fmt: skip
 
     base_url: Url

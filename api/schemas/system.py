@@ -30,7 +30,9 @@ class Payloads(BaseModel):
 
     model_config = ConfigDict(
         extra="allow",
-        json_schema_extra={"examples": [{"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "e30="}]}]},
+        json_schema_extra={
+            "examples": [{"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "e30="}]}]
+        },
     )
 
     payloads: list[dict[str, Any]] = Field(default=[], max_length=1000)

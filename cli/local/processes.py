@@ -114,12 +114,13 @@ class ProcessGroup:
     async def start(self, child: Child) -> None:
         """Starts it and waits until it is healthy. Raises StartFailed, with the end of its log, if it is not."""
         running = _Running(child, self._launch(child))
+        self._running.append(running)
         try:
             await self._until_healthy(running)
         except BaseException:
+            self._running.remove(running)
             await asyncio.to_thread(end, running.process)
             raise
-        self._running.append(running)
         running.watcher = asyncio.create_task(self._watch(running))
 
     async def stop(self) -> None:

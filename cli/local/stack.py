@@ -13,17 +13,13 @@ from types import TracebackType
 from typing import Self
 
 import httpx
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client
-from temporalio.service import RPCError
 
 from cli.local.environment import child_environment, fitted
 from cli.local.ports import PortTaken, ensure_free
 from cli.local.postgres import EmbeddedPostgres
 from cli.local.processes import Child, ProcessGroup, StartFailed
 from cli.local.temporal_server import EmbeddedTemporal
+from cli.pollers import pollers
 from core.settings import Database, Settings
 from store.migrate import migrate
 from temporal.client import connect, connection_config
@@ -168,13 +164,19 @@ class LocalStack:
         settings = self._settings
         simulators = f"http://{settings.simulators.host}:{settings.simulators.port}/health"
         api = f"http://{settings.api.host}:{settings.api.port}/health/ready"
-        for name, healthy, grace in (
+        wanted = (
             ("simulators", lambda: _answers(simulators), 10.0),
             ("workers", self._workers_poll, settings.worker.graceful_shutdown_seconds + 5),
             ("api", lambda: _answers(api), settings.api.max_wait_seconds + 5),
-        ):
-            if name in self._children:
-                await self._start_child(name, healthy, grace)
+        )
+        # Side by side, since each spends its first seconds importing; none needs another to start.
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, healthy, grace in wanted:
+                    if name in self._children:
+                        group.create_task(self._start_child(name, healthy, grace))
+        except* Exception as failed:
+            raise failed.exceptions[0] from None
 
     async def _start_child(self, name: str, healthy: Callable[[], Awaitable[bool]], grace: float) -> None:
         self._say(name, "starting")
@@ -194,7 +196,7 @@ class LocalStack:
     async def _workers_poll(self) -> bool:
         """True when Temporal sees somebody polling each of our queues."""
         queues = [f"kivuko-{name}" for name in self._settings.worker.queues]
-        return all([await _is_polled(self._client, queue) for queue in queues])
+        return all([await pollers(self._client, queue) for queue in queues])
 
     async def _keep_servers_up(self) -> None:
         while not self._stopping.is_set():
@@ -230,14 +232,3 @@ async def _answers(url: str) -> bool:
             return (await http.get(url)).status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
-
-
-async def _is_polled(client: Client, queue: str) -> bool:
-    for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
-        request = DescribeTaskQueueRequest(
-            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
-        )
-        with contextlib.suppress(RPCError):
-            if (await client.workflow_service.describe_task_queue(request)).pollers:
-                return True
-    return False

@@ -21,7 +21,7 @@ class PayoutPolicy(Message):
     """How patient one payout is."""
 
     # Between sends of one instruction that is known not to have left (provider down); after the last step it fails.
-    resend_after: tuple[timedelta, ...] = _minutes(0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 60, 60, 60)
+    resend_after: tuple[timedelta, ...] = Field(_minutes(0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 60, 60, 60), min_length=1)
     # Silence: wait this long for the report, then ask for the status, again and again (daraja.md 14.3).
     ask_after: tuple[timedelta, ...] = _minutes(2, 4, 8, 15, 30, 60, 120, 240)
     # How long the answer to a status question may take before the next wait begins.

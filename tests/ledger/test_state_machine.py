@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -39,7 +40,7 @@ _DEADLINES = [None, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinf
 _keys = st.sampled_from([f"k{n}" for n in range(14)])
 _accounts = st.sampled_from([WALLET, OTHER, _OVERDRAFT, _TILL, FEES, BANK])
 _pairs = st.tuples(_accounts, _accounts).filter(lambda pair: pair[0] != pair[1])
-_amounts = st.integers(1, 400).map(kes)
+_amounts = (st.integers(1, 100) | st.integers(100, 1500)).map(kes)
 
 _posts = st.builds(lambda key, pair, amount: Post(key, pair[0], pair[1], amount, "post"), _keys, _pairs, _amounts)
 _holds = st.builds(
@@ -73,12 +74,10 @@ class Books(RuleBasedStateMachine):
 
         return self.loop.run_until_complete(run())
 
-    @initialize(amounts=st.tuples(*[st.sampled_from([0, 500, 5000])] * 3))
-    def empty_books_with_some_money(self, amounts: tuple[int, int, int]) -> None:
+    @initialize(funds=st.integers(1000, 3000))
+    def books_with_some_money(self, funds: int) -> None:
         self.wait(self._empty())
-        for n, (account, amount) in enumerate(zip((WALLET, OTHER, _OVERDRAFT), amounts, strict=True)):
-            if amount:
-                self._both([Post(f"funds{n}", BANK, account, kes(amount), "top-up")])
+        self._both([Post(f"funds:{w.id}", BANK, w, kes(funds), "top-up") for w in (WALLET, OTHER)])
 
     @rule(command=_posts)
     def post(self, command: Post) -> None:
@@ -88,24 +87,38 @@ class Books(RuleBasedStateMachine):
     def hold(self, command: Hold) -> None:
         self._both([command])
 
+    @rule(command=_holds, wallet=st.sampled_from([WALLET, OTHER]))
+    def hold_with_a_new_key(self, command: Hold, wallet: Account) -> None:
+        self._both([replace(command, key=self._new_key(), debit=wallet, credit=FEES)])
+
     @precondition(lambda self: self.model.open_holds())
     @rule(data=st.data(), part=st.none() | _amounts, kind=st.sampled_from([Capture, Release, Expire]))
     def resolve_an_open_hold(self, data: st.DataObject, part: Money | None, kind: type[Command]) -> None:
         of = data.draw(st.sampled_from(sorted(self.model.open_holds())))
-        key = f"e{len(self.model.done)}"
-        self._both([Capture(key, of, part) if kind is Capture else kind(key, of)])  # type: ignore[call-arg, arg-type]
+        key = self._new_key()
+        command: Command = Capture(key, of, part) if kind is Capture else kind(key, of)  # type: ignore[call-arg, arg-type]
+        self._both([command])
+
+    @precondition(lambda self: self.model.open_holds())
+    @rule(data=st.data(), part=st.none() | st.integers(1, 60).map(kes))
+    def spend_and_capture_in_one_batch(self, data: st.DataObject, part: Money | None) -> None:
+        first, second = self._new_key(), self._new_key() + "b"
+        of = data.draw(st.sampled_from(sorted(self.model.open_holds())))
+        amount = data.draw(_amounts)
+        batch = [Post(first, WALLET, OTHER, amount, "post"), Capture(second, of, part), Reverse(second + "r", of, "x")]
+        self._both(batch[: data.draw(st.integers(2, 3))])
 
     @precondition(lambda self: self.model.done)
     @rule(data=st.data())
     def reverse_what_was_done(self, data: st.DataObject) -> None:
         of = data.draw(st.sampled_from(sorted(self.model.done)))
-        self._both([Reverse(f"r{len(self.model.done)}", of, "reversed")])
+        self._both([Reverse(self._new_key(), of, "reversed")])
 
     @rule(command=st.one_of(_captures, _releases, _expiries, _reversals))
     def resolve_or_reverse_anything(self, command: Command) -> None:
         self._both([command])
 
-    @rule(batch=st.lists(_any, min_size=2, max_size=6))
+    @rule(batch=st.lists(_any, min_size=2, max_size=4))
     def a_batch(self, batch: list[Command]) -> None:
         self._both(batch)
 
@@ -135,6 +148,9 @@ class Books(RuleBasedStateMachine):
             assert holds == self.model.open_holds()
 
         self.wait(look())
+
+    def _new_key(self) -> str:
+        return f"new{len(self.model.done)}"
 
     def _both(self, batch: list[Command]) -> None:
         self.last = batch[-1]
@@ -182,7 +198,7 @@ def test_random_commands_leave_the_books_as_the_model_says(database_url: str) ->
         run_state_machine_as_test(
             Machine,
             settings=settings(
-                max_examples=40,
+                max_examples=50,
                 stateful_step_count=25,
                 deadline=None,
                 database=None,

@@ -163,6 +163,25 @@ class House:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
+    async def set_language(self, language: str) -> None:
+        async with self.database.transaction() as session:
+            partner = await partners.get(session, self.partner_id)
+            partner.language = language
+            session.add(partner)
+
+    async def use_b2c_v1(self) -> None:
+        async with self.database.transaction() as session:
+            row = await partners.connection(session, self.partner_id, "daraja")
+            row.settings, row.version = {**row.settings, "b2c_version": "v1"}, row.version + 1
+            session.add(row)
+
+    async def age_claims(self) -> None:
+        """As if every claim had been made an hour ago."""
+        async with self.database.transaction() as session:
+            for row in await disbursements.page(session, partner_id=self.partner_id):
+                row.created_at -= timedelta(hours=1)
+                session.add(row)
+
     async def retry(self, started: Started) -> None:
         await self.handle(started).execute_update(
             "retry", RetryNow(actor="key_1"), id=new_id("retry"), result_type=CommandTaken

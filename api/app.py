@@ -1,0 +1,93 @@
+"""The front door, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_network
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.responses import RedirectResponse
+from temporalio.client import Client
+
+from api import documented, idempotency, problems
+from api.auth import ensure_bootstrap_key
+from api.dependencies import Services, put_services
+from api.front_door import FrontDoor
+from api.metrics import Metrics
+from api.routers import (
+    callbacks,
+    cases,
+    codec,
+    connections,
+    disbursements,
+    exchanges,
+    health,
+    hooks,
+    keys,
+    loan_products,
+    partners,
+    tariffs,
+    wallets,
+)
+from core.settings import Settings
+from store.database import Database
+from temporal.client import connect
+
+_PREFIX = "/api/v1"
+_VERSIONED = (partners, connections, loan_products, wallets, disbursements, cases, exchanges, tariffs, keys)
+# The hook's fixed path goes before the callbacks' open ones.
+_UNVERSIONED = (hooks, callbacks, codec, health)
+
+
+def create_app(settings: Settings, *, database: Database | None = None, client: Client | None = None) -> FastAPI:
+    """The application. What is not given is opened when it starts and closed when it stops; Temporal is connected to at
+    the first call, so that callbacks are taken even while it is away."""
+    for network in (*settings.callbacks.allowed_sources, *settings.callbacks.trusted_proxies):
+        ip_network(network, strict=False)  # a misspelt one must stop the start, not every callback
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            pool = database or Database(
+                settings.database.url,
+                pool_size=settings.database.pool_size,
+                statement_timeout_ms=settings.database.statement_timeout_ms,
+            )
+            if database is None:
+                stack.push_async_callback(pool.close)
+            temporal = client or await connect(settings, lazy=True)
+            put_services(app, Services.build(settings, pool, temporal, metrics))
+            if settings.security.bootstrap_admin_key is not None:
+                await ensure_bootstrap_key(pool, settings.security.bootstrap_admin_key.get_secret_value())
+            yield
+
+    app = FastAPI(
+        title="Kivuko",
+        version="0.1.0",
+        summary="Durable mobile-money payment sagas",
+        description=(
+            "Every payment is a saga that survives crashes, waits for callbacks and people, and never pays twice. Money "
+            'is exact text: `{"amount": "1250.00", "currency": "KES"}`. Errors are problem documents (RFC 9457).'
+        ),
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+    )
+    problems.install(app)
+    idempotency.install(app)
+    for module in _VERSIONED:
+        app.include_router(module.router, prefix=_PREFIX)
+    for module in _UNVERSIONED:
+        app.include_router(module.router)
+    app.add_api_route("/", _home, include_in_schema=False)
+    documented.install(app)
+    app.add_middleware(FrontDoor, metrics=metrics, max_body_bytes=settings.api.max_body_bytes)
+    return app
+
+
+async def _home() -> RedirectResponse:
+    return RedirectResponse("/docs")
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

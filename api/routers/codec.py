@@ -1,0 +1,105 @@
+"""Payloads in clear for Temporal's UI and command line (TEMPORAL.md 1.16). It opens everything, so admins alone; on a
+developer's own machine the UI may ask without a key, which it cannot send."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from starlette.responses import JSONResponse, Response
+from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import Payloads as PayloadsMessage
+from temporalio.converter import PayloadCodec
+
+from api.auth import authenticate
+from api.dependencies import House, Services
+from api.documented import open_problems
+from api.schemas.system import Payloads
+from api.source_address import is_loopback
+from core.errors import InvalidRequest, NotAllowed
+from temporal.client import key_ring
+from temporal.codec import AesGcmCodec
+
+router = APIRouter(prefix="/codec", tags=["codec"])
+
+_ALLOWED_HEADERS: Final = "authorization, content-type, x-namespace"
+_optional_key = HTTPBearer(scheme_name="ApiKey", auto_error=False)
+
+
+async def admitted(
+    request: Request, house: House, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_optional_key)]
+) -> Services:
+    """401 or 403 unless it is an admin, or the local UI on a developer's machine."""
+    origin = request.headers.get("origin")
+    if origin is not None and origin not in _origins(house):
+        # A page of a stranger that reaches this machine's loopback address through the browser.
+        raise NotAllowed("This page may not ask for payloads.", code="origin_refused")
+    if credentials is None and house.settings.environment == "local" and is_loopback(request):
+        return house
+    principal = await authenticate(house, credentials)
+    if not principal.is_admin:
+        raise NotAllowed("The key lacks the scope admin.", code="scope_missing", scope="admin")
+    return house
+
+
+Admitted = Annotated[Services, Depends(admitted)]
+_RESPONSES: Final = {"responses": open_problems(400, 401, 403, 413, 415, 429, 503), "response_model": Payloads}
+
+
+@router.post("/encode", summary="Seal payloads", **_RESPONSES)  # type: ignore[arg-type]
+async def encode_payloads(payloads: Payloads, request: Request, house: Admitted) -> Response:
+    codec = AesGcmCodec(key_ring(house.settings))
+    return await _convert(codec, codec.encode, payloads, request, house)
+
+
+@router.post("/decode", summary="Open payloads", **_RESPONSES)  # type: ignore[arg-type]
+async def decode_payloads(payloads: Payloads, request: Request, house: Admitted) -> Response:
+    """Payloads that are not sealed by us come back as they are."""
+    codec = AesGcmCodec(key_ring(house.settings))
+    return await _convert(codec, codec.decode, payloads, request, house)
+
+
+@router.options("/{direction}", include_in_schema=False)
+async def preflight(direction: str, request: Request, house: House) -> Response:
+    return Response(status_code=204, headers=_cors(request, house))
+
+
+async def _convert(
+    codec: PayloadCodec,
+    convert: Callable[[list[Payload]], Awaitable[list[Payload]]],
+    payloads: Payloads,
+    request: Request,
+    house: Services,
+) -> Response:
+    try:
+        message = ParseDict(payloads.model_dump(), PayloadsMessage())
+    except ParseError:
+        raise InvalidRequest("These are no payloads in protobuf JSON.", code="not_payloads", field="payloads") from None
+    try:
+        converted = await convert(list(message.payloads))
+    except NotAllowed as error:
+        raise InvalidRequest(error.detail, code=error.code, field="payloads") from None
+    except Exception:
+        raise InvalidRequest("A sealed payload cannot be read.", code="not_payloads", field="payloads") from None
+    answer: dict[str, Any] = MessageToDict(PayloadsMessage(payloads=converted))
+    return JSONResponse({"payloads": answer.get("payloads", [])}, headers=_cors(request, house))
+
+
+def _origins(house: Services) -> frozenset[str]:
+    port = house.settings.temporal.ui_port
+    return frozenset({f"http://localhost:{port}", f"http://127.0.0.1:{port}"})
+
+
+def _cors(request: Request, house: Services) -> dict[str, str]:
+    origin = request.headers.get("origin")
+    if origin not in _origins(house):
+        return {}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": "POST, OPTIONS",
+        "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
+        "Access-Control-Allow-Credentials": "true",
+        "Access-Control-Max-Age": "600",
+        "Vary": "Origin",
+    }

@@ -1,0 +1,187 @@
+"""A partner's connections and contacts."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from api import chores
+from api.auth import PartnerReader, PartnerWriter, Principal
+from api.dependencies import House, Services
+from api.documented import WRITES, problems
+from api.idempotency import Idempotent
+from api.routers.partners import PartnerId
+from api.schemas.connections import ConnectionIn, ConnectionOut, DarajaIn, FineractIn, ProviderBalanceOut
+from api.schemas.partners import ContactIn, ContactOut
+from api.schemas.values import Out, id_pattern
+from core.clock import utc_now
+from core.errors import NotFound
+from core.ids import CONNECTION, CONTACT, new_id
+from models.messages.connections import Provider
+from models.tables.partners import Connection, Contact
+from store import audit, partner_admin, partners, wallets
+from temporal.schedules import ensure_loan_watch
+
+router = APIRouter(prefix="/partners/{partner_id}", tags=["partners"])
+
+
+class ProviderBalances(Out):
+    """What the partner's providers last told us of its accounts there."""
+
+    items: list[ProviderBalanceOut]
+
+
+@router.put(
+    "/connections/fineract", responses=problems(404, 409, *WRITES), summary="Give or rotate Fineract's settings"
+)
+async def put_fineract(
+    partner_id: PartnerId, wanted: FineractIn, house: House, principal: PartnerWriter
+) -> ConnectionOut:
+    """Tried first: what does not work is a 422 that names the field, and the old settings stay."""
+    return await _put(partner_id, wanted, house, principal)
+
+
+@router.put("/connections/daraja", responses=problems(404, 409, *WRITES), summary="Give or rotate M-Pesa's settings")
+async def put_daraja(partner_id: PartnerId, wanted: DarajaIn, house: House, principal: PartnerWriter) -> ConnectionOut:
+    """Tried first. Working credentials also lift a block: payouts that waited for them go on."""
+    return await _put(partner_id, wanted, house, principal)
+
+
+@router.post("/connections/{provider}/check", responses=problems(404, 409), summary="Try a connection now")
+async def check_connection(
+    partner_id: PartnerId, provider: Provider, house: House, principal: PartnerWriter
+) -> ConnectionOut:
+    """A block stays: a harmless call does not prove that payouts would be taken."""
+    principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        await partners.get(session, partner_id)
+        row = await partners.connection(session, partner_id, provider)
+    checked = await chores.check(house, chores.stored(row))
+    async with house.database.transaction() as session:
+        current = await partner_admin.lock_connection(session, partner_id, provider)
+        assert current is not None
+        if current.version == row.version:
+            before = current.status
+            if current.status != "blocked":
+                current.status = "ok" if checked.ok else "failing"
+                current.check_detail = None if checked.ok else checked.detail
+            current.checked_at = utc_now()
+            session.add(current)
+            await audit.write(
+                session,
+                actor=principal.id,
+                action="connections.check",
+                subject=current.id,
+                before={"status": before},
+                after={"status": current.status, "ok": checked.ok, "code": checked.code},
+            )
+        return ConnectionOut.of(current)
+
+
+@router.get("/provider-balances", responses=problems(404), summary="Balances at the providers, as last told")
+async def list_provider_balances(partner_id: PartnerId, house: House, principal: PartnerReader) -> ProviderBalances:
+    principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        await partners.get(session, partner_id)
+        rows = await wallets.told(session, partner_id)
+    return ProviderBalances(items=[ProviderBalanceOut.of(row) for row in rows])
+
+
+@router.post(
+    "/provider-balances/refresh", status_code=202, responses=problems(404), summary="Ask the providers for balances"
+)
+async def refresh_provider_balances(partner_id: PartnerId, house: House, principal: PartnerWriter) -> ProviderBalances:
+    """The answer comes by callback, some seconds later; this is what is known until then."""
+    principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        await partners.active(session, partner_id)
+        await partners.connection(session, partner_id, "daraja")
+        rows = await wallets.told(session, partner_id)
+    await chores.ask_balance(house, partner_id)
+    return ProviderBalances(items=[ProviderBalanceOut.of(row) for row in rows])
+
+
+@router.post(
+    "/contacts",
+    status_code=201,
+    response_model=ContactOut,
+    responses=problems(404, 409, *WRITES),
+    summary="Add a contact",
+)
+async def add_contact(
+    partner_id: PartnerId, wanted: ContactIn, house: House, principal: PartnerWriter, once: Idempotent
+) -> Response:
+    """The same person with the same number, address and role is added once; then the answer is 200."""
+    principal.visible(partner_id)
+    row = Contact(
+        id=new_id(CONTACT),
+        partner_id=partner_id,
+        name=wanted.name,
+        phone=wanted.phone.e164 if wanted.phone else None,
+        email=wanted.email,
+        role=wanted.role,
+        language=wanted.language,
+    )
+    async with house.database.transaction() as session:
+        await partner_admin.lock(session, partner_id)
+        if (same := await partner_admin.same_contact(session, row)) is not None:
+            return await once.reply(session, ContactOut.of(same), status=200)
+        session.add(row)
+        await session.flush()
+        shown = ContactOut.of(row)
+        await audit.write(
+            session, actor=principal.id, action="contacts.add", subject=row.id, after=shown.model_dump(mode="json")
+        )
+        return await once.reply(session, shown, status=201)
+
+
+@router.delete("/contacts/{contact_id}", responses=problems(404), summary="Remove a contact")
+async def remove_contact(
+    partner_id: PartnerId,
+    house: House,
+    principal: PartnerWriter,
+    contact_id: Annotated[str, Path(pattern=id_pattern(CONTACT))],
+) -> ContactOut:
+    principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        row = await partner_admin.contact(session, partner_id, contact_id)
+        if row is None:
+            raise NotFound("The partner has no contact with that id.", field="contact_id")
+        shown = ContactOut.of(row)
+        await session.delete(row)
+        await audit.write(
+            session, actor=principal.id, action="contacts.remove", subject=row.id, before=shown.model_dump(mode="json")
+        )
+    return shown
+
+
+async def _put(partner_id: str, wanted: ConnectionIn, house: Services, principal: Principal) -> ConnectionOut:
+    principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        await partners.get(session, partner_id)
+    sealed = chores.sealed_connection(house, partner_id, wanted)
+    await chores.check_or_refuse(house, sealed)
+    async with house.database.transaction() as session:
+        await partner_admin.lock(session, partner_id)
+        row = await partner_admin.lock_connection(session, partner_id, wanted.provider)
+        before = ConnectionOut.of(row).model_dump(mode="json") if row else None
+        if row is None:
+            now = utc_now()
+            row = Connection(
+                id=new_id(CONNECTION), partner_id=partner_id, provider=wanted.provider, settings={}, sealed="",
+                version=0, status="ok", created_at=now, updated_at=now,
+            )  # fmt: skip
+        chores.take_over(row, sealed.model_copy(update={"version": row.version + 1}))
+        session.add(row)
+        await session.flush()
+        shown = ConnectionOut.of(row)
+        await audit.write(
+            session,
+            actor=principal.id,
+            action="connections.put",
+            subject=row.id,
+            before=before,
+            after=shown.model_dump(mode="json"),
+        )
+        if before is None and wanted.provider == "fineract":
+            await ensure_loan_watch(house.client, partner_id)
+    return shown

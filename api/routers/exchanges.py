@@ -1,0 +1,35 @@
+"""Every call to a provider, as evidence."""
+
+from fastapi import APIRouter
+
+from api.auth import DisbursementReader
+from api.dependencies import House
+from api.documented import problems
+from api.paging import Limit, NumberCursor, Page, PartnerFilter, page
+from api.routers.cases import WorkflowFilter
+from api.schemas.exchanges import ExchangeOut
+from store import exchanges
+
+router = APIRouter(prefix="/exchanges", tags=["exchanges"])
+
+
+@router.get("", responses=problems(), summary="List calls to providers, newest first")
+async def list_exchanges(
+    house: House,
+    principal: DisbursementReader,
+    workflow_id: WorkflowFilter = None,
+    partner_id: PartnerFilter = None,
+    cursor: NumberCursor = None,
+    limit: Limit = 50,
+) -> Page[ExchangeOut]:
+    if partner_id is not None:
+        principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        rows = await exchanges.page(
+            session,
+            workflow_id=workflow_id,
+            partner_id=partner_id or principal.partner_id,
+            before=int(cursor) if cursor else None,
+            limit=limit + 1,
+        )
+    return page(rows, limit, ExchangeOut.of, lambda row: row.id)

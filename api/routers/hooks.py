@@ -1,0 +1,84 @@
+"""Where a partner's Fineract tells of approved loans. Unsigned and easily lost, so a hint and no more (A3): the saga
+reads the loan anew, and the poll finds what no hook told."""
+
+from typing import Any, Final
+
+import structlog
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from api.background import afterwards
+from api.dependencies import House, Services
+from api.documented import open_problems
+from api.schemas.values import BIGINT
+from core.crypto import sha256_hex
+from core.errors import InvalidRequest, NotFound
+from models.tables.partners import Partner
+from providers.fineract.wire import HookEvent, parse_hook
+from store import partner_admin
+from temporal.starts import start_disbursement
+
+router = APIRouter(prefix="/cb/hooks", tags=["callbacks"])
+log = structlog.get_logger()
+
+_TAKEN: Final = {"status": "ok"}
+_OK: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Taken, whatever it says",
+        "content": {"application/json": {"schema": {"type": "object"}, "example": _TAKEN}},
+    }
+}
+_EVENT: Final = {"entityName": "LOAN", "actionName": "APPROVE", "response": {"loanId": 91}}
+
+
+@router.get(
+    "/{hook_secret}/", summary="Fineract's probe when the hook is made", responses=_OK | open_problems(404, 503)
+)
+async def probe_hook(hook_secret: str, house: House) -> Response:
+    await _partner(house, hook_secret)
+    return JSONResponse(_TAKEN)
+
+
+@router.post(
+    "/{hook_secret}/",
+    summary="Something happened in the partner's Fineract",
+    responses=_OK | open_problems(404, 413, 503),
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": {}, "example": _EVENT}}}},
+)
+async def take_hook(hook_secret: str, request: Request, house: House) -> Response:
+    partner = await _partner(house, hook_secret)
+    try:
+        event = parse_hook(request.headers, await request.body())
+    except (InvalidRequest, RecursionError):
+        log.warning("hook_garbled", partner_id=partner.id)
+        return JSONResponse(_TAKEN)
+    response = JSONResponse(_TAKEN)
+    loan_id = approved_loan(event)
+    if loan_id is not None:
+        response.background = afterwards(
+            "start_disbursement",
+            lambda: start_disbursement(
+                house.client,
+                house.database,
+                partner_id=partner.id,
+                loan_id=loan_id,
+                source="hook",
+                requested_by="fineract-hook",
+            ),
+        )
+    return response
+
+
+def approved_loan(event: HookEvent) -> int | None:
+    """The loan's id, if this tells of a loan that was approved."""
+    approved = event.entity == "LOAN" and event.action == "APPROVE"
+    return event.loan_id if approved and event.loan_id is not None and event.loan_id <= BIGINT else None
+
+
+async def _partner(house: Services, hook_secret: str) -> Partner:
+    digest = sha256_hex(hook_secret.encode("utf-8", errors="replace"))
+    async with house.database.transaction() as session:
+        partner = await partner_admin.by_hook_digest(session, digest)
+    if partner is None:
+        raise NotFound("There is nothing here.")
+    return partner

@@ -1,0 +1,107 @@
+"""The partners' prepaid wallets."""
+
+from typing import Final, Literal
+
+from fastapi import APIRouter, Response
+
+from api.auth import WalletCreditor, WalletReader
+from api.background import afterwards
+from api.dependencies import House
+from api.documented import WRITES, problems
+from api.idempotency import Idempotent
+from api.paging import Limit, NumberCursor, Page, page
+from api.routers.partners import PartnerId
+from api.schemas.values import MoneyOut
+from api.schemas.wallets import CreditIn, CreditOut, WalletEntry, WalletOut
+from core.errors import Conflict, InvalidRequest
+from ledger import chart
+from ledger.balances import balance, entries
+from ledger.posting import post
+from ledger.transfers import Post
+from store import audit, partners
+from temporal.starts import tell_waiting_sagas
+
+router = APIRouter(prefix="/partners/{partner_id}/wallet", tags=["wallets"])
+
+_REASON: Final = "admin credit"
+
+
+@router.get("", responses=problems(404), summary="Balance, held and available")
+async def get_wallet(partner_id: PartnerId, house: House, principal: WalletReader) -> WalletOut:
+    principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        partner = await partners.get(session, partner_id)
+        found = await balance(session, chart.partner_wallet(partner_id, partner.currency))
+    return WalletOut.of(partner_id, found)
+
+
+@router.get("/entries", responses=problems(404), summary="The wallet's lines, newest first")
+async def list_wallet_entries(
+    partner_id: PartnerId, house: House, principal: WalletReader, cursor: NumberCursor = None, limit: Limit = 50
+) -> Page[WalletEntry]:
+    principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        partner = await partners.get(session, partner_id)
+        wallet = chart.partner_wallet(partner_id, partner.currency)
+        rows = await entries(session, wallet, limit=limit + 1, before=cursor)
+    return page(rows, limit, WalletEntry.of, lambda row: row.id)
+
+
+@router.post(
+    "/credits",
+    status_code=201,
+    response_model=CreditOut,
+    responses=problems(404, 409, *WRITES),
+    summary="Book money that arrived for the partner",
+)
+async def credit_wallet(
+    partner_id: PartnerId, wanted: CreditIn, house: House, principal: WalletCreditor, once: Idempotent
+) -> Response:
+    """One reference is booked once: again with the same amount it answers 200 and moves nothing, with another 409.
+    Disbursements that wait for money go on."""
+    principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        partner = await partners.get(session, partner_id)
+        if wanted.amount.currency != partner.currency:
+            raise InvalidRequest(
+                f"The wallet's currency is {partner.currency}.", code="currency_differs", field="amount.currency"
+            )
+        wallet = chart.partner_wallet(partner_id, partner.currency)
+        credit = Post(
+            f"admin-credit/{partner_id}/{wanted.reference}",
+            debit=chart.bank_funding(partner.currency),
+            credit=wallet,
+            amount=wanted.amount.money,
+            reason=_REASON,
+            note=wanted.note,
+        )
+        try:
+            (posted,) = await post(session, credit)
+        except Conflict as error:
+            if error.code != "key_reused":
+                raise
+            raise Conflict(
+                "This reference was booked with another amount.", code="reference_reused", field="reference"
+            ) from None
+        after = posted.balance_of(wallet)
+        status: Literal["booked", "already_booked"] = "already_booked" if posted.replayed else "booked"
+        shown = CreditOut(
+            reference=wanted.reference,
+            amount=MoneyOut.of(wanted.amount.money),
+            balance=MoneyOut.of(after.posted),
+            available=MoneyOut.of(after.available),
+            status=status,
+        )
+        if not posted.replayed:
+            await audit.write(
+                session,
+                actor=principal.id,
+                action="wallets.credit",
+                subject=partner_id,
+                after={**shown.model_dump(mode="json"), "note": wanted.note},
+            )
+        response = await once.reply(session, shown, status=200 if posted.replayed else 201)
+    response.background = afterwards(
+        "tell_waiting_sagas", lambda: tell_waiting_sagas(house.client, house.database, partner_id)
+    )
+    return response

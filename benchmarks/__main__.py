@@ -1,0 +1,62 @@
+"""`make bench`: every figure in one table; each ratio within one run, against a floor on the same servers."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import flows, ledger
+from benchmarks.figures import Figure
+from cli.local.postgres import EmbeddedPostgres
+from store.migrate import migrate
+
+
+async def measure(sagas: int, seconds: float, say: Console) -> list[Figure]:
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="kivuko-bench-") as name:
+        folder = Path(name)
+        os.chmod(folder, 0o755)  # noqa: PTH101 - PostgreSQL runs as another account when we are root
+        say.print("ledger …")
+        with EmbeddedPostgres(folder / "pg") as server:
+            migrate(server.url)
+            figures += await ledger.run(server.url, seconds=seconds)
+        say.print("flows …")
+        figures += await flows.run(folder, sagas=sagas)
+    return figures
+
+
+def table(figures: list[Figure]) -> Table:
+    shown = Table(title="Kivuko, measured", title_justify="left")
+    for column in ("what", "value", "ratio", "aim"):
+        shown.add_column(column, justify="right" if column in ("value", "ratio") else "left")
+    for figure in figures:
+        ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else ""
+        colour = "" if figure.floor is None else "[green]" if figure.passed else "[red]"
+        shown.add_row(figure.name, f"{figure.value:,.1f} {figure.unit}", f"{colour}{ratio}", figure.aim or "")
+    return shown
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks")
+    arguments.add_argument("--json", action="store_true", help="figures for machines on standard output")
+    arguments.add_argument("--sagas", type=int, default=200)
+    arguments.add_argument("--seconds", type=float, default=3.0, help="how long each ledger figure is measured")
+    chosen = arguments.parse_args()
+    figures = asyncio.run(measure(chosen.sagas, chosen.seconds, Console(stderr=True)))
+    if chosen.json:
+        sys.stdout.write(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
+    else:
+        Console().print(table(figures))
+    sys.stdout.flush()
+    os._exit(0)  # the SDK's threads can crash an ordinary interpreter exit
+
+
+if __name__ == "__main__":
+    main()

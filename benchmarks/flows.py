@@ -1,0 +1,190 @@
+"""Disbursements through the whole local stack, beside bare workflows on the same Temporal server in the same run.
+
+The stack is the one of `kivuko up` (real servers, simulators over HTTP, one worker process, one API process) in a folder
+of its own. Twenty sagas are in flight at a time, and as many bare workflows.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import httpx
+import psutil
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from benchmarks.bare import BARE_QUEUE, Activities, nothing
+from benchmarks.figures import Figure
+from cli.local.ports import free_port
+from cli.local.stack import LocalStack
+from cli.seed import seed
+from core.settings import Settings
+from models.messages.disbursements import DisbursementResult
+from store.database import Database
+from temporal.client import connect
+from temporal.starts import start_disbursement
+
+IN_FLIGHT: Final = 20
+MIB: Final = 1024 * 1024
+
+
+@dataclass
+class Bench:
+    """A running stack and what is needed to load it."""
+
+    settings: Settings
+    client: Client
+    database: Database
+    world: httpx.AsyncClient
+    api: httpx.AsyncClient
+    partner_id: str
+    seconds_to_ready: float
+    resident_mib: float
+
+
+@asynccontextmanager
+async def running_stack(folder: Path) -> AsyncIterator[Bench]:
+    settings = Settings(
+        _env_file=None,
+        data_dir=folder / ".kivuko",
+        log_level="WARNING",
+        api={"port": free_port(), "rate_per_minute": 1_000_000},
+        temporal={"port": free_port(), "ui_port": free_port()},
+        simulators={"port": free_port(), "smtp_port": free_port()},
+        worker={"mpesa_calls_per_second": 1000.0},
+    )
+    began = time.monotonic()
+    async with LocalStack(settings, on_progress=lambda part, text: None) as stack:
+        client = await connect(stack.settings)
+        seeded = await seed(stack.settings, client, lambda part, text: None)
+        seconds = time.monotonic() - began
+        resident = _resident_mib(stack)
+        database = Database(stack.settings.database.url)
+        key = (stack.settings.data_dir / "admin.key").read_text().strip()
+        async with (
+            httpx.AsyncClient(base_url=stack.urls["simulators"], timeout=30) as world,
+            httpx.AsyncClient(
+                base_url=f"{stack.urls['api']}/api/v1", headers={"Authorization": f"Bearer {key}"}, timeout=30
+            ) as api,
+        ):
+            funds = {"amount": {"amount": "500000.00", "currency": "KES"}, "reference": "bench-funds"}
+            answer = await api.post(f"/partners/{seeded.partner_id}/wallet/credits", json=funds)
+            answer.raise_for_status()
+            yield Bench(stack.settings, client, database, world, api, seeded.partner_id, seconds, resident)
+        await database.close()
+
+
+async def run(folder: Path, *, sagas: int = 200) -> list[Figure]:
+    """Every figure about flows. Takes about two minutes on two cores."""
+    async with running_stack(folder) as bench:
+        loans = await _approve(bench, sagas + IN_FLIGHT + 60)
+        await _disburse(bench, loans[:IN_FLIGHT])  # warm-up
+        disbursements = await _rate(loans[IN_FLIGHT : IN_FLIGHT + sagas], lambda loan: _one(bench, loan))
+        events, size = await _history(bench, loans[IN_FLIGHT])
+        async with Worker(bench.client, task_queue=BARE_QUEUE, workflows=[Activities], activities=[nothing]):
+            await _rate(range(IN_FLIGHT), lambda _: _bare(bench.client, 5))
+            five = await _rate(range(sagas), lambda _: _bare(bench.client, 5))
+            one = await _rate(range(sagas), lambda _: _bare(bench.client, 1))
+        starts = await _latencies(60, lambda: _start_bare(bench.client))
+        rest = iter(loans[IN_FLIGHT + sagas :])
+        posts = await _latencies(60, lambda: _post(bench, next(rest)))
+        return [
+            Figure("disbursements against bare workflows of five activities", disbursements, "per s", 0.5,
+                   disbursements / five, f"half the rate of five or better ({five:.1f} per s)"),
+            Figure("disbursements against bare workflows of one activity", disbursements, "per s", None,
+                   disbursements / one, f"({one:.1f} per s)"),
+            Figure("history of a disbursement", events, "events", None, None, "under 40"),
+            Figure("history of a disbursement", size / 1024, "KiB", None, None, None),
+            Figure("POST /disbursements, p50", posts[0], "ms", None, posts[0] / starts[0],
+                   f"beside start_workflow ({starts[0]:.1f} ms)"),
+            Figure("POST /disbursements, p99", posts[1], "ms", None, posts[1] / starts[1],
+                   f"beside start_workflow ({starts[1]:.1f} ms)"),
+            Figure("resident memory of the whole local stack, ready", bench.resident_mib, "MiB", None, None, "under 800"),
+            Figure("from start to ready, first start with seeding", bench.seconds_to_ready, "s", None, None, "under 15"),
+        ]  # fmt: skip
+
+
+async def _approve(bench: Bench, count: int) -> list[int]:
+    """Loans approved without a hook; each to another phone, since M-Pesa limits what one may receive a day."""
+    loans = []
+    for number in range(count):
+        client = await bench.world.post(
+            "/fineract/simulator/clients", json={"displayName": "Bench", "mobileNo": f"2547110{number:05d}"}
+        )
+        loan = await bench.world.post(
+            "/fineract/simulator/loans",
+            json={"clientId": client.json()["id"], "productId": 1, "principal": "1250.00", "hook": False},
+        )
+        loan.raise_for_status()
+        loans.append(int(loan.json()["id"]))
+    return loans
+
+
+async def _one(bench: Bench, loan_id: int) -> None:
+    started = await start_disbursement(
+        bench.client, bench.database, partner_id=bench.partner_id, loan_id=loan_id, source="poll", requested_by="bench"
+    )
+    handle = bench.client.get_workflow_handle(started.workflow_id, result_type=DisbursementResult)
+    result: DisbursementResult = await handle.result()
+    assert result.ending == "completed", result
+
+
+async def _disburse(bench: Bench, loans: list[int]) -> None:
+    await asyncio.gather(*(_one(bench, loan) for loan in loans))
+
+
+async def _bare(client: Client, activities: int) -> None:
+    await client.execute_workflow(Activities.run, activities, id=f"bench/{uuid4()}", task_queue=BARE_QUEUE)
+
+
+async def _start_bare(client: Client) -> None:
+    await client.start_workflow(Activities.run, 0, id=f"bench/{uuid4()}", task_queue="kivuko-bench-idle")
+
+
+async def _post(bench: Bench, loan_id: int) -> None:
+    answer = await bench.api.post("/disbursements", json={"partner_id": bench.partner_id, "loan_id": loan_id})
+    answer.raise_for_status()
+    await asyncio.sleep(0.3)  # let the saga that this started end, so that the next one is measured alone
+
+
+async def _rate(items: Sequence[int], work: Callable[[int], Awaitable[None]]) -> float:
+    limit = asyncio.Semaphore(IN_FLIGHT)
+
+    async def one(item: int) -> None:
+        async with limit:
+            await work(item)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(one(item) for item in items))
+    return len(items) / (time.perf_counter() - began)
+
+
+async def _latencies(count: int, work: Callable[[], Awaitable[None]]) -> tuple[float, float]:
+    taken = []
+    for _ in range(count):
+        began = time.perf_counter()
+        await work()
+        taken.append((time.perf_counter() - began) * 1000)
+    return statistics.median(taken), statistics.quantiles(taken, n=100)[98]
+
+
+async def _history(bench: Bench, loan_id: int) -> tuple[int, int]:
+    handle = bench.client.get_workflow_handle(f"loan-disbursement/{bench.partner_id}/{loan_id}")
+    history = await handle.fetch_history()
+    return len(history.events), sum(event.ByteSize() for event in history.events)
+
+
+def _resident_mib(stack: LocalStack) -> float:
+    """Resident memory of every process of the stack; what PostgreSQL's processes share is counted once (PSS)."""
+    pids = set(stack.server_pids.values())
+    processes = {
+        child for pid in pids for child in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    }
+    processes |= set(psutil.Process().children(recursive=True))
+    return sum(process.memory_full_info().pss for process in processes) / MIB

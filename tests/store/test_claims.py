@@ -1,0 +1,80 @@
+"""One living disbursement per loan, whoever asks and however often."""
+
+import asyncio
+
+import pytest
+
+from core.errors import Conflict
+from store import disbursements, timeline
+from store.database import Database
+from store.disbursements import Claim
+
+
+async def claim(database: Database, partner_id: str, again: frozenset[str] = frozenset()) -> Claim:
+    async with database.transaction() as session:
+        return await disbursements.claim(
+            session,
+            partner_id=partner_id,
+            loan_id=91,
+            currency="KES",
+            source="poll",
+            requested_by="t",
+            again_after=again,
+        )
+
+
+async def end(database: Database, claimed: Claim, stage: str, code: str | None = None) -> None:
+    async with database.transaction() as session:
+        await disbursements.change(session, claimed.disbursement_id, ended=True, stage=stage, reason_code=code)
+
+
+async def test_simultaneous_claims_make_one_row(database: Database, partner_id: str) -> None:
+    """SCARS: webhook and poller check different tables for "already seen"."""
+    claims = await asyncio.gather(*(claim(database, partner_id) for _ in range(10)))
+    assert sum(one.created for one in claims) == 1
+    assert len({one.workflow_id for one in claims}) == 1
+
+
+async def test_a_paid_loan_is_never_claimed_anew(database: Database, partner_id: str) -> None:
+    first = await claim(database, partner_id)
+    await end(database, first, "completed")
+    again = await claim(database, partner_id, frozenset({"withdrawn", "refused", "failed"}))
+    assert (again.created, again.disbursement_id) == (False, first.disbursement_id)
+
+
+async def test_an_unpaid_end_is_tried_again_only_by_those_who_may(database: Database, partner_id: str) -> None:
+    first = await claim(database, partner_id)
+    await end(database, first, "refused", "invalid_msisdn")
+    with pytest.raises(Conflict) as refused:
+        await claim(database, partner_id, frozenset({"refused:product_not_enabled"}))
+    assert refused.value.code == "ended_unpaid"
+    second = await claim(database, partner_id, frozenset({"refused"}))
+    assert (second.created, second.workflow_id) == (True, f"{first.workflow_id}.2")
+
+
+async def test_an_ended_row_takes_no_late_change(database: Database, partner_id: str) -> None:
+    claimed = await claim(database, partner_id)
+    await end(database, claimed, "failed")
+    async with database.transaction() as session:
+        await disbursements.change(session, claimed.disbursement_id, stage="paying")
+        assert await disbursements.lock_living(session, claimed.disbursement_id) is None
+        row = await disbursements.get(session, claimed.disbursement_id)
+    assert row is not None
+    assert row.stage == "failed"
+
+
+async def test_a_line_of_the_timeline_is_written_once_and_never_changed(database: Database, partner_id: str) -> None:
+    async with database.transaction() as session:
+        assert await timeline.write(session, "w", "k", "first")
+        assert not await timeline.write(session, "w", "k", "second")
+        (event,) = await timeline.read(session, "w")
+    assert event.text == "first"
+    with pytest.raises(Exception, match="append-only"):
+        await deface(database)
+
+
+async def deface(database: Database) -> None:
+    async with database.transaction() as session:
+        (event,) = await timeline.read(session, "w")
+        event.text = "another story"
+        session.add(event)
