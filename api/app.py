@@ -33,10 +33,11 @@ from core.settings import Settings
 from store.database import Database
 from temporal.client import connect
 
-_PREFIX = "/api/v1"
-_VERSIONED = (partners, connections, loan_products, wallets, disbursements, cases, exchanges, tariffs, keys)
 # The hook's fixed path goes before the callbacks' open ones.
-_UNVERSIONED = (hooks, callbacks, codec, health)
+_ROUTERS = (
+    partners, connections, loan_products, wallets, disbursements, cases, exchanges, tariffs, keys, hooks, callbacks, codec,
+    health,
+)  # fmt: skip
 
 
 def create_app(settings: Settings, *, database: Database | None = None, client: Client | None = None) -> FastAPI:
@@ -75,9 +76,7 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
     )
     problems.install(app)
     idempotency.install(app)
-    for module in _VERSIONED:
-        app.include_router(module.router, prefix=_PREFIX)
-    for module in _UNVERSIONED:
+    for module in _ROUTERS:
         app.include_router(module.router)
     app.add_api_route("/", _home, include_in_schema=False)
     documented.install(app)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.problems import MEDIA_TYPE, Problem
@@ -46,6 +47,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def open_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route without a key."""
     return {status: _response(status) for status in sorted({422, *statuses})}
+
+
+def again(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` entry of a write that was done before."""
+    return {200: {"model": model, "description": "It was done before; nothing was done now"}}
 
 
 WRITES: Final = (400, 413, 415)

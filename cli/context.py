@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import typer
 
 from cli.errors import Failure
-from core.settings import Database, Settings, get_settings
+from core.settings import Callbacks, Database, Settings, get_settings
 
 if TYPE_CHECKING:
     import store.database
@@ -37,6 +37,10 @@ def settings() -> Settings:
     if found.database.url == Database().url and file.is_file():
         url = file.read_text(encoding="utf-8").strip()
         found = found.model_copy(update={"database": found.database.model_copy(update={"url": url})})
+    if found.callbacks.base_url == Callbacks().base_url:
+        # As `kivuko up` does it: where nobody named another address, callbacks come to the API's own.
+        base_url = api_url(Reach(), found)
+        found = found.model_copy(update={"callbacks": found.callbacks.model_copy(update={"base_url": base_url})})
     return found
 
 

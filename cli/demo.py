@@ -95,11 +95,10 @@ def _show(crossing: Crossing, here: Settings) -> None:
     facts["Wallet after"] = money(crossing.wallet_after["balance"])
     for number, message in enumerate(crossing.messages, 1):
         facts[f"SMS {number} ({message['gateway']})"] = message["text"]
-    facts["In Temporal"] = _temporal_link(here, crossing.workflow_id)
     facts["Time"] = f"{crossing.seconds:.1f} s"
     out.print()
     out.print(pairs(None, facts))
-    out.print()
+    out.print(f"\n[dim]In Temporal[/] {_temporal_link(here, crossing.workflow_id)}\n")
     for promise in crossing.promises:
         mark = "[green]✓[/]" if promise.kept else "[red]✗[/]"
         out.print(f"  {mark} {escape(promise.text)} [dim]({escape(promise.seen)})[/]")

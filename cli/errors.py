@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from core.errors import KivukoError
 
-STDERR = Console(stderr=True, highlight=False)
+STDERR = Console(stderr=True, highlight=False, emoji=False)
 
 
 class Failure(Exception):

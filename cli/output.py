@@ -1,6 +1,7 @@
 """Two ways to say the same: tables and colour for people, JSON for programs (`--json` at every command)."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -11,12 +12,18 @@ from rich.markup import escape
 from rich.table import Table
 
 TONES: Final = {"info": "cyan", "good": "green", "warning": "yellow", "bad": "red"}
+# For grep and files: wide enough that no cell is folded.
+_PIPED_WIDTH: Final = 200
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 MARKS: Final = {"info": "•", "good": "✓", "warning": "!", "bad": "✗"}
 
 
 def console() -> Console:
     """Made anew each time, since tests and pipes swap standard output."""
-    return Console(highlight=False, soft_wrap=True)
+    made = Console(highlight=False, soft_wrap=True, emoji=False)  # an account may be called funding:bank:KES
+    if not made.is_terminal:
+        made.width = _PIPED_WIDTH
+    return made
 
 
 def _remember(ctx: typer.Context, value: bool) -> bool:
@@ -33,8 +40,8 @@ def print_json(data: Any) -> None:
 
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     made = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    for place, column in enumerate(columns):
+        made.add_column(column, overflow="fold", no_wrap=place == 0)  # the first one is the id, to be copied whole
     for row in rows:
         made.add_row(*(cell(value) for value in row))
     return made
@@ -65,6 +72,8 @@ def cell(value: Any) -> str:
         return ", ".join(cell(inner) for inner in value)
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, str) and _MOMENT.match(value):
+        return cell(datetime.fromisoformat(value))
     return escape(str(value))
 
 

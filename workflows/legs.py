@@ -257,6 +257,7 @@ class PayoutLeg:
         if attempt.outcome is None:
             if self._needs_confirmation(report):
                 attempt.ask_now = True
+                attempt.detail = f"A callback says paid, receipt {report.receipt}; the status answer must agree."
                 return "noted", None
             self._settle(attempt, report)
             return "settled", None

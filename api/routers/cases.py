@@ -15,14 +15,14 @@ from core.errors import Conflict, NotFound
 from core.ids import CASE
 from store import audit, cases
 
-router = APIRouter(prefix="/cases", tags=["cases"])
+router = APIRouter(prefix="/api/v1/cases", tags=["cases"])
 
 WorkflowFilter = Annotated[
     str | None, Query(max_length=300, pattern=r"^[ -~]+$", description="Only those of this saga")
 ]
 
 
-@router.get("", responses=problems(), summary="List cases, newest first")
+@router.get("", responses=problems(404), summary="List cases, newest first")
 async def list_cases(
     house: House,
     principal: DisbursementReader,

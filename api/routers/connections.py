@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Response
 from api import chores
 from api.auth import PartnerReader, PartnerWriter, Principal
 from api.dependencies import House, Services
-from api.documented import WRITES, problems
+from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
 from api.routers.partners import PartnerId
 from api.schemas.connections import ConnectionIn, ConnectionOut, DarajaIn, FineractIn, ProviderBalanceOut
@@ -21,7 +21,7 @@ from models.tables.partners import Connection, Contact
 from store import audit, partner_admin, partners, wallets
 from temporal.schedules import ensure_loan_watch
 
-router = APIRouter(prefix="/partners/{partner_id}", tags=["partners"])
+router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"])
 
 
 class ProviderBalances(Out):
@@ -104,7 +104,7 @@ async def refresh_provider_balances(partner_id: PartnerId, house: House, princip
     "/contacts",
     status_code=201,
     response_model=ContactOut,
-    responses=problems(404, 409, *WRITES),
+    responses=again(ContactOut) | problems(404, 409, *WRITES),
     summary="Add a contact",
 )
 async def add_contact(

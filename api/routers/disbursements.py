@@ -37,7 +37,7 @@ from models.tables.disbursements import Disbursement
 from store import audit, disbursements, payouts
 from temporal.starts import start_disbursement
 
-router = APIRouter(prefix="/disbursements", tags=["disbursements"])
+router = APIRouter(prefix="/api/v1/disbursements", tags=["disbursements"])
 
 DisbursementId = Annotated[str, Path(pattern=id_pattern(DISBURSEMENT))]
 _LOOK_EVERY: Final = 0.25
@@ -87,7 +87,7 @@ async def create_disbursement(
         )
 
 
-@router.get("", responses=problems(), summary="List disbursements, newest first")
+@router.get("", responses=problems(404), summary="List disbursements, newest first")
 async def list_disbursements(
     house: House,
     principal: DisbursementReader,

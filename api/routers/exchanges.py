@@ -10,10 +10,10 @@ from api.routers.cases import WorkflowFilter
 from api.schemas.exchanges import ExchangeOut
 from store import exchanges
 
-router = APIRouter(prefix="/exchanges", tags=["exchanges"])
+router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
 
 
-@router.get("", responses=problems(), summary="List calls to providers, newest first")
+@router.get("", responses=problems(404), summary="List calls to providers, newest first")
 async def list_exchanges(
     house: House,
     principal: DisbursementReader,

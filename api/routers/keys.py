@@ -16,7 +16,7 @@ from core.ids import API_KEY, new_id
 from models.tables.security import ApiKey
 from store import api_keys, audit, partners
 
-router = APIRouter(prefix="/keys", tags=["keys"])
+router = APIRouter(prefix="/api/v1/keys", tags=["keys"])
 
 
 @router.post(

@@ -14,7 +14,7 @@ from api.schemas.values import BIGINT
 from core.errors import InvalidRequest, NotFound
 from store import audit, partners
 
-router = APIRouter(prefix="/partners/{partner_id}/loan-products", tags=["loan products"])
+router = APIRouter(prefix="/api/v1/partners/{partner_id}/loan-products", tags=["loan products"])
 
 ProductId = Annotated[int, Path(ge=1, le=BIGINT)]
 

@@ -22,7 +22,7 @@ from store import audit, partner_admin, partners
 from store.partner_admin import connections
 from temporal.schedules import ensure_loan_watch
 
-router = APIRouter(prefix="/partners", tags=["partners"])
+router = APIRouter(prefix="/api/v1/partners", tags=["partners"])
 
 PartnerId = Annotated[str, Path(pattern=id_pattern(PARTNER))]
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 
 from api.auth import Admin, PartnerReader
 from api.dependencies import House
-from api.documented import WRITES, problems
+from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
 from api.paging import Limit, NumberCursor, Page, page
 from api.schemas.tariffs import BandIn, BandOut, TariffAdded, TariffNew
@@ -18,7 +18,7 @@ from core.money import Money
 from models.tables.partners import TariffBand
 from store import audit, partners, tariff_sets
 
-router = APIRouter(prefix="/tariffs", tags=["tariffs"])
+router = APIRouter(prefix="/api/v1/tariffs", tags=["tariffs"])
 
 
 class SetKey(NamedTuple):
@@ -53,7 +53,7 @@ async def list_tariffs(
     "",
     status_code=201,
     response_model=TariffAdded,
-    responses=problems(404, 409, *WRITES),
+    responses=again(TariffAdded) | problems(404, 409, *WRITES),
     summary="Add whole sets of bands",
 )
 async def add_tariffs(wanted: TariffNew, house: House, admin: Admin, once: Idempotent) -> Response:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from api.auth import WalletCreditor, WalletReader
 from api.background import afterwards
 from api.dependencies import House
-from api.documented import WRITES, problems
+from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
 from api.paging import Limit, NumberCursor, Page, page
 from api.routers.partners import PartnerId
@@ -21,7 +21,7 @@ from ledger.transfers import Post
 from store import audit, partners
 from temporal.starts import tell_waiting_sagas
 
-router = APIRouter(prefix="/partners/{partner_id}/wallet", tags=["wallets"])
+router = APIRouter(prefix="/api/v1/partners/{partner_id}/wallet", tags=["wallets"])
 
 _REASON: Final = "admin credit"
 
@@ -51,7 +51,7 @@ async def list_wallet_entries(
     "/credits",
     status_code=201,
     response_model=CreditOut,
-    responses=problems(404, 409, *WRITES),
+    responses=again(CreditOut) | problems(404, 409, *WRITES),
     summary="Book money that arrived for the partner",
 )
 async def credit_wallet(

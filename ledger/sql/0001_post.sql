@@ -18,11 +18,12 @@ CREATE TYPE ledger_step_v1 AS (
 --   batch:    [{n, s, key, kind, content, debit, credit, amount, currency, reason, workflow, until, target, grp, note, at}]
 --   segments: 1 + the greatest s. Commands of one segment do not depend on each other; Python starts a new segment at a
 --             command that names a key of the current one. Segments run in order.
+--   follow_ups: whether there is any command but post and hold
 -- Returns {"done": [[n, id, amount, currency, created_at, replayed]], "lines": [[n, account, balance, held]]}
 -- or {"refused": code, "key": …, "account": …}. A refusal is a result, not an error, so the caller's transaction lives on.
 -- Raises 40001, 40P01, 55P03 (try again) and 22003 (amount too large).
 -- Planner settings: each statement is planned once per connection, always by index, however small the tables were then.
-CREATE FUNCTION ledger_post_v1(accounts json, batch json, segments integer) RETURNS json
+CREATE FUNCTION ledger_post_v1(accounts json, batch json, segments integer, follow_ups boolean) RETURNS json
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -72,64 +73,82 @@ LOOP
         END IF;
 
         FOR segment IN 0..segments - 1 LOOP
-            FOR look IN 1..2 LOOP
-                SELECT array_agg(ROW(c.n, p.id, v.refusal, c.key, c.kind, c.content,
-                           CASE c.kind WHEN 'reverse' THEN t.credit_id ELSE coalesce(c.debit, t.debit_id) END,
-                           CASE c.kind WHEN 'reverse' THEN t.debit_id ELSE coalesce(c.credit, t.credit_id) END,
-                           v.amount,
-                           CASE WHEN c.kind IN ('post', 'capture', 'reverse') THEN v.amount ELSE 0 END,
-                           CASE WHEN c.kind = 'hold' THEN v.amount
-                                WHEN c.kind IN ('capture', 'release', 'expire') THEN -t.amount_minor ELSE 0 END,
-                           coalesce(c.currency, t.currency), coalesce(c.reason, t.reason),
-                           coalesce(c.workflow, t.workflow_id), c.until, v.target, coalesce(c.grp, t.group_key),
-                           coalesce(c.note, ''), c.at)::ledger_step_v1 ORDER BY c.n),
-                       min(c.n) FILTER (WHERE v.refusal IS NOT NULL AND v.refusal <> 'void'),
-                       count(*) FILTER (WHERE p.id IS NULL),
-                       bool_or(v.refusal = 'void')
-                  INTO steps, bad, fresh_count, voids
+            IF NOT follow_ups THEN
+                SELECT array_agg(ROW(c.n, p.id, NULL, c.key, c.kind, c.content, c.debit, c.credit, c.amount,
+                           CASE c.kind WHEN 'post' THEN c.amount ELSE 0 END,
+                           CASE c.kind WHEN 'hold' THEN c.amount ELSE 0 END, c.currency, c.reason, c.workflow, c.until,
+                           NULL, c.grp, coalesce(c.note, ''), c.at)::ledger_step_v1 ORDER BY c.n),
+                       min(c.n) FILTER (WHERE p.content <> c.content),
+                       count(*) FILTER (WHERE p.id IS NULL)
+                  INTO steps, bad, fresh_count
                   FROM json_to_recordset(batch)
                        AS c(n integer, s integer, key text, kind text, content uuid, debit text, credit text,
-                            amount bigint, currency text, reason text, workflow text, until timestamptz, target text,
-                            grp text, note text, at timestamptz)
+                            amount bigint, currency text, reason text, workflow text, until timestamptz, grp text,
+                            note text, at timestamptz)
                   LEFT JOIN ledger_transfers p ON p.key = c.key
-                  LEFT JOIN ledger_transfers t ON t.key = c.target                       -- what it names
-                  LEFT JOIN ledger_transfers f ON f.target_id = t.id                     -- what followed that
-                  LEFT JOIN ledger_transfers g ON g.target_id = f.id AND t.kind = 'hold' -- a captured hold's reversal
-                 CROSS JOIN LATERAL (
-                    SELECT CASE WHEN c.kind IN ('post', 'hold') THEN c.amount
-                                WHEN c.kind = 'reverse' AND t.kind = 'hold' THEN f.amount_minor
-                                ELSE coalesce(c.amount, t.amount_minor) END,
-                           CASE WHEN c.kind = 'reverse' AND t.kind = 'hold' THEN f.id ELSE t.id END,
-                           CASE WHEN p.content = c.content THEN NULL
-                                WHEN p.kind = 'void' AND c.kind = 'hold' THEN 'hold_released'
-                                WHEN p.id IS NOT NULL THEN 'key_reused'
-                                WHEN c.kind IN ('post', 'hold') THEN NULL
-                                WHEN t.id IS NULL THEN CASE c.kind WHEN 'release' THEN 'void' ELSE 'not_found' END
-                                WHEN c.kind = 'reverse' THEN
-                                    CASE WHEN t.kind = 'hold' AND f.kind = 'capture' THEN
-                                             CASE WHEN g.id IS NOT NULL THEN 'already_reversed' END
-                                         WHEN t.kind IN ('post', 'capture') THEN
-                                             CASE WHEN f.id IS NOT NULL THEN 'already_reversed' END
-                                         ELSE 'not_reversible' END
-                                WHEN t.kind NOT IN ('hold', 'void') THEN 'not_a_hold'
-                                WHEN f.id IS NOT NULL THEN 'hold_resolved'
-                                WHEN c.kind = 'capture' AND c.currency <> t.currency THEN 'currency_differs'
-                                WHEN c.kind = 'capture' AND c.amount > t.amount_minor THEN 'capture_too_large'
-                                WHEN c.kind = 'expire' AND (t.held_until > clock_timestamp()) IS NOT FALSE
-                                    THEN 'hold_not_expired'
-                           END) AS v(amount, target, refusal)
                  WHERE c.s = segment;
-                EXIT WHEN bad IS NOT NULL OR NOT voids;
-                -- A release without its hold takes the hold's key. If that hold is in flight, this waits for its end,
-                -- and the second look sees which of the two came first.
-                INSERT INTO ledger_transfers (key, kind, content, amount_minor, reason, note, happened_at, created_at)
-                SELECT c.target, 'void', '00000000-0000-0000-0000-000000000000', 0, 'released before it was held', '',
-                       clock_timestamp(), clock_timestamp()
-                  FROM json_to_recordset(batch) AS c(n integer, target text)
-                  JOIN unnest(steps) s ON s.n = c.n AND s.refusal = 'void'
-                 ORDER BY c.target
-                    ON CONFLICT (key) DO NOTHING;
-            END LOOP;
+            END IF;
+            -- Follow-ups need their targets; and which of two refusals a reused key deserves is said there alone.
+            IF follow_ups OR bad IS NOT NULL THEN
+                FOR look IN 1..2 LOOP
+                    SELECT array_agg(ROW(c.n, p.id, v.refusal, c.key, c.kind, c.content,
+                               CASE c.kind WHEN 'reverse' THEN t.credit_id ELSE coalesce(c.debit, t.debit_id) END,
+                               CASE c.kind WHEN 'reverse' THEN t.debit_id ELSE coalesce(c.credit, t.credit_id) END,
+                               v.amount,
+                               CASE WHEN c.kind IN ('post', 'capture', 'reverse') THEN v.amount ELSE 0 END,
+                               CASE WHEN c.kind = 'hold' THEN v.amount
+                                    WHEN c.kind IN ('capture', 'release', 'expire') THEN -t.amount_minor ELSE 0 END,
+                               coalesce(c.currency, t.currency), coalesce(c.reason, t.reason),
+                               coalesce(c.workflow, t.workflow_id), c.until, v.target, coalesce(c.grp, t.group_key),
+                               coalesce(c.note, ''), c.at)::ledger_step_v1 ORDER BY c.n),
+                           min(c.n) FILTER (WHERE v.refusal IS NOT NULL AND v.refusal <> 'void'),
+                           count(*) FILTER (WHERE p.id IS NULL),
+                           bool_or(v.refusal = 'void')
+                      INTO steps, bad, fresh_count, voids
+                      FROM json_to_recordset(batch)
+                           AS c(n integer, s integer, key text, kind text, content uuid, debit text, credit text,
+                                amount bigint, currency text, reason text, workflow text, until timestamptz, target text,
+                                grp text, note text, at timestamptz)
+                      LEFT JOIN ledger_transfers p ON p.key = c.key
+                      LEFT JOIN ledger_transfers t ON t.key = c.target                       -- what it names
+                      LEFT JOIN ledger_transfers f ON f.target_id = t.id                     -- what followed that
+                      LEFT JOIN ledger_transfers g ON g.target_id = f.id AND t.kind = 'hold' -- a captured hold's reversal
+                     CROSS JOIN LATERAL (
+                        SELECT CASE WHEN c.kind IN ('post', 'hold') THEN c.amount
+                                    WHEN c.kind = 'reverse' AND t.kind = 'hold' THEN f.amount_minor
+                                    ELSE coalesce(c.amount, t.amount_minor) END,
+                               CASE WHEN c.kind = 'reverse' AND t.kind = 'hold' THEN f.id ELSE t.id END,
+                               CASE WHEN p.content = c.content THEN NULL
+                                    WHEN p.kind = 'void' AND c.kind = 'hold' THEN 'hold_released'
+                                    WHEN p.id IS NOT NULL THEN 'key_reused'
+                                    WHEN c.kind IN ('post', 'hold') THEN NULL
+                                    WHEN t.id IS NULL THEN CASE c.kind WHEN 'release' THEN 'void' ELSE 'not_found' END
+                                    WHEN c.kind = 'reverse' THEN
+                                        CASE WHEN t.kind = 'hold' AND f.kind = 'capture' THEN
+                                                 CASE WHEN g.id IS NOT NULL THEN 'already_reversed' END
+                                             WHEN t.kind IN ('post', 'capture') THEN
+                                                 CASE WHEN f.id IS NOT NULL THEN 'already_reversed' END
+                                             ELSE 'not_reversible' END
+                                    WHEN t.kind NOT IN ('hold', 'void') THEN 'not_a_hold'
+                                    WHEN f.id IS NOT NULL THEN 'hold_resolved'
+                                    WHEN c.kind = 'capture' AND c.currency <> t.currency THEN 'currency_differs'
+                                    WHEN c.kind = 'capture' AND c.amount > t.amount_minor THEN 'capture_too_large'
+                                    WHEN c.kind = 'expire' AND (t.held_until > clock_timestamp()) IS NOT FALSE
+                                        THEN 'hold_not_expired'
+                               END OFFSET 0) AS v(amount, target, refusal)
+                     WHERE c.s = segment;
+                    EXIT WHEN bad IS NOT NULL OR NOT voids;
+                    -- A release without its hold takes the hold's key. If that hold is in flight, this waits for its end,
+                    -- and the second look sees which of the two came first.
+                    INSERT INTO ledger_transfers (key, kind, content, amount_minor, reason, note, happened_at, created_at)
+                    SELECT c.target, 'void', '00000000-0000-0000-0000-000000000000', 0, 'released before it was held', '',
+                           clock_timestamp(), clock_timestamp()
+                      FROM json_to_recordset(batch) AS c(n integer, target text)
+                      JOIN unnest(steps) s ON s.n = c.n AND s.refusal = 'void'
+                     ORDER BY c.target
+                        ON CONFLICT (key) DO NOTHING;
+                END LOOP;
+            END IF;
             IF bad IS NOT NULL THEN
                 SELECT json_build_object('refused', s.refusal, 'key', s.key) INTO refused
                   FROM unnest(steps) s WHERE s.n = bad;

@@ -28,16 +28,18 @@ class PayoutPolicy(Message):
     answer_within: timedelta = timedelta(seconds=30)
     # Between attempts, each under a new reference, after a definite failure whose reason allows another try.
     attempt_again_after: tuple[timedelta, ...] = _minutes(5, 30, 120)
-    # From this amount a success report is believed only after the provider's status answer agrees. None: never asked.
-    confirm_from_minor: int | None = Field(default=None, ge=0)
+    # From this amount (here KES 100,000.00) a success report is believed only after the provider's status answer agrees,
+    # since a callback carries no signature. None: never asked.
+    confirm_from_minor: int | None = Field(default=10_000_000, ge=0)
 
 
 class DisbursementPolicy(Message):
     """How patient a loan disbursement is."""
 
     payout: PayoutPolicy = PayoutPolicy()
-    # Wallet too low: look again this often, besides at once when money arrives.
-    look_for_funds_every: timedelta = timedelta(minutes=10)
+    # Wallet too low or daily limit used up: look again this often, besides at once when money arrives. Each look costs
+    # some eight history events, so a wait of months must fit.
+    look_for_funds_every: timedelta = timedelta(hours=1)
     # The core-banking system does not answer before anything was paid: keep trying this often.
     read_again_every: timedelta = timedelta(minutes=5)
     # Posting back: try this long before a person is told, then go on at the slower pace for ever.

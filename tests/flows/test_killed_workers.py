@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
+from sqlalchemy import text
 from temporalio.api.enums.v1 import EventType
 
 from models.messages.disbursements import Swept
@@ -77,6 +78,22 @@ async def test_a_worker_killed_while_it_holds_the_charges(house: House, worker: 
     """SCARS: crash between the balance write and the transaction row leaves the books inconsistent."""
     await house.fault("fineract.read", "slow", options={"seconds": 0.5})  # time to take the lock
     await killed_in(house, worker, "loans.reserve", lock_row=True)
+
+
+async def test_a_worker_killed_before_the_instruction_is_written_sends_under_a_new_reference(
+    house: House, worker: WorkerProcess
+) -> None:
+    """Nothing can have left: the reference is fenced off, and no attempt of the provider's patience is used up."""
+    loan_id = await house.approve_loan()
+    async with house.database.transaction() as session:
+        await (await session.connection()).execute(text("LOCK TABLE payout_attempts IN EXCLUSIVE MODE"))
+        started = await house.start(loan_id)
+        await until_running(house, started, "payouts.send")
+        worker.kill()
+    worker.start()
+    await assert_paid_once(house, loan_id, await house.result(started, timeout=60))
+    (payout,) = await house.payouts()
+    assert payout["reference"].endswith("-a2")
 
 
 async def test_a_worker_killed_while_it_captures_the_charges(house: House, worker: WorkerProcess) -> None:

@@ -131,6 +131,18 @@ async def test_a_success_with_another_amount_is_not_believed(house: House) -> No
     assert "payout_contradiction" in await house.cases()
 
 
+async def test_a_large_success_is_believed_only_when_the_status_answer_agrees(house: House) -> None:
+    careful = QUICK.model_copy(update={"payout": QUICK.payout.model_copy(update={"confirm_from_minor": 1_000_000})})
+    loan_id, result = await house.disburse(policy=careful)
+    await assert_paid_once(house, loan_id, result)
+
+    await house.fault("daraja.b2c.send", "refuse", options={"code": "2040"})  # nothing is paid …
+    await house.fault("daraja.b2c.result", "forged")  # … but somebody who has the address says so
+    second = await house.start(await house.approve_loan(), careful)
+    outcome = await house.result(second)
+    assert (outcome.ending, len(await house.payouts())) == ("failed", 1)
+
+
 async def test_a_forged_address_changes_nothing(house: House) -> None:
     await house.fault("daraja.b2c.result", "forged_url")
     loan_id, result = await house.disburse()

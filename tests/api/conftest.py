@@ -1,0 +1,177 @@
+"""The API in this process, on a real database and a real Temporal, with nobody working on the queues; and the whole house
+for what needs workers and simulators."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+from sqlmodel import select
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+
+from api.app import create_app
+from core.clock import utc_now
+from core.crypto import CallbackRoute, CallbackSigner, CredentialBox, sha256_hex
+from core.ids import CONNECTION, PARTNER, PAYOUT, new_id
+from core.money import Money
+from core.msisdn import Msisdn
+from core.settings import Settings
+from models.messages.connections import DarajaSecrets, DarajaSettings, FineractSecrets, FineractSettings
+from models.messages.payouts import PayoutInstruction
+from models.tables.disbursements import Disbursement
+from models.tables.partners import Connection, LoanProduct, Partner
+from models.tables.security import AuditEntry
+from store import payouts
+from store.database import Database
+from tests.support.house import House, open_house
+from tests.support.simulator_server import RunningSimulators
+
+ADMIN_KEY = "kvk_testadm1_" + "a" * 43
+LENDER_NAME = "Jaza Sacco"
+
+
+@dataclass
+class Door:
+    """The application and ways to knock at it."""
+
+    app: FastAPI
+    settings: Settings
+    database: Database
+    client: Client
+    opened: list[httpx.AsyncClient] = field(default_factory=list)
+
+    @property
+    def admin(self) -> httpx.AsyncClient:
+        return self.visitor(ADMIN_KEY)
+
+    def visitor(self, key: str | None = None, *, address: str = "127.0.0.1", **headers: str) -> httpx.AsyncClient:
+        """A client with this key (or none) that comes from this address."""
+        given = {"Authorization": f"Bearer {key}"} if key else {}
+        visitor = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, client=(address, 40000)),
+            base_url="http://kivuko.test",
+            headers={**given, **headers},
+        )
+        self.opened.append(visitor)
+        return visitor
+
+    async def key(self, *scopes: str, partner_id: str | None = None) -> httpx.AsyncClient:
+        """A client with a new key of these scopes."""
+        body = {"name": new_id("nam"), "scopes": list(scopes), "partner_id": partner_id}
+        made = await self.admin.post("/api/v1/keys", json=body)
+        assert made.status_code == 201, made.text
+        return self.visitor(made.json()["key"])
+
+    async def lender(self, name: str = LENDER_NAME, *, hook_secret: str | None = None) -> str:
+        """A partner whose connections lead nowhere."""
+        box = CredentialBox([key.get_secret_value() for key in self.settings.security.credential_keys])
+        now, partner_id = utc_now(), new_id(PARTNER)
+        fineract = FineractSettings(base_url="http://127.0.0.1:9/fineract-provider/api")
+        daraja = DarajaSettings(
+            base_url="http://127.0.0.1:9", shortcode="600997", initiator_name="kivukoapi", certificate_pem="none"
+        )
+        secrets = FineractSecrets(username="mifos", password="fineract-secret")
+        keys = DarajaSecrets(consumer_key="ck", consumer_secret="daraja-secret", initiator_password="initiator-secret")
+        async with self.database.transaction() as session:
+            session.add(
+                Partner(
+                    id=partner_id, name=name, currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
+                    status="active", hook_secret=hook_secret or new_id("hook"), low_balance_minor=0, created_at=now,
+                    updated_at=now,
+                )
+            )  # fmt: skip
+            await session.flush()
+            for provider, plain, sealed in (("fineract", fineract, secrets), ("daraja", daraja, keys)):
+                session.add(
+                    Connection(
+                        id=new_id(CONNECTION), partner_id=partner_id, provider=provider,
+                        settings=plain.model_dump(mode="json"), sealed=box.seal(sealed.model_dump_json()), version=1,
+                        status="ok", created_at=now, updated_at=now,
+                    )
+                )  # fmt: skip
+            session.add(
+                LoanProduct(
+                    partner_id=partner_id, product_id=1, name="Boda Boda Loan", currency="KES", enabled=False,
+                    min_minor=10_000, max_minor=15_000_000, daily_minor=None, above_maximum="refuse", synced_at=now,
+                )
+            )  # fmt: skip
+        return partner_id
+
+    async def attempt(self, partner_id: str) -> CallbackRoute:
+        """A payout that was sent, and the route of its callbacks. No saga stands behind it."""
+        leg_id, workflow_id = new_id(PAYOUT), f"loan-disbursement/{partner_id}/91"
+        instruction = PayoutInstruction(
+            leg_id=leg_id, partner_id=partner_id, workflow_id=workflow_id, provider="daraja",
+            msisdn=Msisdn("+254712345678"), amount=Money.parse("1250", "KES"), remarks="Loan 91",
+        )  # fmt: skip
+        async with self.database.transaction() as session:
+            await payouts.begin(session, instruction, f"{leg_id}-a1", 1, None)
+        return CallbackRoute(workflow_id, f"{leg_id}-a1")
+
+    def callback_path(self, route: CallbackRoute, kind: str) -> str:
+        signer = CallbackSigner([secret.get_secret_value() for secret in self.settings.security.callback_secrets])
+        return f"/cb/{signer.sign(route)}/{kind}"
+
+    async def audit(self, action: str) -> list[AuditEntry]:
+        async with self.database.transaction() as session:
+            return list(await session.exec(select(AuditEntry).where(AuditEntry.action == action)))
+
+    async def rows(self, table: type[Any]) -> list[Any]:
+        async with self.database.transaction() as session:
+            return list(await session.exec(select(table)))
+
+
+@pytest.fixture
+def api_settings(settings: Settings, database_url: str) -> Settings:
+    security = settings.security.model_copy(update={"bootstrap_admin_key": SecretStr(ADMIN_KEY)})
+    return settings.model_copy(
+        update={
+            "security": security,
+            "database": settings.database.model_copy(update={"url": database_url}),
+            "api": settings.api.model_copy(update={"rate_per_minute": 1_000_000, "max_wait_seconds": 2.0}),
+        }
+    )
+
+
+@pytest.fixture
+async def door(api_settings: Settings, database: Database, temporal_env: WorkflowEnvironment) -> AsyncIterator[Door]:
+    app = create_app(api_settings, database=database, client=temporal_env.client)
+    async with app.router.lifespan_context(app):
+        opened = Door(app, api_settings, database, temporal_env.client)
+        yield opened
+        for visitor in opened.opened:
+            await visitor.aclose()
+    # Nobody worked on these; a later test's workers must not find them.
+    async with database.transaction() as session:
+        started = list(await session.exec(select(Disbursement.workflow_id)))
+    for workflow_id in started:
+        with suppress(RPCError):
+            await temporal_env.client.get_workflow_handle(workflow_id).terminate("the test is over")
+
+
+@pytest.fixture
+async def house(
+    wired_settings: Settings, database: Database, temporal_env: WorkflowEnvironment, simulators: RunningSimulators
+) -> AsyncIterator[House]:
+    security = wired_settings.security.model_copy(update={"bootstrap_admin_key": SecretStr(ADMIN_KEY)})
+    settings = wired_settings.model_copy(update={"security": security})
+    async with open_house(settings, database, temporal_env.client, simulators) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def house_admin(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """An admin at the door of the whole house, over real HTTP."""
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    async with httpx.AsyncClient(base_url=house.api_url, headers=headers, timeout=60) as admin:
+        yield admin
+
+
+def digest(key: str) -> str:
+    return sha256_hex(key)
