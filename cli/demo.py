@@ -9,11 +9,11 @@ from rich.markup import escape
 
 from cli.context import api, settings, wait_for
 from cli.crossing import Crossing, Ferry, Trouble
+from cli.demo_lender import LENDER
 from cli.demo_world import SimulatedWorld
 from cli.errors import STDERR, Failure
 from cli.follow import Narrator
 from cli.output import AsJson, console, money, pairs, print_json
-from cli.seed import LENDER
 from core.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Shows a flow live against the simulators; needs a running `kivuko up`.")

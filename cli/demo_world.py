@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from cli.demo_lender import FINERACT_LOGIN, TENANT
 from cli.errors import Failure
-from cli.seed import FINERACT_LOGIN, TENANT
 
 _NAMES: Final = ("Wanjiru Achieng", "Otieno Kamau", "Amina Chebet", "Baraka Mwangi", "Njeri Wafula", "Hamisi Barasa")
 _FINERACT: Final = "/fineract/fineract-provider/api/v1"

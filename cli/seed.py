@@ -7,37 +7,18 @@ has changed since is left alone. Lender and products go through the API, as a re
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import httpx
 from temporalio.client import Client
 
 from cli.bootstrap import ensure_admin_key
 from cli.context import open_database
+from cli.demo_lender import CONTACTS, CURRENCY, DARAJA_APP, FINERACT_LOGIN, FLAT_FEES, LENDER, TENANT
 from cli.http import ApiClient
 from core.clock import utc_now
 from core.settings import Settings
 from temporal.schedules import ensure_loan_watch
-
-LENDER: Final = "Demo Sacco"
-# Of the simulators alone; a real lender gives its own.
-FINERACT_LOGIN: Final = ("mifos", "password")
-TENANT: Final = "default"
-_APP: Final = {
-    "consumer_key": "demo-sacco-consumer-key",
-    "consumer_secret": "demo-sacco-consumer-secret",
-    "shortcode": "600997",
-    "initiator_name": "kivukoapi",
-    "initiator_password": "Init#2026",
-    "utility_balance": "90000000.00",
-    "organisation": "DEMO SACCO",
-}
-_CONTACTS: Final = (
-    {"name": "Grace Njeri", "phone": "+254711000222", "role": "authorised"},
-    {"name": "Operations", "email": "operations@demosacco.example", "role": "notify"},
-)
-_FLAT_FEES: Final = {"processing": "10.00", "sms": "2.00"}
-_CURRENCY: Final = "KES"
 
 
 @dataclass(frozen=True)
@@ -62,11 +43,11 @@ async def seed(settings: Settings, client: Client, tell: Callable[[str, str], No
 def _ensure_flat_fees(api: ApiClient, tell: Callable[[str, str], None]) -> None:
     """Processing and SMS fees for every amount, if there are none of the kind (Safaricom's own come by migration)."""
     bands = []
-    for charge, fee in _FLAT_FEES.items():
+    for charge, fee in FLAT_FEES.items():
         if any(band["partner_id"] is None for band in api.pages("/tariffs", charge=charge)):
             continue
         ends = {"from_amount": "0.00", "to_amount": "999999999.99", "fee": fee}
-        amounts = {name: {"amount": amount, "currency": _CURRENCY} for name, amount in ends.items()}
+        amounts = {name: {"amount": amount, "currency": CURRENCY} for name, amount in ends.items()}
         bands.append({"charge": charge, "valid_from": utc_now().isoformat(), **amounts})
     if bands:
         api.post("/tariffs", {"bands": bands})
@@ -77,7 +58,7 @@ def _seed_lender(settings: Settings, url: str, key: str, tell: Callable[[str, st
     simulators = f"http://{settings.simulators.host}:{settings.simulators.port}"
     with ApiClient(url, key) as api, httpx.Client(base_url=simulators, timeout=20) as world:
         _ensure_flat_fees(api, tell)
-        world.post("/daraja/simulator/apps", json=_APP).raise_for_status()
+        world.post("/daraja/simulator/apps", json=DARAJA_APP).raise_for_status()
         connections = _connections(simulators, world.get("/daraja/simulator/certificate").raise_for_status().text)
         partner = next((one for one in api.pages("/partners") if one["name"] == LENDER), None)
         if partner is None:
@@ -85,12 +66,12 @@ def _seed_lender(settings: Settings, url: str, key: str, tell: Callable[[str, st
                 "/partners",
                 {
                     "name": LENDER,
-                    "currency": _CURRENCY,
+                    "currency": CURRENCY,
                     "country": "KE",
                     "timezone": "Africa/Nairobi",
                     "language": "en",
-                    "low_balance": {"amount": "500.00", "currency": _CURRENCY},
-                    "contacts": list(_CONTACTS),
+                    "low_balance": {"amount": "500.00", "currency": CURRENCY},
+                    "contacts": list(CONTACTS),
                     **connections,
                 },
             )
@@ -117,7 +98,7 @@ def _connections(simulators: str, certificate: str) -> dict[str, dict[str, Any]]
             "base_url": f"{simulators}/daraja",
             "certificate_pem": certificate,
             **{
-                name: _APP[name]
+                name: DARAJA_APP[name]
                 for name in ("shortcode", "initiator_name", "initiator_password", "consumer_key", "consumer_secret")
             },
         },
@@ -160,7 +141,7 @@ def _fund(api: ApiClient, partner_id: str) -> None:
     api.post(
         f"/partners/{partner_id}/wallet/credits",
         {
-            "amount": {"amount": "5000.00", "currency": _CURRENCY},
+            "amount": {"amount": "5000.00", "currency": CURRENCY},
             "reference": "DEMO-OPENING",
             "note": "opening balance",
         },

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from core.errors import Busy, Conflict, InsufficientFunds, InvalidRequest, KivukoError, LimitExceeded, NotFound
 from core.money import Money
@@ -91,9 +92,8 @@ async def post(session: AsyncSession, *commands: Command) -> list[Posted]:
         return []
     accounts, batch, segments = _request(commands)
     try:
-        connection = await session.connection()
         values = (json.dumps(accounts), json.dumps(batch), segments, any("target" in row for row in batch))
-        answer = (await connection.exec_driver_sql(_POST, values)).scalar_one()
+        answer = await session.run_sync(_call, values)
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None)
         if state in _TRY_AGAIN or error.connection_invalidated:
@@ -105,6 +105,10 @@ async def post(session: AsyncSession, *commands: Command) -> list[Posted]:
     if "refused" in result:
         raise _refusal(**result)
     return _posted(commands, result)
+
+
+def _call(session: Session, values: tuple[str, str, int, bool]) -> str:
+    return str(session.connection().exec_driver_sql(_POST, values).scalar_one())
 
 
 def _request(commands: Iterable[Command]) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:

@@ -13,6 +13,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.saga import Saga
 
 
+_WAITING_STAGES = frozenset({"waiting_funds", "waiting_limit", "in_review", "post_review"})
+
+
 class PayingSaga(Saga):
     """The base of every saga that pays out. `payments` holds what is known to have been paid."""
 
@@ -68,7 +71,8 @@ class PayingSaga(Saga):
 
     @retry.validator
     def _retry_while_waiting(self, wish: RetryNow) -> None:
-        if self.waiting_for is None:
+        # By stage as well: the row says "in review" a moment before the saga begins to wait.
+        if self.waiting_for is None and self.stage not in _WAITING_STAGES:
             raise ApplicationError(f"Nothing is waiting at the stage “{self.stage}”.", type="wrong_stage")
 
     @workflow.update(name="cancel_request")

@@ -2,7 +2,7 @@
 for what needs workers and simulators."""
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,9 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from api.app import create_app
+from cli.local.postgres import EmbeddedPostgres
 from core.clock import utc_now
-from core.crypto import CallbackRoute, CallbackSigner, CredentialBox, sha256_hex
+from core.crypto import CallbackRoute, CallbackSigner, CredentialBox
 from core.ids import CONNECTION, PARTNER, PAYOUT, new_id
 from core.money import Money
 from core.msisdn import Msisdn
@@ -29,6 +30,7 @@ from models.tables.partners import Connection, LoanProduct, Partner
 from models.tables.security import AuditEntry
 from store import payouts
 from store.database import Database
+from tests.support.databases import database_from
 from tests.support.house import House, open_house
 from tests.support.simulator_server import RunningSimulators
 
@@ -127,8 +129,8 @@ class Door:
             return list(await session.exec(select(table)))
 
 
-@pytest.fixture
-def api_settings(settings: Settings, database_url: str) -> Settings:
+def make_settings(settings: Settings, database_url: str) -> Settings:
+    """With a first admin key, no rate limit worth the name, and short waits."""
     security = settings.security.model_copy(update={"bootstrap_admin_key": SecretStr(ADMIN_KEY)})
     return settings.model_copy(
         update={
@@ -140,10 +142,15 @@ def api_settings(settings: Settings, database_url: str) -> Settings:
 
 
 @pytest.fixture
-async def door(api_settings: Settings, database: Database, temporal_env: WorkflowEnvironment) -> AsyncIterator[Door]:
-    app = create_app(api_settings, database=database, client=temporal_env.client)
+def api_settings(settings: Settings, database_url: str) -> Settings:
+    return make_settings(settings, database_url)
+
+
+@asynccontextmanager
+async def open_door(settings: Settings, database: Database, client: Client) -> AsyncIterator[Door]:
+    app = create_app(settings, database=database, client=client)
     async with app.router.lifespan_context(app):
-        opened = Door(app, api_settings, database, temporal_env.client)
+        opened = Door(app, settings, database, client)
         yield opened
         for visitor in opened.opened:
             await visitor.aclose()
@@ -152,7 +159,27 @@ async def door(api_settings: Settings, database: Database, temporal_env: Workflo
         started = list(await session.exec(select(Disbursement.workflow_id)))
     for workflow_id in started:
         with suppress(RPCError):
-            await temporal_env.client.get_workflow_handle(workflow_id).terminate("the test is over")
+            await client.get_workflow_handle(workflow_id).terminate("the test is over")
+
+
+@pytest.fixture
+async def door(api_settings: Settings, database: Database, temporal_env: WorkflowEnvironment) -> AsyncIterator[Door]:
+    async with open_door(api_settings, database, temporal_env.client) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def shared_door(
+    postgres_server: EmbeddedPostgres, template_database: str, temporal_env: WorkflowEnvironment
+) -> AsyncIterator[Door]:
+    """One door for all tests of a file that leave nothing behind."""
+    with database_from(postgres_server, template_database) as url:
+        database = Database(url)
+        async with open_door(
+            make_settings(Settings(_env_file=None, environment="test"), url), database, temporal_env.client
+        ) as opened:
+            yield opened
+        await database.close()
 
 
 @pytest.fixture
@@ -171,7 +198,3 @@ async def house_admin(house: House) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
     async with httpx.AsyncClient(base_url=house.api_url, headers=headers, timeout=60) as admin:
         yield admin
-
-
-def digest(key: str) -> str:
-    return sha256_hex(key)

@@ -45,10 +45,11 @@ class Installation:
 
     def start(self) -> dict[str, Any]:
         """What `up --json` says when it is ready."""
-        log = (self.folder / "up.log").open("a")
-        self.up = subprocess.Popen(
-            self._argv("up", "--json"), cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True
-        )  # fmt: skip
+        with (self.folder / "up.log").open("a") as log:
+            self.up = subprocess.Popen(
+                self._argv("up", "--json"), cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=log,
+                text=True,
+            )  # fmt: skip
         assert self.up.stdout is not None
         said = ""
         while line := self.up.stdout.readline():
@@ -62,7 +63,8 @@ class Installation:
         """Its exit code."""
         assert self.up is not None
         self.up.send_signal(number)
-        return self.up.wait(60)
+        self.up.communicate(timeout=60)
+        return self.up.returncode
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -88,8 +90,7 @@ def installation() -> Iterator[Installation]:
             yield made
         finally:
             if made.up is not None and made.up.poll() is None:
-                made.up.send_signal(signal.SIGTERM)
-                made.up.wait(90)
+                made.stop(signal.SIGTERM)
 
 
 def _until(there: Callable[[], Any], seconds: float = 20) -> Any:
@@ -119,8 +120,7 @@ def test_up_demo_stop_and_up_again(installation: Installation) -> None:
     # A second one is under way, its callback lost, when everything is stopped.
     waiting = _leave_one_waiting(installation, ready["partner_id"])
     assert installation.stop(signal.SIGINT) == 0
-    gone, alive = psutil.wait_procs(installation.family, timeout=5)
-    assert alive == []
+    assert psutil.wait_procs(installation.family, timeout=5)[1] == []
 
     # The second start finds the same data, and the saga goes on from where it was.
     again = installation.start()

@@ -105,7 +105,11 @@ class Books(RuleBasedStateMachine):
         first, second = self._new_key(), self._new_key() + "b"
         of = data.draw(st.sampled_from(sorted(self.model.open_holds())))
         amount = data.draw(_amounts)
-        batch = [Post(first, WALLET, OTHER, amount, "post"), Capture(second, of, part), Reverse(second + "r", of, "x")]
+        batch: list[Command] = [
+            Post(first, WALLET, OTHER, amount, "post"),
+            Capture(second, of, part),
+            Reverse(second + "r", of, "x"),
+        ]
         self._both(batch[: data.draw(st.integers(2, 3))])
 
     @precondition(lambda self: self.model.done)

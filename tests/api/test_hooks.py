@@ -1,0 +1,88 @@
+"""Fineract's hook: an unguessable address, a hint, and nothing but a hint (A3)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.tables.disbursements import Disbursement
+from tests.api.conftest import Door
+
+SECRET = "5f0c9a" * 8
+SAMPLE: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "golden" / "fineract" / "hook_loan_approved.json").read_text()
+)["body"]
+
+
+async def test_the_probe_is_answered_at_the_right_address_alone(door: Door) -> None:
+    partner_id = await door.lender(hook_secret=SECRET)
+    address = (await door.admin.get(f"/api/v1/partners/{partner_id}/hook")).json()["url"]
+    assert address == f"{door.settings.callbacks.base_url}/cb/hooks/{SECRET}/"
+    assert (await door.visitor().get(f"/cb/hooks/{SECRET}/")).status_code == 200
+    for wrong in (SECRET[:-1], SECRET + "0", SECRET.upper(), "%00", "é"):
+        assert (await door.visitor().get(f"/cb/hooks/{wrong}/")).status_code == 404
+        assert (await door.visitor().post(f"/cb/hooks/{wrong}/", json=SAMPLE)).status_code == 404
+    assert await door.rows(Disbursement) == []
+
+
+async def test_an_approved_loan_starts_one_disbursement_however_often_it_is_told(door: Door) -> None:
+    partner_id = await door.lender(hook_secret=SECRET)
+    for _ in range(3):
+        answer = await door.visitor().post(f"/cb/hooks/{SECRET}/", json=SAMPLE)
+        assert answer.status_code == 200
+    (row,) = await door.rows(Disbursement)
+    assert (row.partner_id, row.loan_id, row.source) == (partner_id, 91, "hook")
+
+
+async def test_hook_and_api_for_one_loan_are_one_disbursement(door: Door) -> None:
+    partner_id = await door.lender(hook_secret=SECRET)
+    await door.visitor().post(f"/cb/hooks/{SECRET}/", json=SAMPLE)
+    answer = await door.admin.post("/api/v1/disbursements", json={"partner_id": partner_id, "loan_id": 91})
+    assert answer.status_code == 200
+    (row,) = await door.rows(Disbursement)
+    assert answer.json()["id"] == row.id
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**SAMPLE, "actionName": "DISBURSE"},
+        {**SAMPLE, "entityName": "CLIENT"},
+        {key: value for key, value in SAMPLE.items() if key != "response"},  # a command that failed
+        {**SAMPLE, "response": {"loanId": "91; DROP"}},
+        {**SAMPLE, "response": {"loanId": 2**63}},
+        {**SAMPLE, "response": {"loanId": -1}},
+        {},
+        [],
+        "text",
+    ],
+)
+async def test_other_events_are_taken_and_do_nothing(door: Door, body: Any) -> None:
+    await door.lender(hook_secret=SECRET)
+    assert (await door.visitor().post(f"/cb/hooks/{SECRET}/", json=body)).status_code == 200
+    assert await door.rows(Disbursement) == []
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b"[" * 100_000, b'{"entityName": NaN}'])
+async def test_a_body_that_is_no_event_is_taken_and_does_nothing(door: Door, raw: bytes) -> None:
+    await door.lender(hook_secret=SECRET)
+    assert (await door.visitor().post(f"/cb/hooks/{SECRET}/", content=raw)).status_code == 200
+    assert await door.rows(Disbursement) == []
+
+
+async def test_a_suspended_partners_hook_starts_nothing(door: Door) -> None:
+    partner_id = await door.lender(hook_secret=SECRET)
+    await door.admin.patch(f"/api/v1/partners/{partner_id}", json={"status": "suspended"})
+    assert (await door.visitor().post(f"/cb/hooks/{SECRET}/", json=SAMPLE)).status_code == 200
+    assert await door.rows(Disbursement) == []
+
+
+async def test_the_secret_is_in_no_log_line_and_no_metric(door: Door, capsys: pytest.CaptureFixture[str]) -> None:
+    await door.lender(hook_secret=SECRET)
+    await door.visitor().post(f"/cb/hooks/{SECRET}/", json=SAMPLE)
+    await door.visitor().post(f"/cb/hooks/{SECRET}/", content=b"{")
+    printed = capsys.readouterr()
+    assert "hook_garbled" in printed.out + printed.err
+    assert SECRET not in printed.out + printed.err
+    assert SECRET not in (await door.visitor().get("/metrics")).text
