@@ -31,7 +31,7 @@ test-fast: $(STAMP) ## the tests that take moments
 check: $(STAMP) ## format, lint, types, layers, migrations, tests
 	@step() { local from=$$SECONDS; echo "── $$1"; shift; "$$@"; echo "   $$((SECONDS - from)) s"; }; \
 	step "ruff format" $(BIN)/ruff format --check .; \
-	step "ruff" $(BIN)/ruff check .; \
+	step "ruff" $(BIN)/ruff check --no-cache .; \
 	step "mypy" $(BIN)/mypy; \
 	step "import-linter" $(BIN)/lint-imports --no-cache --no-logo; \
 	step "migrations" $(BIN)/kivuko db check --scratch; \

@@ -109,6 +109,8 @@ def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return schema["examples"][0]
     if "default" in schema:
         return schema["default"]
+    if "anyOf" in schema:
+        return next((found for part in schema["anyOf"] if (found := _example(part, schemas)) is not None), None)
     if schema.get("type") == "array":
         item = _example(schema.get("items", {}), schemas)
         return [] if item is None else [item]

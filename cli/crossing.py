@@ -82,7 +82,7 @@ class Ferry:
         self._follow(crossing, phone)
         crossing.seconds = round(time.monotonic() - began, 2)
         self._collect(crossing, phone)
-        crossing.promises = _judge(crossing, Decimal(amount), self._disbursements(loan_id))
+        crossing.promises = judge(crossing, Decimal(amount), self._disbursements(loan_id))
         return crossing
 
     def _prepare_trouble(self, trouble: Trouble, phone: str) -> None:
@@ -157,7 +157,8 @@ class Ferry:
         return dict(self.api.get(f"/partners/{self.partner_id}/wallet"))
 
 
-def _judge(crossing: Crossing, amount: Decimal, sagas: list[dict[str, Any]]) -> list[Promise]:
+def judge(crossing: Crossing, amount: Decimal, sagas: list[dict[str, Any]]) -> list[Promise]:
+    """Every promise against what the books of all sides say; `sagas` are the loan's disbursements."""
     booked = [t for t in crossing.loan["transactions"] if t["type"] == "disbursement" and not t["reversed"]]
     paid = sum((Decimal(row["amount"]) for row in crossing.payouts), Decimal(0))
     charged = -sum((Decimal(line["amount"]["amount"]) for line in crossing.charges), Decimal(0))

@@ -8,6 +8,7 @@ from api.auth import DisbursementReader, DisbursementResolver
 from api.dependencies import House
 from api.documented import WRITES, problems
 from api.idempotency import Idempotent
+from api.known_parameters import KNOWN_PARAMETERS
 from api.paging import IdCursor, Limit, Page, PartnerFilter, page
 from api.schemas.cases import CaseClose, CaseOut
 from api.schemas.values import id_pattern
@@ -15,7 +16,7 @@ from core.errors import Conflict, NotFound
 from core.ids import CASE
 from store import audit, cases
 
-router = APIRouter(prefix="/api/v1/cases", tags=["cases"])
+router = APIRouter(prefix="/api/v1/cases", tags=["cases"], dependencies=KNOWN_PARAMETERS)
 
 WorkflowFilter = Annotated[
     str | None, Query(max_length=300, pattern=r"^[ -~]+$", description="Only those of this saga")

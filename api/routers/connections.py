@@ -9,6 +9,7 @@ from api.auth import PartnerReader, PartnerWriter, Principal
 from api.dependencies import House, Services
 from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
+from api.known_parameters import KNOWN_PARAMETERS
 from api.routers.partners import PartnerId
 from api.schemas.connections import ConnectionIn, ConnectionOut, DarajaIn, FineractIn, ProviderBalanceOut
 from api.schemas.partners import ContactIn, ContactOut
@@ -21,7 +22,7 @@ from models.tables.partners import Connection, Contact
 from store import audit, partner_admin, partners, wallets
 from temporal.schedules import ensure_loan_watch
 
-router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"])
+router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"], dependencies=KNOWN_PARAMETERS)
 
 
 class ProviderBalances(Out):

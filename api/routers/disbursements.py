@@ -11,6 +11,7 @@ from api.auth import DisbursementReader, DisbursementResolver, DisbursementWrite
 from api.dependencies import House, Services
 from api.documented import WRITES, problems
 from api.idempotency import Idempotent, Once
+from api.known_parameters import KNOWN_PARAMETERS
 from api.paging import IdCursor, Limit, Page, PartnerFilter, page
 from api.schemas.disbursements import (
     AttemptOut,
@@ -37,7 +38,7 @@ from models.tables.disbursements import Disbursement
 from store import audit, disbursements, payouts
 from temporal.starts import start_disbursement
 
-router = APIRouter(prefix="/api/v1/disbursements", tags=["disbursements"])
+router = APIRouter(prefix="/api/v1/disbursements", tags=["disbursements"], dependencies=KNOWN_PARAMETERS)
 
 DisbursementId = Annotated[str, Path(pattern=id_pattern(DISBURSEMENT))]
 _LOOK_EVERY: Final = 0.25

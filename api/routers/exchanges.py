@@ -5,12 +5,13 @@ from fastapi import APIRouter
 from api.auth import DisbursementReader
 from api.dependencies import House
 from api.documented import problems
+from api.known_parameters import KNOWN_PARAMETERS
 from api.paging import Limit, NumberCursor, Page, PartnerFilter, page
 from api.routers.cases import WorkflowFilter
 from api.schemas.exchanges import ExchangeOut
 from store import exchanges
 
-router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
+router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"], dependencies=KNOWN_PARAMETERS)
 
 
 @router.get("", responses=problems(404), summary="List calls to providers, newest first")

@@ -6,6 +6,7 @@ from api.auth import Admin, new_key
 from api.dependencies import House
 from api.documented import WRITES, problems
 from api.idempotency import Idempotent
+from api.known_parameters import KNOWN_PARAMETERS
 from api.paging import IdCursor, Limit, Page, PartnerFilter, page
 from api.schemas.keys import HOUSE_ONLY, KeyMade, KeyNew, KeyOut
 from api.schemas.values import id_pattern
@@ -16,7 +17,7 @@ from core.ids import API_KEY, new_id
 from models.tables.security import ApiKey
 from store import api_keys, audit, partners
 
-router = APIRouter(prefix="/api/v1/keys", tags=["keys"])
+router = APIRouter(prefix="/api/v1/keys", tags=["keys"], dependencies=KNOWN_PARAMETERS)
 
 
 @router.post(

@@ -8,13 +8,18 @@ from api import chores
 from api.auth import PartnerReader, PartnerWriter
 from api.dependencies import House
 from api.documented import WRITES, problems
+from api.known_parameters import KNOWN_PARAMETERS
 from api.routers.partners import PartnerId
 from api.schemas.loan_products import ProductLimits, ProductList, ProductOut, ProductsFetched
 from api.schemas.values import BIGINT
 from core.errors import InvalidRequest, NotFound
 from store import audit, partners
 
-router = APIRouter(prefix="/api/v1/partners/{partner_id}/loan-products", tags=["loan products"])
+router = APIRouter(
+    prefix="/api/v1/partners/{partner_id}/loan-products",
+    tags=["loan products"],
+    dependencies=KNOWN_PARAMETERS,
+)
 
 ProductId = Annotated[int, Path(ge=1, le=BIGINT)]
 

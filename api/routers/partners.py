@@ -10,6 +10,7 @@ from api.auth import Admin, PartnerReader, PartnerWriter
 from api.dependencies import House
 from api.documented import WRITES, problems
 from api.idempotency import Idempotent
+from api.known_parameters import KNOWN_PARAMETERS
 from api.paging import IdCursor, Limit, Page, page
 from api.schemas.partners import HookAddress, PartnerChange, PartnerDetail, PartnerNew, PartnerOut
 from api.schemas.values import MoneyIn, id_pattern
@@ -22,7 +23,7 @@ from store import audit, partner_admin, partners
 from store.partner_admin import connections
 from temporal.schedules import ensure_loan_watch
 
-router = APIRouter(prefix="/api/v1/partners", tags=["partners"])
+router = APIRouter(prefix="/api/v1/partners", tags=["partners"], dependencies=KNOWN_PARAMETERS)
 
 PartnerId = Annotated[str, Path(pattern=id_pattern(PARTNER))]
 

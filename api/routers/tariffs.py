@@ -11,6 +11,7 @@ from api.auth import Admin, PartnerReader
 from api.dependencies import House
 from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
+from api.known_parameters import KNOWN_PARAMETERS
 from api.paging import Limit, NumberCursor, Page, page
 from api.schemas.tariffs import BandIn, BandOut, TariffAdded, TariffNew
 from core.errors import Conflict, InvalidRequest
@@ -18,7 +19,7 @@ from core.money import Money
 from models.tables.partners import TariffBand
 from store import audit, partners, tariff_sets
 
-router = APIRouter(prefix="/api/v1/tariffs", tags=["tariffs"])
+router = APIRouter(prefix="/api/v1/tariffs", tags=["tariffs"], dependencies=KNOWN_PARAMETERS)
 
 
 class SetKey(NamedTuple):

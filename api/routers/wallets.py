@@ -9,6 +9,7 @@ from api.background import afterwards
 from api.dependencies import House
 from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
+from api.known_parameters import KNOWN_PARAMETERS
 from api.paging import Limit, NumberCursor, Page, page
 from api.routers.partners import PartnerId
 from api.schemas.values import MoneyOut
@@ -21,7 +22,7 @@ from ledger.transfers import Post
 from store import audit, partners
 from temporal.starts import tell_waiting_sagas
 
-router = APIRouter(prefix="/api/v1/partners/{partner_id}/wallet", tags=["wallets"])
+router = APIRouter(prefix="/api/v1/partners/{partner_id}/wallet", tags=["wallets"], dependencies=KNOWN_PARAMETERS)
 
 _REASON: Final = "admin credit"
 

@@ -30,6 +30,7 @@ from models.tables.partners import Connection, LoanProduct, Partner
 from models.tables.security import AuditEntry
 from store import payouts
 from store.database import Database
+from temporal.schedules import loan_watch_id
 from tests.support.databases import database_from
 from tests.support.house import House, open_house
 from tests.support.simulator_server import RunningSimulators
@@ -190,6 +191,11 @@ async def house(
     settings = wired_settings.model_copy(update={"security": security})
     async with open_house(settings, database, temporal_env.client, simulators) as opened:
         yield opened
+        async with database.transaction() as session:
+            partners = list(await session.exec(select(Partner.id)))
+        for partner_id in partners:
+            with suppress(RPCError):  # most have none
+                await opened.client.get_schedule_handle(loan_watch_id(partner_id)).delete()
 
 
 @pytest.fixture

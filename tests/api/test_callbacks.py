@@ -249,7 +249,7 @@ async def test_a_callback_is_taken_while_temporal_is_away_and_waits_in_the_inbox
     from api.dependencies import services_of
 
     route = await door.attempt(await door.lender())
-    services = services_of(type("R", (), {"app": door.app})())  # type: ignore[arg-type]
+    services = services_of(type("R", (), {"app": door.app})())
     away = await Client.connect("127.0.0.1:9", lazy=True)
     object.__setattr__(services, "client", away)
     try:

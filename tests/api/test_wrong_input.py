@@ -172,6 +172,8 @@ async def test_an_idempotency_key_is_visible_ascii(shared_door: Door, key: str, 
         ("/cases?state=lost", "state"),
         ("/tariffs?charge=tea", "charge"),
         ("/partners/%00", "partner_id"),
+        ("/disbursements?partner=prt_x", "partner"),
+        ("/cases?state=open&sort=id", "sort"),
     ],
 )
 async def test_a_wrong_question_is_a_problem_that_names_the_parameter(shared_door: Door, path: str, field: str) -> None:

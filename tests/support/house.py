@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 import uvicorn
-from api.app import create_app
 from sqlmodel import select
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
+from api.app import create_app
 from cli.local.ports import free_port
 from core.clock import utc_now
 from core.crypto import CredentialBox
