@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import text
 from sqlmodel import col, select
 from temporalio import activity
 from temporalio.client import Client
@@ -10,6 +11,7 @@ from temporalio.client import Client
 from core.clock import utc_now
 from ledger.balances import open_holds
 from ledger.invariants import violations
+from ledger.rollups import roll_up
 from models.messages.disbursements import BooksChecked, DisbursementRequest, Swept
 from models.tables.disbursements import Disbursement
 from store import cases, inbox
@@ -56,8 +58,13 @@ class Sweeps:
 
     @activity.defn(name="sweeps.check_books")
     async def check_books(self) -> BooksChecked:
-        """The ledger's invariants, and that every open hold names a living saga; each breach becomes a case."""
+        """Rolls the pools up, then checks the ledger's invariants and that every open hold names a living saga; each
+        breach becomes a case."""
         async with self.database.transaction() as session:
+            await roll_up(session)
+        async with self.database.transaction() as session:
+            # The check reads every entry: more than an ordinary statement's time.
+            await (await session.connection()).execute(text("SET LOCAL statement_timeout = '4min'"))
             breaches = [str(violation) for violation in await violations(session)]
             holds = await open_holds(session)
             living = set(

@@ -14,6 +14,7 @@ from api.auth import ensure_bootstrap_key
 from api.dependencies import Services, put_services
 from api.front_door import FrontDoor
 from api.metrics import Metrics
+from api.reach import connect_when_needed
 from api.routers import (
     callbacks,
     cases,
@@ -31,7 +32,6 @@ from api.routers import (
 )
 from core.settings import Settings
 from store.database import Database
-from temporal.client import connect
 
 # The hook's fixed path goes before the callbacks' open ones.
 _ROUTERS = (
@@ -57,7 +57,7 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
             )
             if database is None:
                 stack.push_async_callback(pool.close)
-            temporal = client or await connect(settings, lazy=True)
+            temporal = client or await connect_when_needed(settings)
             put_services(app, Services.build(settings, pool, temporal, metrics))
             if settings.security.bootstrap_admin_key is not None:
                 await ensure_bootstrap_key(pool, settings.security.bootstrap_admin_key.get_secret_value())

@@ -22,7 +22,8 @@ class Database:
             sqlalchemy_url(url),
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,
+            pool_pre_ping=True,  # one round trip more, so that a callback after a database restart is not lost
+            hide_parameters=True,  # an error's text may not carry the values of a statement into logs
             connect_args={"options": f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC"},
         )
         self._sessions = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)

@@ -3,7 +3,7 @@ for what needs workers and simulators."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -16,6 +16,8 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from api.app import create_app
+from api.dependencies import Services, put_services
+from api.reach import connect_when_needed
 from cli.local.postgres import EmbeddedPostgres
 from core.clock import utc_now
 from core.crypto import CallbackRoute, CallbackSigner, CredentialBox
@@ -120,6 +122,23 @@ class Door:
     def callback_path(self, route: CallbackRoute, kind: str) -> str:
         signer = CallbackSigner([secret.get_secret_value() for secret in self.settings.security.callback_secrets])
         return f"/cb/{signer.sign(route)}/{kind}"
+
+    @property
+    def services(self) -> Services:
+        found = self.app.state.services
+        assert isinstance(found, Services)
+        return found
+
+    @asynccontextmanager
+    async def without_temporal(self) -> AsyncIterator[None]:
+        """While this lasts the API finds nobody at Temporal's address."""
+        temporal = self.settings.temporal.model_copy(update={"port": 9})
+        away = await connect_when_needed(self.settings.model_copy(update={"temporal": temporal}))
+        put_services(self.app, replace(self.services, client=away))
+        try:
+            yield
+        finally:
+            put_services(self.app, replace(self.services, client=self.client))
 
     async def audit(self, action: str) -> list[AuditEntry]:
         async with self.database.transaction() as session:

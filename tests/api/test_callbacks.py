@@ -244,20 +244,11 @@ async def test_an_address_for_balances_takes_no_payout_and_the_reverse(door: Doo
 
 
 async def test_a_callback_is_taken_while_temporal_is_away_and_waits_in_the_inbox(door: Door) -> None:
-    from temporalio.client import Client
-
-    from api.dependencies import services_of
-
     route = await door.attempt(await door.lender())
-    services = services_of(type("R", (), {"app": door.app})())
-    away = await Client.connect("127.0.0.1:9", lazy=True)
-    object.__setattr__(services, "client", away)
-    try:
+    async with door.without_temporal():
         answer = await door.visitor().post(
             door.callback_path(route, "out"), json=golden("result_paid", route.reference)
         )
-    finally:
-        object.__setattr__(services, "client", door.client)
     assert answer.status_code == 200
     stored = await item(door)
     assert (stored.outcome, stored.delivered_at) == ("waiting", None)

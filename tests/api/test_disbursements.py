@@ -7,6 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from api import commands
 from models.messages.policies import DisbursementPolicy, PayoutPolicy
 from models.tables.disbursements import Disbursement
 from tests.api.conftest import Door
@@ -60,11 +61,25 @@ async def test_waiting_ends_at_our_bound(door: Door) -> None:
     assert 1.9 < time.monotonic() - started < 10
 
 
+async def test_a_loan_is_accepted_while_temporal_is_away_and_started_later(door: Door) -> None:
+    partner_id = await door.lender()
+    body = {"partner_id": partner_id, "loan_id": 91}
+    async with door.without_temporal():
+        made = await door.admin.post("/api/v1/disbursements", json=body)
+        shown = await door.admin.get(made.headers["location"])
+        fetched = await door.admin.post(f"/api/v1/partners/{partner_id}/loan-products/fetch")
+        made_again = await door.admin.post("/api/v1/disbursements", json=body)
+    assert (made.status_code, made_again.status_code) == (202, 200)
+    assert (shown.status_code, shown.json()["stage"]) == (200, "requested")
+    assert (fetched.status_code, fetched.json()["code"]) == (503, "temporal_unavailable")
+    again = await door.admin.post("/api/v1/disbursements", json=body)
+    assert again.json()["id"] == made.json()["id"]
+    assert (await door.client.get_workflow_handle(again.json()["workflow_id"]).describe()).id
+
+
 async def test_a_command_without_a_worker_says_so_and_leaves_its_trace(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from api import commands
-
     monkeypatch.setattr(commands, "_COMMAND_TIMEOUT", timedelta(seconds=0.5))
     partner_id = await door.lender()
     made = await door.admin.post("/api/v1/disbursements", json={"partner_id": partner_id, "loan_id": 91})

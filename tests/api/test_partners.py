@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -9,13 +10,17 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import select
 
+from api.chores import sealed_connection
+from api.schemas.connections import FineractIn
 from core.crypto import CredentialBox
+from core.errors import InvalidRequest
 from core.ids import new_id
 from models.tables.partners import Connection, Partner
 from store import partners
 from temporal.schedules import loan_watch_id
 from tests.api.conftest import Door
 from tests.support.house import House
+from tests.support.waiting import eventually
 
 CONTACT = {"name": "Grace Njeri", "phone": "+254711000222", "email": "grace@example.com", "role": "authorised"}
 
@@ -163,8 +168,6 @@ async def test_a_fineract_that_is_away_is_a_503_and_not_a_fault_of_the_caller(
 
 
 async def test_balances_are_asked_for_and_come_by_callback(house: House, house_admin: httpx.AsyncClient) -> None:
-    from tests.support.waiting import eventually
-
     path = f"/api/v1/partners/{house.partner_id}/provider-balances"
     asked = await house_admin.post(f"{path}/refresh")
     assert asked.status_code == 202, asked.text
@@ -229,14 +232,7 @@ async def test_contacts_come_once_and_go(door: Door) -> None:
 
 
 async def test_production_talks_only_over_checked_https(door: Door) -> None:
-    from api.chores import sealed_connection
-    from api.dependencies import services_of
-    from api.schemas.connections import FineractIn
-    from core.errors import InvalidRequest
-
-    services = services_of(type("R", (), {"app": door.app})())
-    live = door.settings.model_copy(update={"environment": "production"})
-    object.__setattr__(services, "settings", live)
+    services = replace(door.services, settings=door.settings.model_copy(update={"environment": "production"}))
     base = {"username": "u", "password": "p"}
     for given, field in (
         ({"base_url": "http://bank.example"}, "fineract.base_url"),

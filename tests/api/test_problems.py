@@ -1,12 +1,13 @@
 """Every error is a problem document, and none tells more than it should."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from fastapi import Request
 from sqlalchemy.exc import OperationalError
 
-from api.dependencies import services_of
+from api.dependencies import put_services
 from core import errors
 from store.database import Database
 from tests.api.conftest import Door
@@ -142,10 +143,12 @@ async def test_health_tells_what_is_away(door: Door) -> None:
     assert (await door.visitor().get("/health/live")).json() == {"status": "ok"}
     ready = await door.visitor().get("/health/ready")
     assert (ready.status_code, ready.json()) == (200, {"status": "ok", "database": "ok", "temporal": "ok"})
-    services = services_of(Request({"type": "http", "app": door.app}))
     away = Database("postgresql://nobody@127.0.0.1:9/none")
-    object.__setattr__(services, "database", away)
+    put_services(door.app, replace(door.services, database=away))
     ready = await door.visitor().get("/health/ready")
-    object.__setattr__(services, "database", door.database)
+    put_services(door.app, replace(door.services, database=door.database))
     await away.close()
     assert (ready.status_code, ready.json()["database"], ready.json()["temporal"]) == (503, "unavailable", "ok")
+    async with door.without_temporal():
+        ready = await door.visitor().get("/health/ready")
+    assert (ready.status_code, ready.json()["database"], ready.json()["temporal"]) == (503, "ok", "unavailable")

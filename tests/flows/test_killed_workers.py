@@ -118,10 +118,10 @@ async def test_a_callback_that_comes_while_no_worker_lives_is_kept_and_delivered
     await eventually(sent, timeout=30)
     worker.kill()
 
-    async def stored() -> bool:
-        return await house.inbox_size() == 1
+    async def stored_and_tried_in_vain() -> bool:
+        return await house.inbox_attempts() == [1]
 
-    await eventually(stored)
+    await eventually(stored_and_tried_in_vain, timeout=20)
     worker.start()
 
     async def swept() -> bool:

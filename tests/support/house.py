@@ -248,10 +248,10 @@ class House:
         async with self.database.transaction() as session:
             return [event.key for event in await timeline.read(session, started.workflow_id)]
 
-    async def inbox_size(self) -> int:
-        """Webhooks stored for the sagas of this house."""
+    async def inbox_attempts(self) -> list[int]:
+        """How often the delivery of each stored webhook was tried in vain."""
         async with self.database.transaction() as session:
-            return len(list(await session.exec(select(InboxItem.id))))
+            return list(await session.exec(select(InboxItem.attempts)))
 
     async def connection_status(self, provider: str) -> str:
         async with self.database.transaction() as session:

@@ -1,0 +1,46 @@
+"""The nightly check of the books: silent while they balance, a case for each breach."""
+
+from sqlalchemy import text
+
+from core.money import Money
+from ledger import chart
+from ledger.posting import post
+from ledger.transfers import Hold
+from models.messages.disbursements import BooksChecked
+from temporal.queues import FLOWS_QUEUE
+from tests.support.house import House
+
+
+async def check(house: House, name: str) -> BooksChecked:
+    checked: BooksChecked = await house.client.execute_workflow(
+        "BooksCheck", id=f"books/{house.partner_id}/{name}", task_queue=FLOWS_QUEUE, result_type=BooksChecked
+    )
+    return checked
+
+
+async def test_sound_books_raise_no_case(house: House) -> None:
+    await house.disburse()
+    assert await check(house, "1") == BooksChecked(breaches=0, open_holds=0)
+    assert await house.cases() == []
+    await house.disburse("900.00")  # the pools were rolled up in between
+    assert (await check(house, "2")).breaches == 0
+
+
+async def test_a_hold_without_a_living_saga_is_a_breach(house: House) -> None:
+    async with house.database.transaction() as session:
+        wallet = chart.partner_wallet(house.partner_id, "KES")
+        orphan = Hold("orphan", wallet, chart.sms_fees("KES"), Money(100, "KES"), "test", workflow_id="nobody")
+        await post(session, orphan)
+    assert (await check(house, "1")).breaches == 1
+    assert (await check(house, "2")).breaches == 1
+    assert await house.cases() == ["books_do_not_balance"]  # one case, however often it is found
+
+
+async def test_a_balance_changed_behind_the_ledger_is_a_breach(house: House) -> None:
+    await house.disburse()
+    async with house.database.transaction() as session:
+        await (await session.connection()).execute(
+            text("UPDATE ledger_accounts SET credits_posted = credits_posted + 1 WHERE id LIKE 'wallet:%'")
+        )
+    assert (await check(house, "1")).breaches >= 1
+    assert set(await house.cases()) == {"books_do_not_balance"}

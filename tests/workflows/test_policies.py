@@ -1,0 +1,41 @@
+"""What the rules of retrying must never become."""
+
+from datetime import timedelta
+
+from models.messages.connections import Patience
+from models.messages.policies import DEFAULT_DISBURSEMENT_POLICY
+from workflows import policies
+
+EVERY = [value for value in vars(policies).values() if isinstance(value, policies.ActivityPolicy)]
+
+
+def test_a_payout_is_sent_by_exactly_one_activity_attempt() -> None:
+    """Temporal's server-side retry would show the saga only the last error and hide a doubtful one."""
+    assert policies.SEND.retry.maximum_attempts == 1
+
+
+def test_books_and_postings_are_retried_for_ever() -> None:
+    assert policies.BOOKS.retry.maximum_attempts == 0
+    assert policies.POST.retry.maximum_attempts == 0
+
+
+def test_every_activity_has_a_time_limit_and_a_sign_of_life() -> None:
+    assert len(EVERY) >= 7
+    for policy in EVERY:
+        assert policy.heartbeat < policy.start_to_close
+
+
+def test_a_provider_gives_up_before_its_activity_does() -> None:
+    """Else a slow answer would be lost with the activity, though it was on its way."""
+    longest = timedelta(seconds=50 + 20)  # the most that Patience allows for reading and connecting
+    fields = Patience.model_fields
+    limits = {name: fields[name].metadata[-1].le for name in ("read_seconds", "connect_seconds")}
+    assert limits == {"read_seconds": 50, "connect_seconds": 20}
+    assert longest < policies.SEND.start_to_close
+
+
+def test_a_provider_is_asked_several_times_before_a_person_is() -> None:
+    """daraja.md 14.3: after 2, 4, 8, 15, 30, 60 … minutes."""
+    minutes = [step / timedelta(minutes=1) for step in DEFAULT_DISBURSEMENT_POLICY.payout.ask_after]
+    assert minutes[:6] == [2, 4, 8, 15, 30, 60]
+    assert minutes == sorted(minutes)
