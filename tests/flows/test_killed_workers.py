@@ -119,7 +119,7 @@ async def test_a_callback_that_comes_while_no_worker_lives_is_kept_and_delivered
     worker.kill()
 
     async def stored_and_tried_in_vain() -> bool:
-        return await house.inbox_attempts() == [1]
+        return await house.undelivered() == [1]
 
     await eventually(stored_and_tried_in_vain, timeout=20)
     worker.start()

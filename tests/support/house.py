@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import uvicorn
-from sqlmodel import select
+from sqlmodel import col, select
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -248,10 +248,10 @@ class House:
         async with self.database.transaction() as session:
             return [event.key for event in await timeline.read(session, started.workflow_id)]
 
-    async def inbox_attempts(self) -> list[int]:
-        """How often the delivery of each stored webhook was tried in vain."""
+    async def undelivered(self) -> list[int]:
+        """For each stored webhook that no saga has taken: how often its delivery was tried."""
         async with self.database.transaction() as session:
-            return list(await session.exec(select(InboxItem.attempts)))
+            return list(await session.exec(select(InboxItem.attempts).where(col(InboxItem.delivered_at).is_(None))))
 
     async def connection_status(self, provider: str) -> str:
         async with self.database.transaction() as session:
