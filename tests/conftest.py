@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -14,6 +15,17 @@ from tests.support.databases import database_from, make_template
 from tests.support.folders import quick_folder
 from tests.support.simulator_server import AppServer, RunningSimulators, running_simulators
 from tests.support.temporal import TEST_PAYLOAD_KEYS, start_environment
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs_through_logging() -> None:
+    """structlog's own printer keeps the output stream of the test that logged first, which is closed in the next one."""
+    structlog.configure(
+        processors=[structlog.stdlib.add_log_level, structlog.processors.KeyValueRenderer(key_order=["event"])],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
 
 
 @pytest.fixture(scope="session")

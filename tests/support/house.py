@@ -204,14 +204,14 @@ class House:
     def handle(self, started: Started) -> WorkflowHandle[Any, DisbursementResult]:
         return self.client.get_workflow_handle(started.workflow_id, result_type=DisbursementResult)
 
-    async def result(self, started: Started, timeout: float = 30) -> DisbursementResult:
+    async def result(self, started: Started, timeout: float = 60) -> DisbursementResult:
         return await asyncio.wait_for(self.handle(started).result(), timeout)
 
     async def status(self, started: Started) -> DisbursementStatus:
         status: DisbursementStatus = await self.handle(started).query("status", result_type=DisbursementStatus)
         return status
 
-    async def until_stage(self, started: Started, stage: str, timeout: float = 15) -> Disbursement:
+    async def until_stage(self, started: Started, stage: str, timeout: float = 40) -> Disbursement:
         async def there() -> Disbursement | None:
             row = await self.row(started)
             return row if row.stage == stage else None

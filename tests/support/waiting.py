@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def eventually(predicate: Callable[[], Any], timeout: float = 10) -> Any:
+async def eventually(predicate: Callable[[], Any], timeout: float = 30) -> Any:
     """The first truthy answer of `predicate` (sync or async), asked every 20 ms. AssertionError after `timeout` s."""
     deadline = time.monotonic() + timeout
     while True:

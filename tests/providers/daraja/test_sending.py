@@ -137,9 +137,9 @@ async def test_an_answer_that_is_no_acknowledgement_is_unknown_not_failed(
 
 async def test_a_read_timeout_is_unknown_and_the_post_is_not_repeated(bench: Bench) -> None:
     """SCARS: an HTTP library repeats a POST three times after a read timeout."""
-    bench.fault("daraja.b2c.send", "timeout_after_execution", times=5, seconds=3)
+    bench.fault("daraja.b2c.send", "timeout_after_execution", times=5, seconds=5)
     with pytest.raises(NoAnswer):
-        await bench.client(read_timeout=0.3).send(bench.order())
+        await bench.client(read_timeout=1.5).send(bench.order())
     assert bench.sent() == 1
     assert len(bench.paid()) == 1
 
