@@ -6,6 +6,8 @@ Sharing matters for Daraja, where minting a token is documented to end the one b
 import asyncio
 from datetime import timedelta
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from activities.exchange_log import ExchangeLog
 from core.crypto import CredentialBox
 from core.errors import Busy
@@ -34,23 +36,20 @@ class Connections:
         self._open: dict[tuple[str, str], tuple[int, Daraja | Fineract]] = {}
         self._lock = asyncio.Lock()
 
-    async def daraja(self, partner_id: str) -> Daraja:
+    async def daraja(self, session: AsyncSession, partner_id: str) -> Daraja:
         """Raises Busy (code "connection_blocked") while an operator must mend the credential first: more calls with a
         bad one lock it, and one stale password fails a whole batch (SCARS)."""
-        row = await self._row(partner_id, "daraja")
+        row = await partners.connection(session, partner_id, "daraja")
         if row.status == "blocked":
             raise Busy("The M-Pesa connection is blocked until its credential is mended.", code="connection_blocked")
         client = await self._client(row)
         assert isinstance(client, Daraja)
         return client
 
-    async def fineract(self, partner_id: str) -> Fineract:
-        client = await self._client(await self._row(partner_id, "fineract"))
+    async def fineract(self, session: AsyncSession, partner_id: str) -> Fineract:
+        client = await self._client(await partners.connection(session, partner_id, "fineract"))
         assert isinstance(client, Fineract)
         return client
-
-    async def daraja_settings(self, partner_id: str) -> DarajaSettings:
-        return DarajaSettings.model_validate((await self._row(partner_id, "daraja")).settings)
 
     def build(self, connection: SealedConnection, recorder: ExchangeRecorder) -> Daraja | Fineract:
         """A client from a connection that need not be stored yet. The caller closes it."""
@@ -90,10 +89,6 @@ class Connections:
         for _, client in self._open.values():
             await client.close()
         self._open.clear()
-
-    async def _row(self, partner_id: str, provider: str) -> Connection:
-        async with self._database.transaction() as session:
-            return await partners.connection(session, partner_id, provider)
 
     async def _client(self, row: Connection) -> Daraja | Fineract:
         key = (row.partner_id, row.provider)

@@ -39,12 +39,6 @@ class Disbursements:
                 return
             due = [line for line in plan.charges if line.part is None or line.part <= paid_parts]
             rest = [line for line in plan.charges if line not in due]
-            happened_at = order.payments[-1].paid_at
-            await post(
-                session,
-                *(Capture(f"{line.hold_key}:capture", line.hold_key, happened_at=happened_at) for line in due),
-                *(Release(f"{line.hold_key}:undo", line.hold_key) for line in rest),
-            )
             charged = sum((line.amount for line in due), Money.zero(plan.to_pay.currency))
             how = "by hand" if order.posted.by_hand else f"as transaction {order.posted.transaction_id or 'unnumbered'}"
             await timeline.write(session, request.workflow_id, "posted", f"Fineract booked it {how}.", tone="good")
@@ -84,6 +78,13 @@ class Disbursements:
                 contacts=await partners.contacts(session, partner.id), partner_id=partner.id,
                 workflow_id=request.workflow_id, facts=facts,
             )  # fmt: skip
+            # Last, because it locks the wallet that all sagas of the partner share.
+            happened_at = order.payments[-1].paid_at
+            await post(
+                session,
+                *(Capture(f"{line.hold_key}:capture", line.hold_key, happened_at=happened_at) for line in due),
+                *(Release(f"{line.hold_key}:undo", line.hold_key) for line in rest),
+            )
 
     @activity.defn(name="disbursements.release")
     async def release(self, order: ReleaseOrder) -> None:
@@ -94,7 +95,6 @@ class Disbursements:
             if row is None:
                 return
             holds = await open_holds(session, workflow_id=request.workflow_id)
-            await post(session, *(Release(f"{hold.key}:undo", hold.key) for hold in holds))
             if order.failed_reference:
                 await payouts.finish(
                     session, order.failed_reference, "failed", code=order.code, detail=order.detail[:500]
@@ -119,7 +119,9 @@ class Disbursements:
                 workflow_id=request.workflow_id, facts={"account_no": _name(row), "reason": order.detail},
             )  # fmt: skip
             if holds:
-                await tell_if_low(session, partner, request.workflow_id)
+                released = await post(session, *(Release(f"{hold.key}:undo", hold.key) for hold in holds))
+                wallet = chart.partner_wallet(partner.id, partner.currency)
+                await tell_if_low(session, partner, request.workflow_id, released[-1].balance_of(wallet).available)
 
     @activity.defn(name="disbursements.note")
     async def note(self, progress: NoteProgress) -> None:

@@ -33,8 +33,8 @@ class LoanWatching:
         """One poll: lists what awaits disbursal and starts what is enabled and not yet known. Repeating it is harmless."""
         async with self.database.transaction() as session:
             await partners.active(session, order.partner_id)
+            fineract = await self.connections.fineract(session, order.partner_id)
             enabled = {p.product_id: p.enabled for p in await partners.products(session, order.partner_id)}
-        fineract = await self.connections.fineract(order.partner_id)
         loans = await fineract.approved_loans()
         wanted = [loan for loan in loans if enabled.get(loan.product_id)]
         async with self.database.transaction() as session:
@@ -69,7 +69,8 @@ class LoanWatching:
     @activity.defn(name="loans.sync_products")
     async def sync_products(self, order: SyncProducts) -> ProductsSynced:
         """Fetches the partner's loan products; new ones come disabled, known ones keep their limits."""
-        fineract = await self.connections.fineract(order.partner_id)
+        async with self.database.transaction() as session:
+            fineract = await self.connections.fineract(session, order.partner_id)
         found = await fineract.products()
         new = 0
         async with self.database.transaction() as session:

@@ -1,7 +1,7 @@
 """A loan in Fineract: re-read and checked before anything is paid, posted once after it was."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -56,7 +56,7 @@ class Loans:
             settings = DarajaSettings.model_validate(
                 (await partners.connection(session, partner.id, "daraja")).settings
             )
-        fineract = await self.connections.fineract(request.partner_id)
+            fineract = await self.connections.fineract(session, request.partner_id)
         loan = await fineract.loan(request.loan_id)
         if not loan.awaiting_disbursal:
             code = "disbursed_elsewhere" if loan.active else "loan_not_approved"
@@ -95,17 +95,34 @@ class Loans:
         row = await disbursements.lock_living(session, request.disbursement_id)
         if row is None:
             raise Conflict("This disbursement has already ended.", code="already_ended")
-        product = await partners.product(session, partner.id, loan.product_id, for_update=True)
         to_pay = amount_to_pay(loan)
-        product = check_product(product, to_pay)
-        if product.daily_minor is not None:
-            used = await disbursements.paid_out_on(session, partner.id, product.product_id, today, without=row.id)
-            if used + to_pay.minor > product.daily_minor:
-                raise LimitExceeded("The product's daily limit is used up for today.", code="daily_limit")
+        product = check_product(await partners.product(session, partner.id, loan.product_id), to_pay)
         parts = split(to_pay, product, settings)
         charges = await self._charges(session, request, partner, parts, now)
+        total = sum((line.amount for line in charges), Money.zero(to_pay.currency))
+        await timeline.write(
+            session,
+            request.workflow_id,
+            "reserved",
+            f"Loan {loan.account_no} re-read: {to_pay} to pay; charges of {total} are held in the wallet.",
+            amount=to_pay.amount,
+            charges=total.amount,
+        )
+        # What all sagas of the partner share (a daily limit, the wallet) is locked last and held for a moment only.
+        if product.daily_minor is not None:
+            await self._check_daily_limit(session, product, to_pay, today, row.id)
+        await disbursements.change(
+            session,
+            request.disbursement_id,
+            stage="paying",
+            **_facts(loan),
+            amount_minor=to_pay.minor,
+            principal_minor=loan.approved_principal.minor,
+            charges_minor=total.minor,
+            reserved_on=today,
+        )
         wallet = chart.partner_wallet(partner.id, to_pay.currency)
-        await post(
+        held = await post(
             session,
             *(
                 Hold(
@@ -120,26 +137,8 @@ class Loans:
                 for line in charges
             ),
         )
-        total = sum((line.amount for line in charges), Money.zero(to_pay.currency))
-        await disbursements.change(
-            session,
-            request.disbursement_id,
-            stage="paying",
-            **_facts(loan),
-            amount_minor=to_pay.minor,
-            principal_minor=loan.approved_principal.minor,
-            charges_minor=total.minor,
-            reserved_on=today,
-        )
-        await timeline.write(
-            session,
-            request.workflow_id,
-            "reserved",
-            f"Loan {loan.account_no} re-read: {to_pay} to pay; charges of {total} are held in the wallet.",
-            amount=to_pay.amount,
-            charges=total.amount,
-        )
-        await tell_if_low(session, partner, request.workflow_id)
+        if held:
+            await tell_if_low(session, partner, request.workflow_id, held[-1].balance_of(wallet).available)
         return DisbursementPlan(
             loan_id=loan.loan_id,
             account_no=loan.account_no,
@@ -152,6 +151,18 @@ class Loans:
             charges=charges,
             first_repayment_on=loan.next_repayment_on,
         )
+
+    async def _check_daily_limit(
+        self, session: AsyncSession, product: LoanProduct, to_pay: Money, today: date, disbursement_id: str
+    ) -> None:
+        """One saga at a time counts against a product's limit. Raises LimitExceeded (code "daily_limit")."""
+        limit = product.daily_minor
+        await partners.product(session, product.partner_id, product.product_id, for_update=True)
+        used = await disbursements.paid_out_on(
+            session, product.partner_id, product.product_id, today, without=disbursement_id
+        )
+        if limit is not None and used + to_pay.minor > limit:
+            raise LimitExceeded("The product's daily limit is used up for today.", code="daily_limit")
 
     async def _charges(
         self,
@@ -184,6 +195,7 @@ class Loans:
         receipts = [payment.receipt for payment in order.payments]
         async with self.database.transaction() as session:
             partner = await partners.get(session, request.partner_id)
+            fineract = await self.connections.fineract(session, request.partner_id)
             for payment in order.payments:
                 await payouts.finish(session, payment.reference, "paid", receipt=payment.receipt)
                 await timeline.write(
@@ -194,7 +206,6 @@ class Loans:
             await disbursements.change(
                 session, request.disbursement_id, stage="posting", paid_minor=paid.minor, receipts=receipts
             )
-        fineract = await self.connections.fineract(request.partner_id)
         posted = await fineract.post_disbursal(
             DisbursalPost(
                 loan_id=request.loan_id,

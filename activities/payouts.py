@@ -49,8 +49,8 @@ class Payouts:
         Raises Rejected or Transient only if it is certain that nothing left; everything else counts as maybe sent.
         """
         instruction, reference = order.instruction, order.reference
-        daraja = await self.connections.daraja(instruction.partner_id)  # before the row: nothing can have left yet
         async with self.database.transaction() as session:
+            daraja = await self.connections.daraja(session, instruction.partner_id)
             await payouts.begin(session, instruction, reference, order.number, order.previous)
             await timeline.write(
                 session, instruction.workflow_id, f"{reference}:send",
@@ -85,11 +85,11 @@ class Payouts:
             if await payouts.fence(session, instruction, reference, order.number):
                 return StatusAsked(never_sent=True)
             attempt = await payouts.get(session, reference)
+            daraja = await self.connections.daraja(session, instruction.partner_id)
             await timeline.write(
                 session, instruction.workflow_id, f"{reference}:ask",
                 "No final report yet: asking M-Pesa what became of the payout.", tone="warning", reference=reference,
             )  # fmt: skip
-        daraja = await self.connections.daraja(instruction.partner_id)
         url = self.urls.status(CallbackRoute(instruction.workflow_id, reference))
         await daraja.query_status(
             StatusInquiry(
@@ -104,7 +104,8 @@ class Payouts:
     @activity.defn(name="payouts.ask_balance")
     async def ask_balance(self, order: AskBalance) -> None:
         """Asks for the balances of the partner's M-Pesa accounts; the answer comes by callback."""
-        daraja = await self.connections.daraja(order.partner_id)
+        async with self.database.transaction() as session:
+            daraja = await self.connections.daraja(session, order.partner_id)
         url = self.urls.balance(CallbackRoute(f"balance/{order.partner_id}", order.partner_id))
         await daraja.query_balance(url, url)
 

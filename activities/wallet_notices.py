@@ -39,9 +39,8 @@ async def tell_wallet_short(
     )
 
 
-async def tell_if_low(session: AsyncSession, partner: Partner, workflow_id: str | None) -> None:
+async def tell_if_low(session: AsyncSession, partner: Partner, workflow_id: str | None, available: Money) -> None:
     """One alert when the wallet falls below the partner's threshold; the next only after it was above it again."""
-    available = (await balance(session, chart.partner_wallet(partner.id, partner.currency))).available
     low = available.minor < partner.low_balance_minor
     if low == (partner.low_balance_told_at is not None):
         return

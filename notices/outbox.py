@@ -9,9 +9,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import utc_now
 from core.ids import NOTIFICATION, new_id
 from core.msisdn import Msisdn
+from models.tables.base import table_of
 from models.tables.partners import Contact
 from models.tables.traffic import Notification
 from notices.render import Channel, render
+
+_NOTIFICATIONS = table_of(Notification)
 
 
 async def tell_client(
@@ -29,7 +32,7 @@ async def tell_client(
     text = render(event, "client", "sms", language, facts)
     if text:
         row = _row(event, f"{key}:client", "sms", phone.e164, text, partner_id, workflow_id)
-        await session.exec(insert(Notification).values([row]).on_conflict_do_nothing(index_elements=["key"]))
+        await session.exec(insert(_NOTIFICATIONS).values([row]).on_conflict_do_nothing(index_elements=["key"]))
 
 
 async def tell_partner(
@@ -51,7 +54,7 @@ async def tell_partner(
             if recipient and text:
                 rows.append(_row(event, f"{key}:{contact.id}", channel, recipient, text, partner_id, workflow_id))
     if rows:
-        await session.exec(insert(Notification).values(rows).on_conflict_do_nothing(index_elements=["key"]))
+        await session.exec(insert(_NOTIFICATIONS).values(rows).on_conflict_do_nothing(index_elements=["key"]))
 
 
 def _row(

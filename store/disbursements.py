@@ -12,8 +12,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import utc_now
 from core.errors import Conflict
 from core.ids import DISBURSEMENT, new_id
+from models.tables.base import table_of
 from models.tables.disbursements import UNPAID_ENDS, Disbursement, SagaEvent
 from store import timeline
+
+_DISBURSEMENTS = table_of(Disbursement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ async def claim(
             "updated_at": now,
         }
         made = await session.exec(
-            insert(Disbursement).values(row).on_conflict_do_nothing().returning(col(Disbursement.id))
+            insert(_DISBURSEMENTS).values(row).on_conflict_do_nothing().returning(_DISBURSEMENTS.c.id)
         )
         if made.first() is not None:
             await timeline.write(session, workflow_id, "requested", f"Requested by {source}.", source=source)
@@ -167,7 +170,7 @@ async def change(session: AsyncSession, disbursement_id: str, *, ended: bool = F
     """Sets columns of a living disbursement; an ended one is left as it is, so that a late write changes nothing."""
     now: datetime = utc_now()
     await session.exec(
-        update(Disbursement)
-        .where(col(Disbursement.id) == disbursement_id, col(Disbursement.ended_at).is_(None))
+        update(_DISBURSEMENTS)
+        .where(_DISBURSEMENTS.c.id == disbursement_id, _DISBURSEMENTS.c.ended_at.is_(None))
         .values(updated_at=now, **({"ended_at": now} if ended else {}), **values)
     )

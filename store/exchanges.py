@@ -6,11 +6,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from models.tables.base import table_of
 from models.tables.traffic import ProviderExchange
+
+_EXCHANGES = table_of(ProviderExchange)
 
 
 async def add(session: AsyncSession, **values: Any) -> None:
-    await session.exec(insert(ProviderExchange).values(**values))
+    await session.exec(insert(_EXCHANGES).values(**values))
 
 
 async def page(

@@ -8,7 +8,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
+from models.tables.base import table_of
 from models.tables.traffic import Notification
+
+_NOTIFICATIONS = table_of(Notification)
 
 
 async def lease(session: AsyncSession, *, limit: int, lease_for: timedelta) -> list[Notification]:
@@ -29,4 +32,4 @@ async def lease(session: AsyncSession, *, limit: int, lease_for: timedelta) -> l
 
 
 async def mark(session: AsyncSession, notification_id: str, **values: Any) -> None:
-    await session.exec(update(Notification).where(col(Notification.id) == notification_id).values(**values))
+    await session.exec(update(_NOTIFICATIONS).where(_NOTIFICATIONS.c.id == notification_id).values(**values))

@@ -10,7 +10,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import utc_now
 from core.errors import NoAnswer, Rejected
 from models.messages.payouts import PayoutInstruction, PreviousFailure
+from models.tables.base import table_of
 from models.tables.disbursements import PayoutAttempt
+
+_ATTEMPTS = table_of(PayoutAttempt)
 
 
 def _row(instruction: PayoutInstruction, reference: str, number: int, state: str) -> dict[str, Any]:
@@ -47,18 +50,18 @@ async def begin(
     if previous is not None:
         await finish(session, previous.reference, "failed", code=previous.code, detail=previous.detail)
     made = await session.exec(
-        insert(PayoutAttempt)
+        insert(_ATTEMPTS)
         .values(_row(instruction, reference, number, "sending"))
         .on_conflict_do_nothing()
-        .returning(col(PayoutAttempt.reference))
+        .returning(_ATTEMPTS.c.reference)
     )
     if made.first() is not None:
         return
     resumed = await session.exec(
-        update(PayoutAttempt)
-        .where(col(PayoutAttempt.reference) == reference, col(PayoutAttempt.state) == "not_sent")
+        update(_ATTEMPTS)
+        .where(_ATTEMPTS.c.reference == reference, _ATTEMPTS.c.state == "not_sent")
         .values(state="sending", updated_at=utc_now())
-        .returning(col(PayoutAttempt.reference))
+        .returning(_ATTEMPTS.c.reference)
     )
     if resumed.first() is not None:
         return
@@ -73,8 +76,8 @@ async def begin(
 async def mark(session: AsyncSession, reference: str, state: str, **values: Any) -> None:
     """What the send itself told us. A report that came first knows better, so only a `sending` row is changed."""
     await session.exec(
-        update(PayoutAttempt)
-        .where(col(PayoutAttempt.reference) == reference, col(PayoutAttempt.state) == "sending")
+        update(_ATTEMPTS)
+        .where(_ATTEMPTS.c.reference == reference, _ATTEMPTS.c.state == "sending")
         .values(state=state, updated_at=utc_now(), **values)
     )
 
@@ -82,8 +85,8 @@ async def mark(session: AsyncSession, reference: str, state: str, **values: Any)
 async def finish(session: AsyncSession, reference: str, state: str, **values: Any) -> None:
     """The outcome, as the saga decided it: `paid` or `failed`. A `void` fence stays."""
     await session.exec(
-        update(PayoutAttempt)
-        .where(col(PayoutAttempt.reference) == reference, col(PayoutAttempt.state) != "void")
+        update(_ATTEMPTS)
+        .where(_ATTEMPTS.c.reference == reference, _ATTEMPTS.c.state != "void")
         .values(state=state, updated_at=utc_now(), **values)
     )
 
@@ -92,7 +95,7 @@ async def fence(session: AsyncSession, instruction: PayoutInstruction, reference
     """Declares a reference never sent if no row of it exists; True if it did so now or before. A sending activity that
     was believed dead and wakes up later is then refused by `begin`."""
     await session.exec(
-        insert(PayoutAttempt)
+        insert(_ATTEMPTS)
         .values(_row(instruction, reference, number, "void"))
         .on_conflict_do_nothing(index_elements=["reference"])
     )

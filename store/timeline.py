@@ -7,8 +7,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
+from models.tables.base import table_of
 from models.tables.disbursements import SagaEvent
 
+_EVENTS = table_of(SagaEvent)
 Tone = Literal["info", "good", "warning", "bad"]
 
 
@@ -17,10 +19,10 @@ async def write(
 ) -> bool:
     """True if the line is new. Facts hold ids, codes and amounts; never a phone number or a name."""
     written = await session.exec(
-        insert(SagaEvent)
+        insert(_EVENTS)
         .values(workflow_id=workflow_id, key=key, at=utc_now(), tone=tone, text=text, facts=facts)
         .on_conflict_do_nothing(index_elements=["workflow_id", "key"])
-        .returning(col(SagaEvent.id))
+        .returning(_EVENTS.c.id)
     )
     return written.first() is not None
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import suppress
+from typing import Any
 
 import structlog
 
@@ -29,17 +29,19 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     client = await connect(settings)
     built = build_workers(settings, client, database)
     async with Gateways.open(settings, database) as gateways:
-        dispatcher = asyncio.create_task(Dispatcher(database, gateways.sms, gateways.email).run())
-        running = [asyncio.create_task(worker.run()) for worker in built.workers]
+        running: list[asyncio.Task[Any]] = [asyncio.create_task(worker.run()) for worker in built.workers]
+        # Messages leave from the processes that write them; a process that only calls providers needs no gateway.
+        sends = "flows" in settings.worker.queues
+        dispatcher = Dispatcher(database, gateways.sms, gateways.email)
+        dispatching = [asyncio.create_task(dispatcher.run())] if sends else []
         stopped = asyncio.create_task(stop.wait())
         log.info("worker_ready", queues=settings.worker.queues)
-        done, _ = await asyncio.wait([*running, dispatcher, stopped], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([*running, *dispatching, stopped], return_when=asyncio.FIRST_COMPLETED)
         log.info("worker_stopping")
         await asyncio.gather(*(worker.shutdown() for worker in built.workers), return_exceptions=True)
-        dispatcher.cancel()
-        with suppress(asyncio.CancelledError):
-            await dispatcher
-        await asyncio.gather(*running, return_exceptions=True)
+        for task in dispatching:
+            task.cancel()
+        await asyncio.gather(*running, *dispatching, return_exceptions=True)
     await built.close()
     await database.close()
     for task in done - {stopped}:

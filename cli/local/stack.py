@@ -20,7 +20,7 @@ from cli.local.postgres import EmbeddedPostgres
 from cli.local.processes import Child, ProcessGroup, StartFailed
 from cli.local.temporal_server import EmbeddedTemporal
 from cli.pollers import pollers
-from core.settings import Database, Settings
+from core.settings import Database, Settings, Worker
 from store.migrate import migrate
 from temporal.client import connect, connection_config
 from temporal.search_attributes import ensure_search_attributes
@@ -164,28 +164,35 @@ class LocalStack:
         settings = self._settings
         simulators = f"http://{settings.simulators.host}:{settings.simulators.port}/health"
         api = f"http://{settings.api.host}:{settings.api.port}/health/ready"
+        patience = settings.worker.graceful_shutdown_seconds + 5
+        # Sagas and provider calls in a process each: one Python process keeps one core busy, and there are more.
+        sagas = settings.worker.model_copy(update={"queues": ["flows"]})
+        calls = settings.worker.model_copy(update={"queues": ["mpesa", "fineract"]})
         wanted = (
-            ("simulators", lambda: _answers(simulators), 10.0),
-            ("workers", self._workers_poll, settings.worker.graceful_shutdown_seconds + 5),
-            ("api", lambda: _answers(api), settings.api.max_wait_seconds + 5),
+            ("simulators", "simulators", settings, lambda: _answers(simulators), 10.0),
+            ("workers", "workers", settings.model_copy(update={"worker": sagas}), self._polled(sagas), patience),
+            ("workers", "callers", settings.model_copy(update={"worker": calls}), self._polled(calls), patience),
+            ("api", "api", settings, lambda: _answers(api), settings.api.max_wait_seconds + 5),
         )
         # Side by side, since each spends its first seconds importing; none needs another to start.
         try:
             async with asyncio.TaskGroup() as group:
-                for name, healthy, grace in wanted:
-                    if name in self._children:
-                        group.create_task(self._start_child(name, healthy, grace))
+                for module, name, its_settings, healthy, grace in wanted:
+                    if module in self._children:
+                        group.create_task(self._start_child(module, name, its_settings, healthy, grace))
         except* Exception as failed:
             raise failed.exceptions[0] from None
 
-    async def _start_child(self, name: str, healthy: Callable[[], Awaitable[bool]], grace: float) -> None:
+    async def _start_child(
+        self, module: str, name: str, settings: Settings, healthy: Callable[[], Awaitable[bool]], grace: float
+    ) -> None:
         self._say(name, "starting")
         await self._group.start(
             Child(
                 name,
-                [sys.executable, "-m", name],
+                [sys.executable, "-m", module],
                 self._logs / f"{name}.log",
-                env=child_environment(self._settings, self._temporal_address),
+                env=child_environment(settings, self._temporal_address),
                 healthy=healthy,
                 start_deadline=60.0,
                 stop_grace=grace,
@@ -193,10 +200,13 @@ class LocalStack:
         )
         self._say(name, "ready")
 
-    async def _workers_poll(self) -> bool:
-        """True when Temporal sees somebody polling each of our queues."""
-        queues = [f"kivuko-{name}" for name in self._settings.worker.queues]
-        return all([await pollers(self._client, queue) for queue in queues])
+    def _polled(self, worker: Worker) -> Callable[[], Awaitable[bool]]:
+        """Whether Temporal sees somebody polling each of this worker's queues."""
+
+        async def polled() -> bool:
+            return all([await pollers(self._client, f"kivuko-{queue}") for queue in worker.queues])
+
+        return polled
 
     async def _keep_servers_up(self) -> None:
         while not self._stopping.is_set():
