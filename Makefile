@@ -10,8 +10,10 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 PYTEST_ARGS ?=
+# Most tests wait for servers, so three processes suit even two cores; each has its own PostgreSQL and Temporal.
+PARALLEL ?= -n 3 --dist worksteal
 
-.PHONY: help up demo test test-fast check bench lock fmt clean install
+.PHONY: help up demo test test-fast check lint bench lock fmt clean install
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -23,19 +25,20 @@ demo: $(STAMP) ## in another terminal: one loan from approval to receipt
 	@exec $(BIN)/kivuko demo loan
 
 test: $(STAMP) ## all tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-fast: $(STAMP) ## the tests that take moments
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
 
-check: $(STAMP) ## format, lint, types, layers, migrations, tests
+check: lint test ## format, lint, types, layers, migrations, tests
+
+lint: $(STAMP) ## everything of check but the tests
 	@step() { local from=$$SECONDS; echo "── $$1"; shift; "$$@"; echo "   $$((SECONDS - from)) s"; }; \
 	step "ruff format" $(BIN)/ruff format --check .; \
 	step "ruff" $(BIN)/ruff check --no-cache .; \
 	step "mypy" $(BIN)/mypy; \
 	step "import-linter" $(BIN)/lint-imports --no-cache --no-logo; \
-	step "migrations" $(BIN)/kivuko db check --scratch; \
-	step "tests" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	step "migrations" $(BIN)/kivuko db check --scratch
 
 bench: $(STAMP) ## measurements, each as a ratio within one run
 	$(BIN)/python -m benchmarks

@@ -173,16 +173,17 @@ class Loans:
         at: datetime,
     ) -> tuple[ChargeLine, ...]:
         """M-Pesa's fee once per part, processing and SMS once per loan; a fee of zero makes no line."""
-        lines: list[ChargeLine] = []
         whole = sum(parts, Money.zero(parts[0].currency))
+        per_loan = ["processing", "sms"]
+        fees = await tariffs.fees(session, partner.id, whole, at, per_loan if len(parts) > 1 else list(FEE_ACCOUNTS))
+        lines: list[ChargeLine] = []
         for number, part in enumerate(parts, start=1):
-            fee = (await tariffs.fees(session, partner.id, part, at, ["mpesa_b2c"]))["mpesa_b2c"]
+            fee = fees if len(parts) == 1 else await tariffs.fees(session, partner.id, part, at, ["mpesa_b2c"])
             key = f"{request.workflow_id}:hold:mpesa_b2c:{number}"
-            lines.append(ChargeLine(charge="mpesa_b2c", amount=fee, hold_key=key, part=number))
-        fees = await tariffs.fees(session, partner.id, whole, at, ["processing", "sms"])
+            lines.append(ChargeLine(charge="mpesa_b2c", amount=fee["mpesa_b2c"], hold_key=key, part=number))
         lines += [
             ChargeLine(charge=charge, amount=fees[charge], hold_key=f"{request.workflow_id}:hold:{charge}")
-            for charge in ("processing", "sms")
+            for charge in per_loan
         ]
         return tuple(line for line in lines if line.amount.minor)
 

@@ -1,9 +1,13 @@
 """Connections to PostgreSQL: one engine a process, one transaction a request or an activity."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,6 +15,26 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 def sqlalchemy_url(url: str) -> URL:
     """A libpq URL (`postgresql://…`) as SQLAlchemy spells it for psycopg 3."""
     return make_url(url).set(drivername="postgresql+psycopg")
+
+
+# A connection that was used within this time is taken for alive. Asking each time would cost every transaction a round
+# trip; never asking would lose the first callback after a restart of the database.
+_ALIVE_SECONDS: Final = 1.0
+
+
+def _ping_idle_connections(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note_time(connection: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ping(connection: Any, record: Any, proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used_at", time.monotonic()) < _ALIVE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool drops it and tries another
 
 
 class Database:
@@ -22,10 +46,10 @@ class Database:
             sqlalchemy_url(url),
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,  # one round trip more, so that a callback after a database restart is not lost
             hide_parameters=True,  # an error's text may not carry the values of a statement into logs
             connect_args={"options": f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC"},
         )
+        _ping_idle_connections(self.engine)
         self._sessions = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)
 
     @asynccontextmanager

@@ -3,8 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import update
-from sqlmodel import col, select
+from sqlalchemy import select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
@@ -16,19 +15,20 @@ _NOTIFICATIONS = table_of(Notification)
 
 async def lease(session: AsyncSession, *, limit: int, lease_for: timedelta) -> list[Notification]:
     """Due messages, taken from all other dispatchers for a while; one that dies with them gives them back by time."""
-    found = await session.exec(
-        select(Notification)
-        .where(Notification.state == "pending", Notification.next_attempt_at <= utc_now())
-        .order_by(col(Notification.next_attempt_at))
+    due = (
+        select(_NOTIFICATIONS.c.id)
+        .where(_NOTIFICATIONS.c.state == "pending", _NOTIFICATIONS.c.next_attempt_at <= utc_now())
+        .order_by(_NOTIFICATIONS.c.next_attempt_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = list(found)
-    for row in rows:
-        row.attempts += 1
-        row.next_attempt_at = utc_now() + lease_for
-        session.add(row)
-    return rows
+    leased = await (await session.connection()).execute(
+        update(_NOTIFICATIONS)
+        .where(_NOTIFICATIONS.c.id.in_(due.scalar_subquery()))
+        .values(attempts=_NOTIFICATIONS.c.attempts + 1, next_attempt_at=utc_now() + lease_for)
+        .returning(*_NOTIFICATIONS.c)
+    )
+    return [Notification(**row) for row in leased.mappings()]
 
 
 async def mark(session: AsyncSession, notification_id: str, **values: Any) -> None:

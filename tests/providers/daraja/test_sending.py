@@ -19,12 +19,15 @@ from core.errors import (
 )
 from core.money import Money
 from core.msisdn import Msisdn
+from simulators.daraja.models import SETTINGS, Behaviour
 from tests.providers.daraja.bench import Bench
 
 Case = tuple[str, dict[str, Any]]
 
 
 async def test_an_accepted_payout_is_only_queued(bench: Bench) -> None:
+    slow = Behaviour(execution_delay_seconds=1, answer_delay_seconds=0)
+    bench.world.documents.put(SETTINGS, "behaviour", slow.model_dump())
     accepted = await bench.client().send(bench.order())
     assert accepted.provider_reference is not None
     assert accepted.provider_reference.startswith("AG_")
