@@ -119,7 +119,12 @@ class Settings(BaseSettings):
     """Everything that may differ between two installations."""
 
     model_config = SettingsConfigDict(
-        env_prefix="KIVUKO_", env_nested_delimiter="__", env_file=".env", env_ignore_empty=True, extra="ignore"
+        env_prefix="KIVUKO_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        nested_model_default_partial_update=True,  # one changed member of a group leaves the others at their defaults
     )
 
     environment: Literal["local", "test", "production"] = "local"

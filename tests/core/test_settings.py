@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.crypto import CallbackSigner, CredentialBox, KeyRing
-from core.settings import Security, Settings
+from core.settings import Security, Settings, Sms
 
 
 @pytest.fixture(autouse=True)
@@ -98,3 +98,9 @@ def test_settings_do_not_print_their_secrets(monkeypatch: pytest.MonkeyPatch) ->
     settings = Settings()
     assert settings.sms.damza.api_key.get_secret_value() == "s3cr3t-gateway"
     assert "s3cr3t" not in repr(settings) + str(settings)
+
+
+def test_one_changed_member_of_a_group_leaves_the_others_at_their_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIVUKO_SMS__DAMZA__USERNAME", "sacco")
+    damza = Settings(_env_file=None).sms.damza
+    assert (damza.username, damza.base_url, damza.dialect) == ("sacco", Sms().damza.base_url, "panel")
