@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 # In pieces, so that this file does not hold what it forbids.
 _REGISTRY_HOSTS = (
     ".".join(("pypi", "org")),
-    ".".join(("pythonhosted", "org")),
+    ".".join(("python" + "hosted", "org")),
     ".".join(("npmjs", "org")),
     ".".join(("npmjs", "com")),
     ".".join(("crates", "io")),
