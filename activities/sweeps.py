@@ -5,8 +5,10 @@ from datetime import timedelta
 
 from sqlalchemy import text
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
 from core.clock import utc_now
 from ledger.balances import open_holds
@@ -67,10 +69,13 @@ class Sweeps:
             await (await session.connection()).execute(text("SET LOCAL statement_timeout = '4min'"))
             breaches = [str(violation) for violation in await violations(session)]
             holds = await open_holds(session)
-            living = set(
-                await session.exec(select(Disbursement.workflow_id).where(col(Disbursement.ended_at).is_(None)))
-            )
-            breaches += [f"hold {hold.key} names no living saga" for hold in holds if hold.workflow_id not in living]
+            unended = await self._unended(session)
+        breaches += [f"hold {hold.key} names no living saga" for hold in holds if hold.workflow_id not in unended]
+        lost = {workflow_id for workflow_id in unended if not await self._runs(workflow_id)}
+        async with self.database.transaction() as session:
+            # A saga ends its row before itself, so one that merely ended in between is ended now.
+            lost &= await self._unended(session)
+            breaches += [f"{workflow_id} has not ended, but no saga runs" for workflow_id in sorted(lost)]
             for breach in breaches:
                 await cases.open_case(
                     session,
@@ -80,3 +85,21 @@ class Sweeps:
                     evidence={"breach": breach},
                 )
         return BooksChecked(breaches=len(breaches), open_holds=len(holds))
+
+    @staticmethod
+    async def _unended(session: AsyncSession) -> set[str]:
+        """Sagas that were started and have not ended, by our own rows."""
+        query = select(Disbursement.workflow_id).where(
+            col(Disbursement.ended_at).is_(None), Disbursement.stage != "requested"
+        )
+        return set(await session.exec(query))
+
+    async def _runs(self, workflow_id: str) -> bool:
+        """Whether a saga is really there: one may have been terminated, or lost with Temporal's own database."""
+        try:
+            described = await self.client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return described.status == WorkflowExecutionStatus.RUNNING

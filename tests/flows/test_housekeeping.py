@@ -36,6 +36,16 @@ async def test_a_hold_without_a_living_saga_is_a_breach(house: House) -> None:
     assert await house.cases() == ["books_do_not_balance"]  # one case, however often it is found
 
 
+async def test_a_saga_that_was_terminated_is_a_breach(house: House) -> None:
+    await house.spend("990.00")
+    started = await house.start(await house.approve_loan())
+    await house.until_stage(started, "waiting_funds")
+    assert (await check(house, "1")).breaches == 0
+    await house.handle(started).terminate("by mistake")
+    assert (await check(house, "2")).breaches == 1
+    assert await house.cases() == ["books_do_not_balance"]
+
+
 async def test_a_balance_changed_behind_the_ledger_is_a_breach(house: House) -> None:
     await house.disburse()
     async with house.database.transaction() as session:
