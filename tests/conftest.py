@@ -17,9 +17,10 @@ from tests.support.simulator_server import AppServer, RunningSimulators, running
 from tests.support.temporal import TEST_PAYLOAD_KEYS, start_environment
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def logs_through_logging() -> None:
-    """structlog's own printer keeps the output stream of the test that logged first, which is closed in the next one."""
+    """Logs go where `caplog` sees them. structlog's own printer, which a command under test may have chosen, would keep
+    the output stream of that test, and a closed stream turns the next test's log line into an error."""
     structlog.configure(
         processors=[structlog.stdlib.add_log_level, structlog.processors.KeyValueRenderer(key_order=["event"])],
         logger_factory=structlog.stdlib.LoggerFactory(),
