@@ -7,6 +7,7 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
+from models.messages.policies import DEFAULT_DISBURSEMENT_POLICY
 from tests.support.house import PHONE, House
 from tests.support.temporal import TEST_CONVERTER
 from workers.sandbox import runner
@@ -16,7 +17,8 @@ HISTORIES = Path(__file__).parents[1] / "golden" / "histories"
 
 
 async def test_a_disbursement_that_goes_well_takes_fewer_than_forty_events(house: House) -> None:
-    started = await house.start(await house.approve_loan())
+    # The policy that ships: the shrunk one of other tests asks for the status before a busy machine has answered.
+    started = await house.start(await house.approve_loan(), DEFAULT_DISBURSEMENT_POLICY)
     await house.result(started)
     history = await house.handle(started).fetch_history()
     assert len(history.events) < 40
