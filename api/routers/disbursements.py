@@ -28,7 +28,7 @@ from api.schemas.disbursements import (
 )
 from api.schemas.values import id_pattern
 from core.crypto import sha256_hex
-from core.errors import InvalidRequest, KivukoError, NotFound
+from core.errors import Conflict, InvalidRequest, KivukoError, NotFound
 from core.ids import DISBURSEMENT, new_id
 from ledger.balances import open_holds
 from models.messages.base import Message
@@ -162,6 +162,9 @@ async def resolve_disbursement(
     row = await _find(house, principal, disbursement_id)
     async with house.database.transaction() as session:
         attempts = await payouts.of_workflow(session, row.workflow_id)
+        about = attempts[-1].reference if attempts else ""
+        if wanted.receipt and await payouts.receipt_is_taken(session, wanted.receipt, by_other_than=about):
+            raise Conflict("That receipt belongs to another payout.", code="receipt_taken", field="receipt")
     resolution = Resolution(
         decision=wanted.decision,
         evidence=wanted.evidence,
@@ -172,7 +175,6 @@ async def resolve_disbursement(
         paid_at=wanted.paid_at,
     )
     # Without a key the same words are one decision, but only on the same attempt: a later one needs its own.
-    about = attempts[-1].reference if attempts else ""
     content = sha256_hex(f"{principal.id}\n{about}\n{wanted.model_dump_json()}")
     return await _command(house, principal, once, row, "resolve", resolution, content)
 

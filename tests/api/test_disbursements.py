@@ -167,6 +167,23 @@ async def test_a_payout_in_review_is_resolved_by_a_person_with_evidence(
     assert (replayed.status_code, replayed.headers["idempotency-replayed"]) == (200, "true")
 
 
+async def test_a_receipt_of_another_payout_does_not_resolve_this_one(
+    house: House, house_admin: httpx.AsyncClient
+) -> None:
+    _, first = await house.disburse("900.00")
+    await house.fault("daraja.b2c.result", "lose")
+    await house.fault("daraja.status.answer", "lose", times=50)
+    started = await house.start(await house.approve_loan(), PARKED)
+    await house.until_stage(started, "in_review")
+    answer = await house_admin.post(
+        f"/api/v1/disbursements/{started.disbursement_id}/resolve",
+        json={"decision": "paid", "evidence": "portal", "receipt": first.receipts[0]},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "receipt_taken")
+    assert answer.json()["errors"][0]["field"] == "receipt"
+    assert (await house.row(started)).stage == "in_review"
+
+
 async def test_a_credit_wakes_what_waits_for_money(house: House, house_admin: httpx.AsyncClient) -> None:
     await house_admin.put(
         f"/api/v1/partners/{house.partner_id}/loan-products/1",
