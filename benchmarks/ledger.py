@@ -5,7 +5,7 @@ The textbook transaction reads both accounts `FOR UPDATE` through SQLModel, chec
 entries and both balances, and commits; the fee account's row lock is then held over every round trip.
 
 Client and server share the machine, so one by one the client's processor time is the limit on both sides, and a socket's
-round trip costs next to nothing: the floor is set for that. Across a network the gap widens with every round trip.
+round trip costs next to nothing. The aim of five is shown as missed when it is: quiet runs gave 3.2 to 4.8.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ async def run(database_url: str, *, seconds: float = 3.0) -> list[Figure]:
         await database.close()
     return [
         Figure("ledger: interactive transaction (SELECT … FOR UPDATE)", baseline, "transfers/s"),
-        Figure("ledger: posting one by one", one, "transfers/s", 2.5, one / baseline, "5 times the interactive rate"),
+        Figure("ledger: posting one by one", one, "transfers/s", 5, one / baseline, "5 times the interactive rate"),
         Figure(
             f"ledger: posting in batches of {BATCH}",
             many,
