@@ -35,6 +35,13 @@ async def open_case(
     return made.first() is not None
 
 
+async def is_open(session: AsyncSession, workflow_id: str, kind: str) -> bool:
+    found = await session.exec(
+        select(Case.id).where(Case.workflow_id == workflow_id, Case.kind == kind, Case.state == "open")
+    )
+    return found.first() is not None
+
+
 async def close_of_workflow(session: AsyncSession, workflow_id: str, kinds: list[str], *, resolution: str) -> None:
     """Closes what the saga itself got over; other kinds stay open for a person."""
     await session.exec(

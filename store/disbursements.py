@@ -14,7 +14,7 @@ from core.errors import Conflict
 from core.ids import DISBURSEMENT, new_id
 from models.tables.base import table_of
 from models.tables.disbursements import UNPAID_ENDS, Disbursement, SagaEvent
-from store import timeline
+from store import cases, timeline
 
 _DISBURSEMENTS = table_of(Disbursement)
 
@@ -65,6 +65,13 @@ async def claim(
             raise Conflict(
                 f"The loan's last disbursement ended as {last.stage} ({last.reason_code}).",
                 code="ended_unpaid",
+                disbursement_id=last.id,
+            )
+        if last is not None and await cases.is_open(session, last.workflow_id, "payout_contradiction"):
+            # Reported as failed, then as paid: until a person has looked, another saga might pay the client twice.
+            raise Conflict(
+                "A report contradicts how the loan's last disbursement ended; close its case first.",
+                code="contradiction_open",
                 disbursement_id=last.id,
             )
         round_ = last.round + 1 if last else 1

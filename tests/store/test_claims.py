@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core.errors import Conflict
-from store import disbursements, timeline
+from store import cases, disbursements, timeline
 from store.database import Database
 from store.disbursements import Claim
 
@@ -50,6 +50,24 @@ async def test_an_unpaid_end_is_tried_again_only_by_those_who_may(database: Data
     assert refused.value.code == "ended_unpaid"
     second = await claim(database, partner_id, frozenset({"refused"}))
     assert (second.created, second.workflow_id) == (True, f"{first.workflow_id}.2")
+
+
+async def test_a_loan_whose_failure_is_contradicted_is_not_started_again(database: Database, partner_id: str) -> None:
+    """It may have been paid after all: only a person who closed the case may let it be tried again."""
+    first = await claim(database, partner_id)
+    await end(database, first, "failed", "2040")
+    async with database.transaction() as session:
+        await cases.open_case(
+            session, key="late", kind="payout_contradiction", summary="paid after all", evidence={},
+            workflow_id=first.workflow_id,
+        )  # fmt: skip
+    with pytest.raises(Conflict) as refused:
+        await claim(database, partner_id, frozenset({"failed"}))
+    assert refused.value.code == "contradiction_open"
+    async with database.transaction() as session:
+        (case,) = await cases.page(session)
+        await cases.close(session, case.id, by="key_1", resolution="the portal says declined")
+    assert (await claim(database, partner_id, frozenset({"failed"}))).created
 
 
 async def test_an_ended_row_takes_no_late_change(database: Database, partner_id: str) -> None:
