@@ -7,6 +7,7 @@ from typing import Any, Final
 from core.crypto import sha256_hex
 from core.errors import Garbled
 from providers.daraja.gateway import text_of
+from providers.daraja.reading import metadata_of, money_of
 
 # Sent with HTTP 200 as soon as the body is stored. Daraja sends each callback once, whatever we answer (fact 4).
 CALLBACK_REPLY: Final[dict[str, int | str]] = {"ResultCode": 0, "ResultDesc": "Accepted"}
@@ -15,21 +16,44 @@ _PERSONAL: Final = frozenset(
     {
         "partyb", "msisdn", "phonenumber", "receiverpartypublicname", "creditpartyname", "debitpartyname",
         "creditpartypublicname", "debitpartypublicname", "firstname", "middlename", "lastname", "idnumber",
+        "nominatednumber", "sender",
     }
 )  # fmt: skip
 _SECRET: Final = frozenset({"securitycredential", "password"})
-_PHONE_IN_TEXT = re.compile(r"(?<![0-9A-Za-z])\+?254\d{9}(?![0-9A-Za-z])")
-_URL_SECRET = re.compile(r"(?<=/)[0-9a-f]{32}(?=[/?]|$)")
+# As 254…, or as people type it into a bill's reference.
+_PHONE_IN_TEXT = re.compile(r"(?<![0-9A-Za-z])(?:\+?254\d{9}|0[17]\d{8})(?![0-9A-Za-z])")
+# A prompt's CheckoutRequestID ends in the payer's number without its country code (daraja.md 6).
+_PHONE_IN_ID = re.compile(r"(?<=ws_CO_)(\d{14})\d{9,}")
+# The signature of a payment's address, and the secret of a short code's: 16 and 32 bytes.
+_URL_SECRET = re.compile(r"(?<=/)(?:[0-9a-f]{32}|[0-9a-f]{64})(?=[/?]|$)")
 
 
 def external_id(kind: str, body: object) -> str:
     """The inbox's id of a callback: the same for a repeat, another for a contradiction. Holds no phone number.
 
-    `kind` is ours ("result", "timeout", "status", "balance"). Raises Garbled if the body is no object. A notice without
-    any id (v1) is told apart by its callback address, which is made per payment.
+    `kind` is ours ("result", "timeout", "status", "balance", "asked" for a prompt, any for a payment's validation or
+    confirmation). Raises Garbled if the body is no object. A notice without any id (v1) is told apart by its callback
+    address, which is made per payment.
     """
     if not isinstance(body, dict):
         raise Garbled("This is not a Daraja callback.")
+    readable = ":".join((kind, *_identity(body)))
+    return readable if len(readable) <= 200 else f"{kind}:{sha256_hex(readable)}"
+
+
+def _identity(body: dict[str, Any]) -> tuple[str, ...]:
+    holder = body.get("Body")
+    prompt = holder.get("stkCallback") if isinstance(holder, dict) else None
+    if isinstance(prompt, dict):
+        # The CheckoutRequestID holds the payer's number. Receipt and amount tell two successes apart.
+        ids = json.dumps([text_of(prompt.get(key)) for key in ("MerchantRequestID", "CheckoutRequestID")])
+        found = metadata_of(prompt)
+        receipt, paid = text_of(found.get("MpesaReceiptNumber")), money_of(found.get("Amount"))
+        return sha256_hex(ids)[:32], text_of(prompt.get("ResultCode")), receipt, str(paid.minor) if paid else ""
+    payment = text_of(body.get("TransID"))
+    if payment:
+        amount = money_of(body.get("TransAmount"))
+        return payment, text_of(body.get("BusinessShortCode")), str(amount.minor) if amount else ""
     envelope = body.get("Result")
     fields = envelope if isinstance(envelope, dict) else body
     originator, conversation, result_type, code, transaction = (
@@ -40,8 +64,7 @@ def external_id(kind: str, body: object) -> str:
         address = text_of(fields.get("ResultURL"))
         originator = sha256_hex(address or json.dumps(body, sort_keys=True, default=str))[:32]
     # The type keeps a "more to come" message from hiding the final one.
-    readable = ":".join((kind, originator, conversation, result_type, code, transaction))
-    return readable if len(readable) <= 200 else f"{kind}:{sha256_hex(readable)}"
+    return originator, conversation, result_type, code, transaction
 
 
 def scrub(body: object) -> Any:
@@ -58,8 +81,8 @@ def _mask(text: str) -> str:
 def _scrub(value: Any, key: str) -> Any:
     word = key.lower()
     if isinstance(value, dict):
-        # Parameter lists are [{"Key": …, "Value": …}]: the name sits beside the value.
-        named = text_of(value.get("Key"))
+        # Parameter lists are [{"Key": …, "Value": …}], a prompt's [{"Name": …}]: the name sits beside the value.
+        named = text_of(value.get("Key")) or text_of(value.get("Name"))
         return {
             k: _scrub(v, named if k == "Value" and named else str(k))
             for k, v in value.items()
@@ -72,7 +95,7 @@ def _scrub(value: Any, key: str) -> Any:
     if word in _PERSONAL and value:
         return _mask(str(value))
     if isinstance(value, str):
-        return _PHONE_IN_TEXT.sub("•••", _URL_SECRET.sub("•••", value))
-    if isinstance(value, int) and _PHONE_IN_TEXT.fullmatch(str(value)):
+        return _PHONE_IN_TEXT.sub("•••", _PHONE_IN_ID.sub(r"\1•••", _URL_SECRET.sub("•••", value)))
+    if isinstance(value, int | float) and _PHONE_IN_TEXT.fullmatch(str(value).removesuffix(".0")):
         return "•••"
     return value

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import InvalidRequest
+from core.money import Money
+from core.msisdn import Msisdn
 from providers.ports import PayoutOrder, StatusInquiry
 
 TOKEN_PATH: Final = "/oauth/v1/generate"  # noqa: S105 - a path, not a secret
@@ -24,6 +26,7 @@ FORBIDDEN_URL_WORDS: Final = ("m-pesa", "mpesa", "safaricom", "exec", "exe", "cm
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _REMARKS = re.compile(r"[\x20-\x7e]{2,100}")
 _KENYAN_MOBILE = re.compile(r"254[17]\d{8}")
+_SHORTCODE: Final = r"^\d{5,7}$"
 
 
 class DarajaCredentials(BaseModel):
@@ -31,18 +34,30 @@ class DarajaCredentials(BaseModel):
 
     `certificate_pem` is Safaricom's X.509 certificate (sandbox and production differ); the published ones are long
     expired, so only its key is used. `b2c_version` v1 has no caller reference: a doubtful answer can never be retried.
+
+    Prompts need a `passkey`. They come from `stk_shortcode` (by default `shortcode`) and are paid to `stk_party_b` (by
+    default the same); a till is the party of its head office's short code (daraja.md 6).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     consumer_key: str = Field(min_length=1, repr=False)
     consumer_secret: str = Field(min_length=1, repr=False)
-    shortcode: str = Field(pattern=r"^\d{5,7}$")
+    shortcode: str = Field(pattern=_SHORTCODE)
     initiator_name: str = Field(min_length=1, max_length=100)
     initiator_password: str = Field(min_length=1, max_length=200, repr=False)
     certificate_pem: str = Field(min_length=1, repr=False)
     b2c_version: Literal["v3", "v1"] = "v3"
     command_id: Literal["BusinessPayment", "SalaryPayment", "PromotionPayment"] = "BusinessPayment"
+    passkey: str | None = Field(default=None, min_length=1, max_length=200, repr=False)
+    stk_shortcode: str | None = Field(default=None, pattern=_SHORTCODE)
+    stk_type: Literal["CustomerPayBillOnline", "CustomerBuyGoodsOnline"] = "CustomerPayBillOnline"
+    stk_party_b: str | None = Field(default=None, pattern=_SHORTCODE)
+
+    @property
+    def collecting_shortcode(self) -> str:
+        """Where customers' money comes in: the till if there is one, else the paybill."""
+        return self.stk_party_b or self.stk_shortcode or self.shortcode
 
 
 def security_credential(credentials: DarajaCredentials) -> str:
@@ -71,22 +86,16 @@ def b2c_request(order: PayoutOrder, credentials: DarajaCredentials) -> dict[str,
     """
     if not _REFERENCE.fullmatch(order.reference):
         raise InvalidRequest("The reference must be 1 to 36 of A-Z a-z 0-9 _ -.", field="reference")
-    if order.amount.currency != "KES":
-        raise InvalidRequest("M-Pesa Kenya pays Kenyan shillings only.", field="amount")
-    shillings = order.amount.whole_units()
-    if shillings <= 0:
-        raise InvalidRequest("The amount must be above zero.", field="amount")
-    if not _KENYAN_MOBILE.fullmatch(order.msisdn.digits):
-        raise InvalidRequest("M-Pesa Kenya pays Kenyan mobile numbers only.", code="invalid_msisdn", field="phone")
-    if not _REMARKS.fullmatch(order.remarks):
-        raise InvalidRequest("Remarks must be 2 to 100 plain (ASCII) characters.", field="remarks")
+    shillings = whole_shillings(order.amount)
+    phone = kenyan_digits(order.msisdn)
+    check_remarks(order.remarks)
     body = {
         "InitiatorName": credentials.initiator_name,
         "SecurityCredential": security_credential(credentials),
         "CommandID": credentials.command_id,
-        "Amount": str(shillings),
+        "Amount": shillings,
         "PartyA": credentials.shortcode,
-        "PartyB": order.msisdn.digits,
+        "PartyB": phone,
         "Remarks": order.remarks,
         **callback_urls(order.result_url, order.timeout_url),
     }
@@ -135,15 +144,44 @@ def balance_request(credentials: DarajaCredentials, result_url: str, timeout_url
     }
 
 
+def whole_shillings(amount: Money) -> str:
+    """The amount as Daraja takes it. Raises InvalidRequest unless it is whole Kenyan shillings above zero."""
+    if amount.currency != "KES":
+        raise InvalidRequest("M-Pesa Kenya moves Kenyan shillings only.", field="amount")
+    shillings = amount.whole_units()
+    if shillings <= 0:
+        raise InvalidRequest("The amount must be above zero.", field="amount")
+    return str(shillings)
+
+
+def kenyan_digits(msisdn: Msisdn) -> str:
+    """Twelve digits without plus. Raises InvalidRequest for a number that is no Kenyan mobile."""
+    if not _KENYAN_MOBILE.fullmatch(msisdn.digits):
+        raise InvalidRequest("M-Pesa Kenya knows Kenyan mobile numbers only.", code="invalid_msisdn", field="phone")
+    return msisdn.digits
+
+
+def check_remarks(remarks: str) -> None:
+    if not _REMARKS.fullmatch(remarks):
+        raise InvalidRequest("Remarks must be 2 to 100 plain (ASCII) characters.", field="remarks")
+
+
 def callback_urls(result_url: str, timeout_url: str) -> dict[str, str]:
-    """Both callback fields. Raises InvalidRequest for a URL that Daraja would refuse; the detail does not repeat it."""
-    for field, url in (("result_url", result_url), ("timeout_url", timeout_url)):
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or url != url.strip():
-            raise InvalidRequest("A callback URL must be a full http or https address.", field=field)
-        for word in FORBIDDEN_URL_WORDS:
-            if word in url.lower():
-                raise InvalidRequest(
-                    f"Daraja refuses callback URLs that contain the word {word!r}.", code="callback_url", field=field
-                )
-    return {"QueueTimeOutURL": timeout_url, "ResultURL": result_url}
+    """Both callback fields. Raises InvalidRequest for a URL that Daraja would refuse."""
+    return {
+        "QueueTimeOutURL": callback_url(timeout_url, "timeout_url"),
+        "ResultURL": callback_url(result_url, "result_url"),
+    }
+
+
+def callback_url(url: str, field: str) -> str:
+    """The URL itself. Raises InvalidRequest, naming `field`, if Daraja would refuse it; the detail does not repeat it."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or url != url.strip():
+        raise InvalidRequest("A callback URL must be a full http or https address.", field=field)
+    for word in FORBIDDEN_URL_WORDS:
+        if word in url.lower():
+            raise InvalidRequest(
+                f"Daraja refuses callback URLs that contain the word {word!r}.", code="callback_url", field=field
+            )
+    return url

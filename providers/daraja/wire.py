@@ -8,17 +8,23 @@ A `reference` in a result is the OriginatorConversationID: ours on B2C v3, Daraj
 URL knows our reference.
 """
 
-import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Final
 
-from core.errors import Garbled, InvalidRequest, NotAllowed, Transient
+from core.errors import NotAllowed, Transient
 from core.money import Money
+from providers.daraja.c2b import C2B_CONFIRMED, C2bRefusal, c2b_accept, c2b_reject, parse_c2b
 from providers.daraja.gateway import Ack, parse_ack, text_of
 from providers.daraja.inbox import CALLBACK_REPLY, external_id, scrub
+from providers.daraja.reading import (
+    Parameters,
+    accounts_of,
+    code_of,
+    garbled,
+    is_final,
+    leading_phone,
+    money_of,
+    result_of,
+)
 from providers.daraja.requests import (
     DarajaCredentials,
     b2c_request,
@@ -27,15 +33,18 @@ from providers.daraja.requests import (
     status_request,
 )
 from providers.daraja.result_codes import RESULT_CODES, ResultMeaning, meaning_of
+from providers.daraja.reversal import ReversalOrder, parse_reversal_result
+from providers.daraja.stk import STK_FAILURES, parse_stk_callback
 from providers.ports import PayoutResult, PayoutState
 
 __all__ = [
-    "CALLBACK_REPLY", "RESULT_CODES", "Ack", "DarajaCredentials", "ResultMeaning", "b2c_request", "balance_request",
-    "external_id", "meaning_of", "parse_ack", "parse_balance_result", "parse_result", "parse_status_result",
-    "parse_timeout_notice", "scrub", "security_credential", "status_request",
+    "C2B_CONFIRMED", "CALLBACK_REPLY", "RESULT_CODES", "STK_FAILURES", "Ack", "C2bRefusal", "DarajaCredentials",
+    "ResultMeaning", "ReversalOrder", "b2c_request", "balance_request", "c2b_accept", "c2b_reject", "external_id",
+    "meaning_of", "parse_ack", "parse_balance_result", "parse_c2b", "parse_result", "parse_reversal_result",
+    "parse_status_result", "parse_stk_callback", "parse_timeout_notice", "scrub", "security_credential",
+    "status_request",
 ]  # fmt: skip
 
-_NAIROBI: Final = ZoneInfo("Africa/Nairobi")
 _STATUS: Final = {
     "completed": PayoutState.paid,
     "cancelled": PayoutState.failed,
@@ -50,19 +59,18 @@ _FUNDS: Final = {
     "B2CWorkingAccountAvailableFunds": "Working Account",
     "B2CChargesPaidAccountAvailableFunds": "Charges Paid Account",
 }
-_LEADING_PHONE = re.compile(r"\s*\+?(\d{9,15})\b")
 _FLAT_KEYS: Final = ("OriginatorConversationID", "CommandID", "PartyB")
 
 
 def parse_result(body: object) -> PayoutResult:
     """A payout's own Result (daraja.md 3.4, 3.5). `failed` only by a code that is known to mean "no money moved"."""
-    result = _result(body)
-    code = _code(result)
+    result = result_of(body)
+    code = code_of(result)
     meaning = meaning_of(code)
-    found = _Parameters(result)
+    found = Parameters(result)
     state = PayoutState.unclear
     receipt: str | None = None
-    if not _is_final(result):
+    if not is_final(result):
         state = PayoutState.pending
     elif meaning.moved:
         # The envelope's TransactionID is filled on failures too, so it counts beside a success only.
@@ -93,19 +101,19 @@ def parse_timeout_notice(body: object) -> PayoutResult:
     if isinstance(body, dict) and isinstance(body.get("Result"), dict):
         fields = body["Result"]
         if not any(text_of(fields.get(key)) for key in ("OriginatorConversationID", "ConversationID", "ResultCode")):
-            raise _garbled("timeout notice")
+            raise garbled("timeout notice")
     elif isinstance(body, dict) and any(text_of(body.get(key)) for key in _FLAT_KEYS):
         fields = body
     else:
-        raise _garbled("timeout notice")
+        raise garbled("timeout notice")
     return PayoutResult(
         state=PayoutState.unclear,
         code="timeout",
         detail=detail,
         reference=text_of(fields.get("OriginatorConversationID")) or None,
         provider_reference=text_of(fields.get("ConversationID")) or None,
-        amount=_money(fields.get("Amount")),
-        party_digits=_phone(fields.get("PartyB")),
+        amount=money_of(fields.get("Amount")),
+        party_digits=leading_phone(fields.get("PartyB")),
     )
 
 
@@ -113,11 +121,11 @@ def parse_status_result(body: object) -> PayoutResult:
     """The answer to a status query (daraja.md 7). The verdict is TransactionStatus; envelope code 0 only means that
     the query worked, and a failed query proves nothing. `reference` comes from the parameters alone, since the
     envelope's id is the query's own. `code` is the TransactionStatus, or the query's result code if it failed."""
-    result = _result(body)
-    code = _code(result)
+    result = result_of(body)
+    code = code_of(result)
     meaning = meaning_of(code)
-    found = _Parameters(result)
-    if code != "0" or not _is_final(result):
+    found = Parameters(result)
+    if code != "0" or not is_final(result):
         detail = f"the status query failed: {meaning.text}" if code != "0" else "the status query is still under way"
         return PayoutResult(PayoutState.unclear, code, detail, operator_needed=meaning.operator_needed)
     verdict = found.text("TransactionStatus")
@@ -145,88 +153,14 @@ def parse_balance_result(body: object) -> dict[str, Money]:
 
     Raises NotAllowed if the initiator is refused, Transient if the query failed otherwise, Garbled if it is unreadable.
     """
-    result = _result(body)
-    code = _code(result)
+    result = result_of(body)
+    code = code_of(result)
     meaning = meaning_of(code)
     if code != "0":
         if meaning.operator_needed:
             raise NotAllowed(f"The balance query was refused: {meaning.text}.", provider_code=code[:40])
         raise Transient("The balance query failed at M-Pesa.", code="query_failed", provider_code=code[:40])
-    balances: dict[str, Money] = {}
-    for account in _Parameters(result).text("AccountBalance").split("&"):
-        parts = account.split("|")
-        money = _money(parts[3], parts[1].strip()) if len(parts) >= 4 else None
-        if money is None or not parts[0].strip():
-            raise _garbled("balance result")
-        balances[parts[0].strip()] = money
+    balances = accounts_of(Parameters(result).text("AccountBalance"))
+    if balances is None:
+        raise garbled("balance result")
     return balances
-
-
-class _Parameters:
-    """ResultParameter, read by key: a list in any order with repeats and missing Values, one object, or absent."""
-
-    def __init__(self, result: dict[str, Any]) -> None:
-        holder = result.get("ResultParameters")
-        items = holder.get("ResultParameter") if isinstance(holder, dict) else None
-        self._items = [item for item in (items if isinstance(items, list) else [items]) if isinstance(item, dict)]
-
-    def values(self, key: str) -> Iterator[Any]:
-        return (item.get("Value") for item in self._items if item.get("Key") == key)
-
-    def text(self, key: str) -> str:
-        """The first value that is not empty."""
-        return next((text for text in map(text_of, self.values(key)) if text), "")
-
-    def money(self, key: str) -> Money | None:
-        return _money(self.text(key))
-
-    def phone(self, key: str) -> str | None:
-        return next((digits for digits in map(_phone, self.values(key)) if digits), None)
-
-    def moment(self, key: str) -> datetime | None:
-        """Zone-less Nairobi time, "21.11.2026 09:14:03" or 20261121091403, as UTC."""
-        for form in ("%d.%m.%Y %H:%M:%S", "%Y%m%d%H%M%S"):
-            try:
-                return datetime.strptime(self.text(key), form).replace(tzinfo=_NAIROBI).astimezone(UTC)
-            except ValueError:
-                continue
-        return None
-
-
-def _result(body: object) -> dict[str, Any]:
-    result = body.get("Result") if isinstance(body, dict) else None
-    if not isinstance(result, dict):
-        raise _garbled("result")
-    return result
-
-
-def _code(result: dict[str, Any]) -> str:
-    """A number, a numeric text or letters and digits; always text to us (daraja.md, fact 9)."""
-    code = text_of(result.get("ResultCode"))
-    if not code:
-        raise _garbled("result")
-    return code[:40]
-
-
-def _is_final(result: dict[str, Any]) -> bool:
-    # 1: more messages follow (daraja.md 3.5). It is left out by some; only a clear 0 or its absence is final.
-    return text_of(result.get("ResultType")) in ("0", "")
-
-
-def _money(value: Any, currency: str = "KES") -> Money | None:
-    """None if it is absent or no exact amount. Floats come from plain JSON decoding and are read by their text."""
-    text = text_of(value)
-    try:
-        return Money.parse(Decimal(text), currency) if text else None
-    except (ArithmeticError, InvalidRequest):
-        return None
-
-
-def _phone(value: Any) -> str | None:
-    """The digits before the name in "254712345678 - WANJIRU ACHIENG". Short codes are too short to be one."""
-    match = _LEADING_PHONE.match(text_of(value))
-    return match.group(1) if match else None
-
-
-def _garbled(what: str) -> Garbled:
-    return Garbled(f"This is not a Daraja {what}.")

@@ -90,7 +90,7 @@ class Courier:
                 await asyncio.sleep(pause)
                 await self.post(url, true)
             case "forged_url":
-                await self.post(_broken(url), self._forged(order, options))
+                await self.post(broken_address(url), self._forged(order, options))
                 await asyncio.sleep(pause)
                 await self.post(url, true)
             case "timeout_notice_only":
@@ -147,7 +147,7 @@ class Courier:
         return envelopes.payout_paid(invented, name, self.dice(order["number"]))
 
 
-def _broken(url: str) -> str:
+def broken_address(url: str) -> str:
     """The same address with its last hex digit changed: a secret that nobody signed."""
     head, tail = url.rstrip("/"), ""
     while head and head[-1] not in "0123456789abcdef":

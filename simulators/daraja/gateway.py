@@ -130,7 +130,7 @@ def _odd_ack(shape: str, ack: Mapping[str, str]) -> dict[str, str]:
     """A 200 that is no valid acknowledgement (daraja.md 3.3 and shape 6)."""
     match shape:
         case "empty_ids":
-            return {**ack, "ConversationID": "", "OriginatorConversationID": ""}
+            return {key: "" if key.endswith("ID") else value for key, value in ack.items()}
         case "response_code":
             return {**ack, "ResponseCode": "1"}
         case _:

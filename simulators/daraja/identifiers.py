@@ -29,6 +29,16 @@ def request_id() -> str:
     return f"{secrets.token_hex(2)}-{secrets.token_hex(2)}-{secrets.token_hex(2)}-{secrets.token_hex(10)[:19]}"
 
 
+def merchant_request_id() -> str:
+    """2654-4b64-97ff-b827b542881d3131"""
+    return f"{secrets.token_hex(2)}-{secrets.token_hex(2)}-{secrets.token_hex(2)}-{secrets.token_hex(8)}"
+
+
+def checkout_id(now: datetime, number: int, msisdn: str) -> str:
+    """ws_CO_211120260914021712345678: the time, up to three digits, and the payer's number without its country code."""
+    return f"ws_CO_{now.astimezone(NAIROBI):%d%m%Y%H%M%S}{number % 1000}{msisdn[-9:]}"
+
+
 def access_token() -> str:
     """28 characters, as Daraja's."""
     return "".join(secrets.choice(_DIGITS + _DIGITS[10:].lower()) for _ in range(28))

@@ -41,6 +41,8 @@ def open_app(world: World, wish: OpenApp) -> dict[str, Any]:
         "initiator_password": wish.initiator_password,
         "organisation": wish.organisation,
         "wrong_passwords": 0,
+        "passkey": wish.passkey,
+        "till": wish.till,
     }
     documents.put(SHORTCODES, wish.shortcode, known)
     return show_app(world, wish.consumer_key)

@@ -20,9 +20,11 @@ daraja.balance.send    the "not executed" ones of b2c.send and empty_after_execu
 daraja.status.answer   lose · not_found (code) · pending, status (status) · duplicate_keys · failed_query (code) ·
                        late (seconds) · wrong_amount (by) · as_strings
 daraja.balance.answer  lose · late (seconds) · failed_query (code) · as_strings
+
+Those of money that comes in are listed in `collecting.py`.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -31,7 +33,9 @@ from fastapi.responses import Response
 
 from core.clock import utc_now
 from simulators.daraja import envelopes, gateway
+from simulators.daraja.announcements import Announcements
 from simulators.daraja.bank import Bank
+from simulators.daraja.collecting import CollectingDesk, Handler, declare_collecting
 from simulators.daraja.control import control_routes
 from simulators.daraja.courier import RESULT_ACTIONS, Courier
 from simulators.daraja.gateway import Check, Refused, callback_url, complaint, matches, shillings
@@ -44,6 +48,9 @@ from simulators.daraja.inquiries import (
     answer_status,
 )
 from simulators.daraja.portal import app_of, mint
+from simulators.daraja.prompts import Prompts
+from simulators.daraja.reversals import Reversals
+from simulators.daraja.till import Till
 from simulators.faults import Fault
 from simulators.world import World
 
@@ -74,32 +81,41 @@ _QUERY: Final[dict[str, Check]] = {
 # Which "invalid token" each product speaks; for B2C none is documented (daraja.md 1).
 _B2C_DIALECT, _STATUS_DIALECT, _BALANCE_DIALECT = "404.001.03", "400.003.01", "401.002.01"
 
-Handler = Callable[[Request], Awaitable[Response]]
-
 
 def daraja_routes(world: World) -> APIRouter:
     """Everything under /daraja. Orders that were queued when the simulator stopped are taken up at its start."""
     bank = Bank(world)
     courier = Courier(world, bank)
+    till = Till(world)
+    announcements = Announcements(world, bank, courier, till)
+    prompts = Prompts(world, courier, till, announcements)
     _declare(world)
+    declare_collecting(world)
+
+    def resume() -> None:
+        courier.resume()
+        prompts.resume()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        courier.resume()
+        resume()
         yield
 
     router = APIRouter(lifespan=lifespan)
-    router.include_router(control_routes(world, bank))
+    router.include_router(control_routes(world, bank, announcements))
 
-    def post(path: str, handler: Handler) -> None:
+    def add(path: str, handler: Handler, methods: list[str]) -> None:
         async def endpoint(request: Request) -> Response:
-            courier.resume()
+            resume()
             try:
                 return await handler(request)
             except Refused as refused:
                 return refused.response
 
-        router.add_api_route(path, endpoint, methods=["POST"], response_model=None, name=path)
+        router.add_api_route(path, endpoint, methods=methods, response_model=None, name=path)
+
+    def post(path: str, handler: Handler) -> None:
+        add(path, handler, ["POST"])
 
     @router.get("/oauth/v1/generate", response_model=None)
     async def generate(request: Request) -> Response:
@@ -121,6 +137,7 @@ def daraja_routes(world: World) -> APIRouter:
     post("/mpesa/b2c/v1/paymentrequest", b2c("v1"))
     post("/mpesa/transactionstatus/v1/query", status)
     post("/mpesa/accountbalance/v1/query", balance)
+    CollectingDesk(world, prompts, announcements, Reversals(world, bank, courier, till)).open(add)
 
     @router.api_route("/mpesa/{rest:path}", methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
     async def elsewhere(request: Request, rest: str) -> Response:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.crypto import CallbackRoute, CallbackSigner
@@ -46,6 +47,15 @@ class Callback:
     body: Any
 
 
+@dataclass
+class Reply:
+    """What the receiver answers to a callback, and after how long."""
+
+    body: Any
+    seconds: float = 0
+    status: int = 200
+
+
 class _Counting:
     """Counts requests by path, before anything else sees them."""
 
@@ -66,6 +76,7 @@ class Bench:
     world: World
     requests: Counter[str]
     callbacks: list[Callback]
+    replies: dict[str, Reply] = field(default_factory=dict)  # by the first part of a callback's path
     exchanges: list[Exchange] = field(default_factory=list)
     clients: list[Daraja] = field(default_factory=list)
 
@@ -148,14 +159,17 @@ def daraja_bench(server: AppServer, documents: Documents | None = None, **app_ch
         world.documents.put(SETTINGS, "behaviour", fast.model_dump())
     callbacks: list[Callback] = []
     requests: Counter[str] = Counter()
+    replies: dict[str, Reply] = {}
     app = FastAPI()
     app.include_router(daraja_routes(world), prefix="/daraja")
     app.add_middleware(_Counting, counter=requests)
 
     @app.post("/cb/{rest:path}")
-    async def receive(request: Request, rest: str) -> dict[str, Any]:
+    async def receive(request: Request, rest: str) -> JSONResponse:
         callbacks.append(Callback(rest, await request.json()))
-        return dict(CALLBACK_REPLY)
+        reply = replies.get(rest.split("/")[0], Reply(CALLBACK_REPLY))
+        await asyncio.sleep(reply.seconds)
+        return JSONResponse(reply.body, reply.status)
 
     opened = {
         "consumer_key": "consumer-key-1",
@@ -167,7 +181,7 @@ def daraja_bench(server: AppServer, documents: Documents | None = None, **app_ch
     open_app(world, OpenApp.model_validate({**opened, **app_changes}))
     with server.serving(app):
         try:
-            yield Bench(server.url, world, requests, callbacks)
+            yield Bench(server.url, world, requests, callbacks, replies)
         finally:
             closing = asyncio.run_coroutine_threadsafe(_stop(world), server._loop)  # type: ignore[arg-type]
             closing.result(5)

@@ -1,0 +1,152 @@
+"""Prompts to payers (M-Pesa Express, "STK push"): what we send, what the query and the callback say (daraja.md 6). Pure.
+
+There is no idempotency key: a push whose acknowledgement is lost may have prompted the payer and has no id to query by.
+"""
+
+import base64
+import re
+from datetime import datetime
+from typing import Final
+
+from core.errors import Garbled, InvalidRequest
+from providers.collecting import Asked, AskOrder, AskResult, AskState
+from providers.daraja.gateway import read_complaint, text_of
+from providers.daraja.reading import NAIROBI, code_of, garbled, leading_phone, metadata_of, moment_of, money_of
+from providers.daraja.requests import DarajaCredentials, callback_url, kenyan_digits, whole_shillings
+
+STK_PATH: Final = "/mpesa/stkpush/v1/processrequest"
+STK_QUERY_PATH: Final = "/mpesa/stkpushquery/v1/query"
+
+_PAYER_REFERENCE = re.compile(r"[A-Za-z0-9]{1,12}")
+_DESCRIPTION = re.compile(r"[\x20-\x7e]{1,13}")
+_IN_FLIGHT: Final = "4999"
+# Many meanings, an empty text and a random habit; on a query it is no answer at all (daraja.md 4 and 6).
+_NO_ANSWER: Final = "500.001.1001"
+
+# Final codes. Any other is unclear: the sheet marks 1036 so, and no complete list is published.
+STK_FAILURES: Final[dict[str, str]] = {
+    "1": "the payer has too little money",
+    "2": "the amount is below the minimum",
+    "3": "the amount is above the maximum of one payment",
+    "4": "the payer's daily limit would be exceeded",
+    "8": "the receiving account's maximum balance would be exceeded",
+    "17": "the same amount was asked of the same payer less than two minutes before",
+    "1001": "the payer's line is busy with another session",
+    "1019": "the prompt expired",
+    "1025": "the prompt could not be sent",
+    "9999": "the prompt could not be sent",
+    "1032": "the payer cancelled",
+    "1037": "the payer could not be reached or did not answer",
+    "2001": "the payer gave a wrong PIN",
+    "2028": "the transaction type does not fit the short code",
+    "SFC_IC0003": "the paid party does not exist",
+    "8006": "the payer's PIN is locked",
+}
+
+
+def stk_request(order: AskOrder, credentials: DarajaCredentials, now: datetime) -> dict[str, str]:
+    """The body of a push at `now`. Raises InvalidRequest, naming the field, for what M-Pesa cannot carry: code
+    "no_passkey" without a passkey, "no_till" for a buy-goods connection without its till."""
+    signature = _signature(credentials, now)
+    if credentials.stk_type == "CustomerBuyGoodsOnline" and not credentials.stk_party_b:
+        raise InvalidRequest("Prompts to buy goods need the till's number.", code="no_till", field="stk_party_b")
+    shillings = whole_shillings(order.amount)
+    phone = kenyan_digits(order.msisdn)
+    if not _PAYER_REFERENCE.fullmatch(order.payer_reference):
+        raise InvalidRequest("The payer's reference must be 1 to 12 letters and digits.", field="payer_reference")
+    if not _DESCRIPTION.fullmatch(order.description):
+        raise InvalidRequest("The description must be 1 to 13 plain (ASCII) characters.", field="description")
+    return {
+        **signature,
+        "TransactionType": credentials.stk_type,
+        "Amount": shillings,
+        "PartyA": phone,
+        "PartyB": credentials.collecting_shortcode,
+        "PhoneNumber": phone,
+        "CallBackURL": callback_url(order.callback_url, "callback_url"),
+        "AccountReference": order.payer_reference,
+        "TransactionDesc": order.description,
+    }
+
+
+def stk_query_request(provider_reference: str, credentials: DarajaCredentials, now: datetime) -> dict[str, str]:
+    """The body of a query. Raises InvalidRequest: code "nothing_to_ask" without the push's CheckoutRequestID."""
+    if not provider_reference.strip():
+        raise InvalidRequest("A prompt without an acknowledgement has no id to ask by.", code="nothing_to_ask")
+    return {**_signature(credentials, now), "CheckoutRequestID": provider_reference}
+
+
+def parse_stk_ack(body: object) -> Asked:
+    """Reads a 200. Raises Garbled without ResponseCode "0" and a CheckoutRequestID: that is no refusal."""
+    fields = body if isinstance(body, dict) else {}
+    code, checkout = text_of(fields.get("ResponseCode")), text_of(fields.get("CheckoutRequestID"))
+    if text_of(fields.get("errorCode")) or code != "0" or not checkout:
+        raise Garbled("Daraja answered 200 without a valid acknowledgement.", response_code=code[:20])
+    return Asked(checkout)
+
+
+def parse_stk_query(body: object) -> AskResult | None:
+    """What a query's answer of any status says; None if it is no answer of this protocol (an error of another kind,
+    a proxy's page). Still under way, 500.001.1001 in any form and an answer without a verdict are `pending`."""
+    complaint = read_complaint(body)
+    if complaint.code in (_NO_ANSWER, _IN_FLIGHT):
+        return AskResult(AskState.pending, complaint.code, "M-Pesa has no answer yet")
+    if complaint.code or not isinstance(body, dict):
+        return None
+    code = text_of(body.get("ResultCode"))[:40]
+    checkout = text_of(body.get("CheckoutRequestID")) or None
+    if not code or code == _NO_ANSWER:
+        if body and checkout is None and "ResponseCode" not in body:
+            return None
+        return AskResult(AskState.pending, code, "M-Pesa has no answer yet", checkout)
+    state, detail = _verdict(code)
+    return AskResult(state, code, detail, checkout)
+
+
+def parse_stk_callback(body: object) -> AskResult:
+    """The report on a prompt. A success without a receipt is `unclear`; `failed` only by a code known to be final.
+
+    `provider_reference` is the CheckoutRequestID, which holds the payer's number: not for logs. Raises Garbled.
+    """
+    holder = body.get("Body") if isinstance(body, dict) else None
+    callback = holder.get("stkCallback") if isinstance(holder, dict) else None
+    if not isinstance(callback, dict):
+        raise garbled("prompt callback")
+    code = code_of(callback, "prompt callback")
+    found = metadata_of(callback)
+    state, detail = _verdict(code)
+    receipt = text_of(found.get("MpesaReceiptNumber")) or None
+    if state is not AskState.paid:
+        receipt = None
+    elif receipt is None:
+        state, detail = AskState.unclear, "M-Pesa reports a payment without a receipt"
+    return AskResult(
+        state=state,
+        code=code,
+        detail=detail,
+        provider_reference=text_of(callback.get("CheckoutRequestID")) or None,
+        receipt=receipt,
+        amount=money_of(found.get("Amount")),
+        party_digits=leading_phone(found.get("PhoneNumber")),
+        happened_at=moment_of(found.get("TransactionDate")),
+    )
+
+
+def _verdict(code: str) -> tuple[AskState, str]:
+    if code == "0":
+        return AskState.paid, "paid"
+    if code == _IN_FLIGHT:
+        return AskState.pending, "the prompt is still under way"
+    if code in STK_FAILURES:
+        return AskState.failed, STK_FAILURES[code]
+    return AskState.unclear, "a result code without a known final meaning"
+
+
+def _signature(credentials: DarajaCredentials, now: datetime) -> dict[str, str]:
+    """Who asks: base64 of short code, passkey and the very Timestamp that goes beside it, in Nairobi time."""
+    if credentials.passkey is None:
+        raise InvalidRequest("Prompts need the short code's passkey.", code="no_passkey", field="passkey")
+    shortcode = credentials.stk_shortcode or credentials.shortcode
+    timestamp = f"{now.astimezone(NAIROBI):%Y%m%d%H%M%S}"
+    password = base64.b64encode(f"{shortcode}{credentials.passkey}{timestamp}".encode()).decode()
+    return {"BusinessShortCode": shortcode, "Password": password, "Timestamp": timestamp}
