@@ -1,0 +1,165 @@
+"""The bank port: deliberately small, and honest about what a bank cannot do (bank_ncba.md 6).
+
+`Unknown` is raised for time-outs, 5xx, answers that are no JSON, and every answer that lacks an explicit rejection code: it
+never triggers an undo. Only evidence (a debit push, a statement line, a status answer) settles it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from core.money import Money
+from core.msisdn import Msisdn
+from providers.collecting import Asked, AskInquiry, AskOrder, AskResult, PaymentSeen
+from providers.ports import PayoutResult
+
+Rail = Literal["internal", "pesalink"]
+
+
+@dataclass(frozen=True, slots=True)
+class BankAccount:
+    """An account at this bank or, with `bank_code` (PesaLink sort code), at another."""
+
+    number: str
+    name: str
+    bank_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOrder:
+    """Move `amount` from our account `source`. `reference` is ours, stored before the call, never used for another
+    attempt; it is also written into the narration, where a debit push or a statement line shows it again."""
+
+    reference: str
+    rail: Rail
+    source: BankAccount
+    destination: BankAccount
+    amount: Money
+    narration: str
+
+
+@dataclass(frozen=True, slots=True)
+class FloatOrder:
+    """Buy mobile-money float for `amount` from `source`: it appears on `float_account` (a B2C short code)."""
+
+    reference: str
+    operator: Literal["mpesa", "airtel", "mtn"]
+    float_account: str
+    float_name: str
+    source: BankAccount
+    amount: Money
+    narration: str
+    phone: Msisdn | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The bank took the instruction. `result` is there only where the answer itself is final (`paid`: settled); else
+    the outcome comes as evidence later. `provider_reference` is the bank's own id."""
+
+    provider_reference: str | None
+    result: PayoutResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BankCapabilities:
+    """What this bank can do, as far as anyone has seen it work."""
+
+    status_query: bool  # a query by our reference that can be believed
+    async_callback: bool  # results come to us by themselves
+    sync_final: frozenset[str]  # instructions whose accepting answer is final: rails, "float"
+    duplicate_safe: bool  # the same reference twice is executed once
+    float_operators: frozenset[str]
+    asks_payers: bool  # can prompt a payer's phone (till STK push)
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What became of an instruction of ours? `sent_on` bounds a statement scan."""
+
+    reference: str
+    what: Literal["transfer", "float"]
+    source: BankAccount
+    amount: Money
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BankEntry:
+    """One line of a statement. `amount` is positive; `direction` says which way."""
+
+    bank_transaction_id: str
+    account: str
+    direction: Literal["credit", "debit"]
+    amount: Money
+    narration: str
+    value_time: datetime
+
+
+class EventKind(StrEnum):
+    """What a bank's push tells."""
+
+    credited = "credited"
+    debited = "debited"
+    result = "result"  # of an instruction of ours
+
+
+@dataclass(frozen=True, slots=True)
+class BankEvent:
+    """A verified push. `event_id` is the same for a repeat of the same push.
+
+    `credited` carries `payment`. `debited` and `result` carry `result`, whose `reference` is the instruction's where the
+    bank names it or the narration holds it as a whole word (else None: a debit that is not ours to explain).
+    """
+
+    event_id: str
+    kind: EventKind
+    account: str | None
+    payment: PaymentSeen | None = None
+    result: PayoutResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PushSecrets:
+    """What proves that a push is the bank's. `secrets`: the newest first, older ones are still accepted.
+
+    `user` and `password` are those of NCBA's envelope; None where the dialect has none.
+    """
+
+    secrets: tuple[str, ...]
+    user: str | None = None
+    password: str | None = None
+
+
+class PushParser(Protocol):
+    """One per bank dialect, pure, in the provider's `wire.py` as `parse_push`."""
+
+    def __call__(
+        self, raw: bytes, headers: Mapping[str, str], secrets: PushSecrets, *, currency: str, now: datetime
+    ) -> BankEvent:
+        """Raises NotAllowed for what the bank did not send (hash, signature, credentials, time), Garbled for what cannot
+        be read. Never trusts XML entities."""
+
+
+class BankPort(Protocol):
+    """One bank, for one partner's accounts."""
+
+    capabilities: BankCapabilities
+
+    async def transfer(self, order: TransferOrder) -> Submitted: ...
+    async def buy_float(self, order: FloatOrder) -> Submitted:
+        """Raises InvalidRequest (code "unsupported_operator") for float that this bank does not sell."""
+
+    async def find(self, inquiry: Inquiry) -> PayoutResult:
+        """`paid` or `failed` only with proof. `pending` with code "not_found" where the bank does not know the reference:
+        that is no failure until its settlement window has passed. Raises Rejected or Transient, never Unknown."""
+
+    async def statement(self, account: str, start: date, end: date) -> list[BankEntry]: ...
+    async def ask(self, order: AskOrder) -> Asked:
+        """Raises InvalidRequest (code "unsupported") where the bank cannot prompt payers."""
+
+    async def query_ask(self, inquiry: AskInquiry) -> AskResult: ...
+    async def check(self) -> None:
+        """Raises NotAllowed if the credentials are refused, Transient if the bank cannot be reached."""

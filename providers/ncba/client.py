@@ -1,0 +1,188 @@
+"""NCBA over HTTP: transfers, float, statements and prompts, every answer sorted by what may have happened.
+
+The status query is reported broken and the settlement callback was never seen (bank_ncba.md 0), so a doubtful instruction
+is found again on the statement, or in the account push that `wire.parse_push` reads.
+"""
+
+from dataclasses import replace
+from datetime import date
+from typing import Self
+
+from core.clock import utc_now
+from core.errors import InvalidRequest, Rejected, Transient, Unknown
+from providers.banking import (
+    BankCapabilities,
+    BankEntry,
+    BankPort,
+    FloatOrder,
+    Inquiry,
+    Submitted,
+    TransferOrder,
+)
+from providers.collecting import Asked, AskInquiry, AskOrder, AskResult, AskState
+from providers.http import Answer, ProviderHttp, unreadable
+from providers.ncba.codes import SUCCESS, accepted, text_of
+from providers.ncba.gateway import (
+    Session,
+    open_banking_headers,
+    open_banking_token,
+    private_log,
+    till_token,
+)
+from providers.ncba.requests import (
+    FLOAT_PATH,
+    STATEMENT_PATH,
+    TILL_ASK_PATH,
+    TILL_QUERY_PATH,
+    TRANSFER_PATHS,
+    NcbaCredentials,
+    float_body,
+    statement_body,
+    till_ask_body,
+    transfer_body,
+)
+from providers.ncba.statement import Line, nairobi_day, parse_statement, verdict
+from providers.ports import Endpoint, ExchangeRecorder, PayoutResult, PayoutState, forget_exchange
+
+
+class Ncba(BankPort):
+    """NCBA Kenya for one customer. Close it. Share one object per connection: it keeps the tokens.
+
+    Nothing is known of what a repeated reference does, so nothing is ever resent after a doubtful answer.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, credentials: NcbaCredentials, *, recorder: ExchangeRecorder = forget_exchange
+    ) -> None:
+        self._credentials = credentials
+        self.capabilities = BankCapabilities(
+            status_query=False,
+            async_callback=False,
+            sync_final=frozenset({"internal", "pesalink"}),
+            duplicate_safe=False,
+            float_operators=frozenset({"mpesa"}),
+            asks_payers=credentials.has_till,
+        )
+        record = private_log(recorder)
+        http = ProviderHttp("ncba", endpoint, recorder=record)
+        self._bank = Session(http, open_banking_headers(credentials), lambda: open_banking_token(http, credentials))
+        self._till: Session | None = None
+        if credentials.till_base_url:
+            till = ProviderHttp("ncba", replace(endpoint, base_url=credentials.till_base_url), recorder=record)
+            agent = {"User-Agent": credentials.user_agent}
+            self._till = Session(till, agent, lambda: till_token(till, credentials))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._bank.close()
+        if self._till:
+            await self._till.close()
+
+    async def transfer(self, order: TransferOrder) -> Submitted:
+        """Moves money within NCBA or by PesaLink; "000" is final for both (bank_ncba.md 1).
+
+        The receipt is the bank's transaction id (FT…), or our own reference where the answer names none. Raises:
+        - InvalidRequest, LimitExceeded: refused here; or, with `provider_code`, by a listed code of the bank's.
+        - NotAllowed, Throttled, Busy, NotReached, Transient: the product never saw it.
+        - Unknown: a time-out, 5xx, no JSON, no result code, or one that is not listed. It may have been paid.
+        """
+        operation = f"transfer.{order.rail}"
+        body = transfer_body(order, self._credentials)
+        bank_id = await self._submit(operation, TRANSFER_PATHS[order.rail], body, "resultCode", order.reference)
+        result = PayoutResult(
+            PayoutState.paid,
+            SUCCESS,
+            "the bank says that the transfer is done",
+            reference=order.reference,
+            provider_reference=bank_id,
+            receipt=bank_id or order.reference,
+            amount=order.amount,
+        )
+        return Submitted(bank_id, result)
+
+    async def buy_float(self, order: FloatOrder) -> Submitted:
+        """Buys M-Pesa float; "000" means taken, and the debit push or a statement line settles it. Raises as `transfer`
+        and InvalidRequest ("unsupported_operator")."""
+        body = float_body(order, self._credentials, nairobi_day(utc_now()))
+        return Submitted(await self._submit("float", FLOAT_PATH, body, "resErrorCode", order.reference))
+
+    async def find(self, inquiry: Inquiry) -> PayoutResult:
+        """Scans the statement from the day of sending to today, in Nairobi. Never `failed`: absence proves nothing."""
+        lines = await self._lines(inquiry.source.number, nairobi_day(inquiry.sent_at), nairobi_day(utc_now()))
+        return verdict(lines, inquiry)
+
+    async def statement(self, account: str, start: date, end: date) -> list[BankEntry]:
+        """`value_time` is midnight of the value date in Nairobi: NCBA gives no time. `bank_transaction_id` is "" where
+        a line names none; such a line can only be matched by hand."""
+        return [line.entry for line in await self._lines(account, start, end)]
+
+    async def ask(self, order: AskOrder) -> Asked:
+        """Prompts a payer by the Till API. Rejected with code "prompt_refused" for its StatusCode "1"."""
+        till = self._require_till()
+        body = till_ask_body(order, self._credentials)
+        answer = await till.call("till.ask", TILL_ASK_PATH, body, "money", reference=order.reference)
+        code, transaction_id = (text_of(answer.object.get(name)) for name in ("StatusCode", "TransactionID"))
+        if answer.status == 200 and code == "0" and transaction_id:
+            return Asked(transaction_id)
+        if answer.status < 500 and code == "1":
+            raise Rejected("NCBA refused to prompt the payer.", code="prompt_refused", provider_code=code)
+        raise unreadable("ncba", "till.ask", answer, "money")
+
+    async def query_ask(self, inquiry: AskInquiry) -> AskResult:
+        """FAILED may be told of a payment that is still in flight (bank_ncba.md 3): ask again, or wait for the push."""
+        till = self._require_till()
+        body = {"TransactionID": inquiry.provider_reference}
+        answer = await till.call("till.query", TILL_QUERY_PATH, body, "read", reference=inquiry.reference)
+        if answer.status >= 500:
+            raise unreadable("ncba", "till.query", answer, "read")
+        status = text_of(answer.object.get("status")).upper()[:40]
+        states = {"SUCCESS": AskState.paid, "FAILED": AskState.failed}
+        return AskResult(
+            states.get(status, AskState.pending) if answer.status == 200 else AskState.pending,
+            status or f"http_{answer.status}",
+            f"NCBA says that the prompt is {status.lower()}" if status else "NCBA says nothing about the prompt",
+            provider_reference=inquiry.provider_reference,
+        )
+
+    async def check(self) -> None:
+        """Mints a token of each API. Raises NotAllowed for refused credentials, Transient otherwise."""
+        await self._bank.renew()
+        if self._till:
+            await self._till.renew()
+
+    async def _submit(
+        self, operation: str, path: str, body: dict[str, str], code_field: str, reference: str
+    ) -> str | None:
+        answer = await self._bank.call(operation, path, body, "money", reference=reference)
+        if not answer.object or not 200 <= answer.status < 300:
+            return self._doubted(operation, answer, code_field)
+        return accepted(operation, answer.object, code_field, self._credentials.rejection_codes)
+
+    def _doubted(self, operation: str, answer: Answer, code_field: str) -> str | None:
+        """A 4xx may carry a listed rejection; whatever else it says, and a 5xx always, leaves the outcome open."""
+        if answer.object and 400 <= answer.status < 500:
+            try:
+                accepted(operation, answer.object, code_field, self._credentials.rejection_codes)
+            except Rejected:
+                raise
+            except Unknown:
+                pass
+        raise unreadable("ncba", operation, answer, "money")
+
+    async def _lines(self, account: str, start: date, end: date) -> list[Line]:
+        body = statement_body(account, start, end, self._credentials)
+        # Narratives hold names and phone numbers of people who have nothing to do with us: not for the log.
+        answer = await self._bank.call("statement", STATEMENT_PATH, body, "read", secret_answer=True)
+        if answer.status != 200:
+            raise Transient(f"NCBA gave no statement (HTTP {answer.status}).", code="no_usable_answer")
+        return parse_statement(answer.json, account)
+
+    def _require_till(self) -> Session:
+        if self._till is None:
+            raise InvalidRequest("This connection has no Till API to prompt payers with.", code="unsupported")
+        return self._till

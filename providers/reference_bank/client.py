@@ -1,0 +1,224 @@
+"""The reference bank over HTTP: Kivuko's own bank protocol (bank_ncba.md 6), which a bank or an adapter can implement whole.
+
+The client reference is the idempotency key: the same instruction twice is executed once, so a doubtful answer is resolved
+by asking, and may be resolved by sending the very same again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any, Final, Literal, Self
+
+from core.errors import InvalidRequest, KivukoError, NotAllowed, Rejected, Throttled, Transient, Unknown
+from core.money import Money
+from providers.banking import (
+    BankCapabilities,
+    BankEntry,
+    BankPort,
+    FloatOrder,
+    Inquiry,
+    Submitted,
+    TransferOrder,
+)
+from providers.collecting import Asked, AskInquiry, AskOrder, AskResult
+from providers.http import Answer, Effect, ProviderHttp, unreadable
+from providers.ports import Endpoint, Exchange, ExchangeRecorder, PayoutResult, PayoutState, forget_exchange
+from providers.reference_bank.requests import (
+    FLOATS_PATH,
+    REJECTIONS,
+    TRANSFERS_PATH,
+    ReferenceBankCredentials,
+    entries_path,
+    float_body,
+    inquiry_path,
+    transfer_body,
+)
+from providers.reference_bank.wire import failed_result, moment_of, settled_result, text_of
+
+_STATES: Final = frozenset({"ACCEPTED", "SETTLED", "REJECTED", "REVERSED"})
+_DIRECTIONS: Final[dict[str, Literal["credit", "debit"]]] = {"CREDIT": "credit", "DEBIT": "debit"}
+_MAX_PAGES: Final = 1_000
+
+
+class ReferenceBank(BankPort):
+    """One customer of the reference bank. Close it."""
+
+    capabilities = BankCapabilities(
+        status_query=True,
+        async_callback=True,
+        sync_final=frozenset(),
+        duplicate_safe=True,
+        float_operators=frozenset({"mpesa", "airtel", "mtn"}),
+        asks_payers=False,
+    )
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credentials: ReferenceBankCredentials,
+        *,
+        recorder: ExchangeRecorder = forget_exchange,
+    ) -> None:
+        async def record(exchange: Exchange) -> None:
+            await recorder(replace(exchange, request=_nameless(exchange.request)))
+
+        self._http = ProviderHttp("reference_bank", endpoint, recorder=record)
+        self._credentials = credentials
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def transfer(self, order: TransferOrder) -> Submitted:
+        """Hands over a transfer; the outcome comes as a webhook or by `find`. Raises:
+        - InsufficientFunds, NotFound, LimitExceeded, InvalidRequest: refused (`provider_code`), or refused here.
+        - NotAllowed, Throttled, NotReached: the bank took nothing.
+        - Unknown: no answer, none of the protocol, or "reference_conflict": another instruction was taken under this
+          reference, and may have been executed.
+        """
+        return await self._submit("transfer", TRANSFERS_PATH, order.reference, transfer_body(order))
+
+    async def buy_float(self, order: FloatOrder) -> Submitted:
+        """As `transfer`. The protocol carries no narration for float; the reference alone shows it again."""
+        return await self._submit("float", FLOATS_PATH, order.reference, float_body(order))
+
+    async def find(self, inquiry: Inquiry) -> PayoutResult:
+        """The state by our reference. REVERSED is `failed` with code "reversed"; a 404 is `pending`, "not_found"."""
+        answer = await self._call("find", "GET", inquiry_path(inquiry.what, inquiry.reference), "read")
+        body, code = answer.object, text_of(answer.object.get("code"))
+        if answer.status == 404 and code == "NOT_FOUND":
+            return PayoutResult(
+                PayoutState.pending, "not_found", "the bank does not know the reference", reference=inquiry.reference
+            )
+        state, bank_reference = text_of(body.get("state")), text_of(body.get("bank_reference"))
+        if answer.status != 200 or state not in _STATES or not bank_reference:
+            raise unreadable("reference_bank", "find", answer, "read")
+        if state == "ACCEPTED":
+            return PayoutResult(
+                PayoutState.pending,
+                "accepted",
+                "the bank works on it",
+                reference=inquiry.reference,
+                provider_reference=bank_reference,
+            )
+        settled_at = moment_of(body.get("settled_at"))
+        if state == "SETTLED":
+            return settled_result(inquiry.reference, bank_reference, happened_at=settled_at)
+        reason = "reversed" if state == "REVERSED" else text_of(body.get("reason"))
+        return failed_result(inquiry.reference, bank_reference, reason, happened_at=settled_at)
+
+    async def statement(self, account: str, start: date, end: date) -> list[BankEntry]:
+        """All entries from `start` to `end`, both days included, oldest first, over as many pages as there are."""
+        path, entries, cursor = entries_path(account), list[BankEntry](), ""
+        for _ in range(_MAX_PAGES):
+            # Narrations name people: kept out of the log by `secret_answer`.
+            params = {"from": start.isoformat(), "to": end.isoformat(), **({"cursor": cursor} if cursor else {})}
+            answer = await self._call("statement", "GET", path, "read", params=params, secret_answer=True)
+            rows = answer.object.get("entries")
+            if answer.status != 200 or not isinstance(rows, list):
+                raise unreadable("reference_bank", "statement", answer, "read")
+            entries += [_entry(row, account) for row in rows]
+            following = text_of(answer.object.get("next_cursor"))
+            if not following:
+                return entries
+            if following == cursor:
+                break
+            cursor = following
+        raise Transient("The bank's statement does not end.", code="garbled_read")
+
+    async def ask(self, order: AskOrder) -> Asked:
+        raise InvalidRequest("This bank cannot prompt payers.", code="unsupported")
+
+    async def query_ask(self, inquiry: AskInquiry) -> AskResult:
+        raise InvalidRequest("This bank cannot prompt payers.", code="unsupported")
+
+    async def check(self) -> None:
+        """Asks for a transfer that nobody made. Raises NotAllowed for a refused token, Transient otherwise."""
+        answer = await self._call("check", "GET", inquiry_path("transfer", "check"), "read")
+        if answer.status not in (200, 404) or not answer.object:
+            raise unreadable("reference_bank", "check", answer, "read")
+
+    async def _submit(self, operation: str, path: str, reference: str, body: dict[str, Any]) -> Submitted:
+        headers = {"Idempotency-Key": reference}
+        answer = await self._call(
+            operation, "POST", path, "money", json_body=body, headers=headers, reference=reference
+        )
+        said, code = answer.object, text_of(answer.object.get("code"))[:40]
+        facts = {"provider_code": code, "operation": operation}
+        if answer.status in (200, 202):
+            bank_reference = text_of(said.get("bank_reference"))
+            known = text_of(said.get("state")) in _STATES and text_of(said.get("client_reference")) == reference
+            if known and bank_reference:
+                return Submitted(bank_reference)
+        elif answer.status == 409 and code == "REFERENCE_CONFLICT":
+            # Something was taken under our reference earlier; what became of it is not said here.
+            raise Unknown("The bank holds another instruction of this reference.", code="reference_conflict", **facts)
+        elif answer.status == 422 and code in REJECTIONS:
+            words = {"UNSUPPORTED_OPERATOR": "unsupported_operator"}
+            raise REJECTIONS[code](f"The bank refused the {operation} ({code}).", code=words.get(code), **facts)
+        raise unreadable("reference_bank", operation, answer, "money")
+
+    async def _call(
+        self,
+        operation: str,
+        method: Literal["GET", "POST"],
+        path: str,
+        effect: Effect,
+        *,
+        json_body: dict[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        reference: str | None = None,
+        secret_answer: bool = False,
+    ) -> Answer:
+        answer = await self._http.call(
+            operation,
+            method,
+            path,
+            effect=effect,
+            json_body=json_body,
+            params=params,
+            headers={**(headers or {}), "Authorization": f"Bearer {self._credentials.token}"},
+            reference=reference,
+            secret_answer=secret_answer,
+        )
+        if error := _refusal(operation, answer):
+            raise error
+        return answer
+
+
+def _refusal(operation: str, answer: Answer) -> KivukoError | None:
+    """What the protocol says about the caller, not about the instruction: the bank took nothing."""
+    if answer.status == 429:
+        wait = answer.headers.get("retry-after", "")
+        after = timedelta(seconds=int(wait)) if wait.isdecimal() and len(wait) < 6 else None
+        return Throttled("The bank asks us to slow down.", retry_after=after, operation=operation)
+    if answer.status in (401, 403) and text_of(answer.object.get("code")) in ("UNAUTHORIZED", "FORBIDDEN"):
+        return NotAllowed("The bank refuses our token.", code="bad_credentials", operation=operation)
+    return None
+
+
+def _nameless(request: Any) -> Any:
+    """The request as it is logged: without the name of the receiver, who may be a person."""
+    if isinstance(request, dict) and isinstance(request.get("destination"), dict):
+        return {**request, "destination": {**request["destination"], "name": "•••"}}
+    return request
+
+
+def _entry(row: object, account: str) -> BankEntry:
+    fields = row if isinstance(row, dict) else {}
+    direction = _DIRECTIONS.get(text_of(fields.get("direction")))
+    transaction_id = text_of(fields.get("bank_transaction_id"))
+    value_time = moment_of(fields.get("value_time"))
+    try:
+        amount = Money.parse(text_of(fields.get("amount")), text_of(fields.get("currency")))
+    except Rejected:
+        amount = None
+    if amount is None or amount.minor <= 0 or value_time is None or not transaction_id or not direction:
+        raise Transient("A line of the bank's statement cannot be read.", code="garbled_read")
+    return BankEntry(transaction_id, account, direction, amount, text_of(fields.get("narration")), value_time)
