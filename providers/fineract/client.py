@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Self, TypeVar
 
 from core.errors import InvalidRequest, NotAllowed, NotFound
+from providers.fineract.accounts import Accounts
+from providers.fineract.commands import MoneyCommands
 from providers.fineract.connection import FineractConnection
 from providers.fineract.hooks import ensure_hook
 from providers.fineract.paging import read_all_by_id
 from providers.fineract.payment_types import PaymentTypes
 from providers.fineract.posting import DisbursalPosting
+from providers.fineract.repaying import PaymentPosting
 from providers.fineract.shapes import APPROVED_STATUS, Unreadable, client_of, loan_of, product_of
 from providers.fineract.wire import FineractCredentials, parse_complaint
 from providers.http import Answer
@@ -27,6 +30,14 @@ from providers.ports import (
     LoanProduct,
     forget_exchange,
 )
+from providers.repayments import (
+    AccountKind,
+    CustomerAccount,
+    PaymentPost,
+    PaymentPosted,
+    RecordedPayment,
+    RepaymentPort,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +47,17 @@ T = TypeVar("T")
 _NEEDED: Final = ("READ_LOAN", "READ_LOANPRODUCT", "READ_CLIENT", "DISBURSE_LOAN")
 
 
-class Fineract(CoreBanking):
+class Fineract(CoreBanking, RepaymentPort):
     """One user of one tenant. `endpoint.base_url` is `https://host/fineract-provider/api`. Close it after use."""
 
     def __init__(
         self, endpoint: Endpoint, credentials: FineractCredentials, *, recorder: ExchangeRecorder = forget_exchange
     ) -> None:
         self._connection = FineractConnection(endpoint, credentials, recorder)
-        self._posting = DisbursalPosting(self._connection, PaymentTypes(self._connection), self.loan)
+        self._accounts = Accounts(self._connection)
+        commands = MoneyCommands(self._connection, PaymentTypes(self._connection))
+        self._posting = DisbursalPosting(commands, self.loan)
+        self._repaying = PaymentPosting(commands, self._accounts, savings_external_ids=credentials.savings_external_ids)
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,6 +111,18 @@ class Fineract(CoreBanking):
 
     async def post_disbursal(self, post: DisbursalPost) -> DisbursalPosted:
         return await self._posting.post(post)
+
+    async def find_accounts(self, number: str) -> list[CustomerAccount]:
+        return await self._accounts.find(number)
+
+    async def account(self, kind: AccountKind, account_id: int) -> CustomerAccount:
+        return await self._accounts.read(kind, account_id)
+
+    async def post_payment(self, post: PaymentPost) -> PaymentPosted:
+        return await self._repaying.post(post)
+
+    async def recorded_payment(self, kind: AccountKind, account_id: int, transaction_id: int) -> RecordedPayment:
+        return await self._accounts.recorded(kind, account_id, transaction_id)
 
     async def check(self) -> None:
         """Signs in, looks at the permissions and reads the products.

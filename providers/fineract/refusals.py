@@ -1,7 +1,7 @@
 """Fineract's refusals as our errors. Decided by code, never by HTTP status alone and never by text.
 
-"Already disbursed" comes as 400 or as 403 by version (fineract.md 6), so what is made here for a disbursement is only
-what to say *after* the loan was re-read and our transaction was not on it.
+"Already disbursed" and "external id taken" come as 400 or as 403 by version (fineract.md 6, 7), so what is made here for a
+command that books money is only what to say *after* the account was re-read and our transaction was not on it.
 """
 
 from datetime import timedelta
@@ -28,23 +28,40 @@ PROVIDER: Final = "fineract"
 
 FUTURE_DATE: Final = "future_date"
 PAYMENT_TYPE_GONE: Final = "payment_type_gone"
+ACCOUNT_CLOSED: Final = "account_closed"
 
-# Fragment of a rule's code → what it means for us (fineract.md 6, "Errors to model for disburse").
-_RULES: Final[tuple[tuple[str, type[Rejected], str, dict[str, str]], ...]] = (
+_Rules = tuple[tuple[str, type[Rejected], str, dict[str, str]], ...]
+
+# Fragment of a rule's code → what it means for us, whatever is booked (fineract.md 6, 7).
+_EVERYWHERE: Final[_Rules] = (
     ("cannot.be.a.future.date", InvalidRequest, FUTURE_DATE, {"field": "paid_on"}),
     ("payment.type.invalid", InvalidRequest, PAYMENT_TYPE_GONE, {"field": "payment_type"}),
-    ("cannot.be.before.approval.date", InvalidRequest, "before_approval", {"field": "paid_on"}),
     ("date.on.holiday", InvalidRequest, "on_holiday", {"field": "paid_on"}),
     ("date.on.non.working.day", InvalidRequest, "on_non_working_day", {"field": "paid_on"}),
-    ("must.be.less.than.approved.principal", LimitExceeded, "amount_above_approved", {"field": "amount"}),
-    ("greater.than.maximum.applied", LimitExceeded, "amount_above_approved", {"field": "amount"}),
-    ("not.approve.not.disbursed.state", Conflict, "loan_state_refused", {}),
     ("duplicate.externalId", Conflict, "duplicate_external_id", {}),
     ("externalId.value.must.be.unique", Conflict, "duplicate_external_id", {}),
     ("data.integrity.issue", Conflict, "duplicate_external_id", {}),
     ("client.not.active", NotAllowed, "client_not_active", {}),
     ("not.allowed.on.charged.off", NotAllowed, "loan_charged_off", {}),
 )
+_DISBURSAL_RULES: Final[_Rules] = (
+    ("cannot.be.before.approval.date", InvalidRequest, "before_approval", {"field": "paid_on"}),
+    ("must.be.less.than.approved.principal", LimitExceeded, "amount_above_approved", {"field": "amount"}),
+    ("greater.than.maximum.applied", LimitExceeded, "amount_above_approved", {"field": "amount"}),
+    ("not.approve.not.disbursed.state", Conflict, "loan_state_refused", {}),
+)
+_PAYMENT_RULES: Final[_Rules] = (
+    ("transaction.in.the.future", InvalidRequest, FUTURE_DATE, {"field": "paid_on"}),  # how savings say it
+    ("cannot.be.before.disbursement.date", InvalidRequest, "before_disbursement", {"field": "paid_on"}),
+    ("before.activation.date", InvalidRequest, "before_activation", {"field": "paid_on"}),
+    ("made.before.last.transaction.date", InvalidRequest, "before_last_transaction", {"field": "paid_on"}),
+    ("account.is.not.active", Conflict, ACCOUNT_CLOSED, {}),
+    ("not.allowed.on.closed.or.overpaid", Conflict, ACCOUNT_CLOSED, {}),
+    ("account.credit.transaction.not.allowed", Conflict, ACCOUNT_CLOSED, {}),
+    ("account.blocked.transaction.not.allowed", Conflict, ACCOUNT_CLOSED, {}),
+)
+# Some servers report a lost lock on a savings account as a 403 with this code instead of a 409.
+_SAVINGS_CONCURRENCY: Final = "savings.concurrent.operations"
 
 
 def read_error(operation: str, answer: Answer) -> KivukoError:
@@ -69,8 +86,17 @@ def disbursal_error(answer: Answer) -> KivukoError:
 
     Unknown for what says nothing usable (5xx, HTML); the caller re-reads the loan and then knows better.
     """
+    return _command_error("disbursal", answer, _DISBURSAL_RULES + _EVERYWHERE)
+
+
+def payment_error(answer: Answer) -> KivukoError:
+    """The same for a repayment or a deposit."""
+    return _command_error("payment", answer, _PAYMENT_RULES + _EVERYWHERE)
+
+
+def _command_error(noun: str, answer: Answer, rules: _Rules) -> KivukoError:
     said = parse_complaint(answer.json)
-    replayed = answer.headers.get("x-served-from-cache", "").lower() == "true"
+    replayed = served_from_cache(answer)
     facts = _provider_code(said) | ({"replayed": "yes"} if replayed else {})
     if (access := _access_error(answer, said)) is not None:
         return access
@@ -81,31 +107,35 @@ def disbursal_error(answer: Answer) -> KivukoError:
     if answer.status == 409 and said.says("error.msg.loan.locked"):
         # Refused before the command row is made, so the key is not used up (fineract.md 10).
         return Busy("The loan is locked by the close-of-business job.", code="loan_locked", **facts)
-    if answer.status == 409:
-        return Busy("Fineract met a concurrent change of the loan.", code="concurrent_change", new_key="yes", **facts)
+    if answer.status == 409 or said.says(_SAVINGS_CONCURRENCY):
+        detail = "Fineract met a concurrent change of the account."
+        return Busy(detail, code="concurrent_change", new_key="yes", **facts)
     if answer.status >= 500 or not said.readable:
-        detail = f"Fineract answered the disbursal with HTTP {answer.status}."
+        detail = f"Fineract answered the {noun} with HTTP {answer.status}."
         kind = NoAnswer if answer.status >= 500 else Garbled
         return kind(detail, **facts, **({"new_key": "yes"} if replayed else {}))
     if said.says("error.msg.not.authorized"):
-        return NotAllowed("The Fineract user may not disburse loans.", code="permission_missing", **facts)
-    for fragment, kind_of, code, extra in _RULES:
+        return NotAllowed(f"The Fineract user may not post a {noun}.", code="permission_missing", **facts)
+    for fragment, kind_of, code, extra in rules:
         if said.says(fragment):
-            return kind_of(f"Fineract refused the disbursal: {code}.", code=code, new_key="yes", **extra, **facts)
+            return kind_of(f"Fineract refused the {noun}: {code}.", code=code, new_key="yes", **extra, **facts)
     if answer.status == 404:
-        return NotFound("Fineract does not know the loan.", new_key="yes", **facts)
+        return NotFound("Fineract does not know the account.", new_key="yes", **facts)
     if answer.status == 403:
-        return NotAllowed("A rule of Fineract forbids the disbursal.", code="refused_by_rule", new_key="yes", **facts)
+        return NotAllowed(f"A rule of Fineract forbids the {noun}.", code="refused_by_rule", new_key="yes", **facts)
     field = {"field": said.parameter} if said.parameter else {}
-    return InvalidRequest("Fineract refused a field of the disbursal.", new_key="yes", **field, **facts)
+    return InvalidRequest(f"Fineract refused a field of the {noun}.", new_key="yes", **field, **facts)
+
+
+def served_from_cache(answer: Answer) -> bool:
+    """A stored result of the same key, good or bad (fineract.md 9)."""
+    return answer.headers.get("x-served-from-cache", "").lower() == "true"
 
 
 def settled(error: KivukoError) -> KivukoError:
-    """What an error means once a re-read showed the loan still approved and our transaction not on it."""
+    """What an error means once a re-read showed that the account still takes it and our transaction is not on it."""
     if isinstance(error, NoAnswer | Garbled):
-        return Transient(
-            "Fineract has not booked the disbursal; it may be sent again.", code="not_booked", **error.extra
-        )
+        return Transient("Fineract has not booked it; it may be sent again.", code="not_booked", **error.extra)
     return error
 
 

@@ -29,19 +29,20 @@ def loan_of(row: Any) -> Loan:
 
     Raises InvalidRequest for a currency that Kivuko does not know.
     """
-    return _shaped("a loan", row, _loan)
+    return shaped("a loan", row, _loan)
 
 
 def product_of(row: Any) -> LoanProduct:
     """Raises InvalidRequest for a currency that Kivuko does not know."""
-    return _shaped("a loan product", row, _product)
+    return shaped("a loan product", row, _product)
 
 
 def client_of(body: Any) -> BankClient:
-    return _shaped("a client", body, _client)
+    return shaped("a client", body, _client)
 
 
-def _shaped(what: str, body: Any, shape: Callable[[dict[str, Any]], T]) -> T:
+def shaped(what: str, body: Any, shape: Callable[[Any], T]) -> T:
+    """Runs `shape` on the body; whatever it stumbles over is Unreadable. `what`: "a loan"."""
     try:
         return shape(body)
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -54,11 +55,11 @@ def _loan(row: dict[str, Any]) -> Loan:
     if approved is None:
         raise ValueError("a loan without a principal")
     return Loan(
-        loan_id=_id(row["id"]),
+        loan_id=whole_id(row["id"]),
         account_no=str(row.get("accountNo", "")),
-        product_id=_id(row["loanProductId"]),
+        product_id=whole_id(row["loanProductId"]),
         product_name=str(row.get("loanProductName", "")),
-        client_id=None if row.get("clientId") is None else _id(row["clientId"]),
+        client_id=None if row.get("clientId") is None else whole_id(row["clientId"]),
         client_name=str(row.get("clientName", "")),
         status=str(status["code"]),
         awaiting_disbursal=status["id"] == APPROVED_STATUS and status.get("waitingForDisbursal") is True,
@@ -82,7 +83,7 @@ def _disbursals(transactions: list[dict[str, Any]], currency: str) -> list[LoanD
         amount = read_amount(item["amount"], currency)
         found.append(
             LoanDisbursal(
-                transaction_id=_id(item["id"]),
+                transaction_id=whole_id(item["id"]),
                 amount=amount if amount is not None else Money.zero(currency),
                 external_id=item.get("externalId"),
                 receipt=(item.get("paymentDetailData") or {}).get("receiptNumber"),
@@ -101,7 +102,7 @@ def _next_repayment(periods: list[dict[str, Any]]) -> date | None:
 def _product(row: dict[str, Any]) -> LoanProduct:
     currency = row["currency"]["code"]
     return LoanProduct(
-        product_id=_id(row["id"]),
+        product_id=whole_id(row["id"]),
         name=str(row["name"]),
         currency=currency,
         active=row.get("status", "loanProduct.active") == "loanProduct.active",
@@ -114,14 +115,15 @@ def _product(row: dict[str, Any]) -> LoanProduct:
 def _client(body: dict[str, Any]) -> BankClient:
     phone = body.get("mobileNo")  # free text as a person typed it; absent if there is none (fineract.md 5)
     return BankClient(
-        client_id=_id(body["id"]),
+        client_id=whole_id(body["id"]),
         name=str(body.get("displayName", "")),
         phone=str(phone).strip() or None if phone is not None else None,
         active=body.get("active") is True,
     )
 
 
-def _id(value: Any) -> int:
+def whole_id(value: Any) -> int:
+    """An id from JSON. Raises ValueError for anything but a whole number."""
     if type(value) is not int:
         raise ValueError("an id is a whole number")
     return value

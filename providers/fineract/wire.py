@@ -26,12 +26,16 @@ MAX_EXTERNAL_ID: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FineractCredentials:
-    """A user of one tenant. `timezone` is its business zone (IANA), used only where the server gives no date."""
+    """A user of one tenant. `timezone` is its business zone (IANA), used only where the server gives no date.
+
+    `savings_external_ids`: this server takes an external id on a deposit, as no release up to 1.15 does (fineract.md 7.2).
+    """
 
     username: str = field(repr=False)
     password: str = field(repr=False)
     tenant: str = "default"
     timezone: str = "Africa/Nairobi"
+    savings_external_ids: bool = False
 
     def headers(self) -> dict[str, str]:
         """The headers that every call carries."""
@@ -116,17 +120,24 @@ def parse_complaint(body: Any) -> Complaint:
 # --------------------------------------------------------------------------------------------------------------- hooks
 
 
+_PAYMENTS: Final = (("LOAN", "REPAYMENT"), ("SAVINGSACCOUNT", "DEPOSIT"))
+
+
 @dataclass(frozen=True, slots=True)
 class HookEvent:
-    """A hint that something happened. Unsigned, may be lost or repeated: re-read the loan before believing it.
+    """A hint that something happened. Unsigned, may be lost or repeated: re-read the account before believing it.
 
-    `loan_id` is None for a command that failed or waits for a checker (they fire the same event without `response`).
+    All ids are None for a command that failed or waits for a checker (they fire the same event without `response`).
+    `transaction_id` is filled for LOAN/REPAYMENT and SAVINGSACCOUNT/DEPOSIT only: there `resourceId` is the transaction,
+    elsewhere it is the account (fineract.md 6, 7).
     """
 
     entity: str
     action: str
     loan_id: int | None
     tenant: str | None
+    savings_id: int | None = None
+    transaction_id: int | None = None
 
 
 def parse_hook(headers: Mapping[str, str], body: bytes | str) -> HookEvent:
@@ -142,10 +153,18 @@ def parse_hook(headers: Mapping[str, str], body: bytes | str) -> HookEvent:
     action = given.get("x-fineract-action") or given.get("x-mifos-action") or content.get("actionName")
     if not isinstance(entity, str) or not isinstance(action, str):
         raise InvalidRequest("The hook names no entity or no action.", field="body")
-    response = content.get("response")
+    entity, action = entity.upper(), action.upper()
+    named = content.get("response")
+    response: dict[str, Any] = named if isinstance(named, dict) else {}
     tenant = given.get("fineract-platform-tenantid") or given.get("x-mifos-platform-tenantid")
-    loan_id = _whole(response.get("loanId")) if isinstance(response, dict) else None
-    return HookEvent(entity.upper(), action.upper(), loan_id, tenant)
+    return HookEvent(
+        entity,
+        action,
+        _whole(response.get("loanId")),
+        tenant,
+        _whole(response.get("savingsId")),
+        _whole(response.get("resourceId")) if (entity, action) in _PAYMENTS else None,
+    )
 
 
 def _whole(value: Any) -> int | None:

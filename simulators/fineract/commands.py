@@ -1,7 +1,7 @@
 """The command pipeline: one result per (action, entity, key), good or bad (fineract.md 9).
 
 A stored success is replayed, a stored failure too, both with `x-served-from-cache: true`; a running one is 425. The key
-includes neither the loan nor the body, so one key on two loans gives the first loan's answer for both.
+includes neither the account nor the body, so one key on two loans gives the first loan's answer for both.
 """
 
 import asyncio
@@ -33,17 +33,21 @@ class Commands:
     async def run(
         self,
         caller: Caller,
-        action: str,
+        event: tuple[str, str],
         key: str | None,
-        loan_id: int,
+        number: int,
         body: dict[str, Any],
         work: Callable[[], dict[str, Any]],
         fault: Fault | None = None,
     ) -> Response:
-        """Runs `work` once per key. `fault`: slow, maker_checker, conflict_409, refuse, error_500_before (recorded)."""
+        """Runs `work` once per key. `event` is entity and action, such as ("LOAN", "DISBURSE"); `number` the account's.
+
+        `fault`: slow, maker_checker, conflict_409, refuse, error_500_before (recorded).
+        """
         if key is not None and len(key) > _LONGEST_KEY:
             return data_integrity().response()
-        row = f"{caller.tenant}:{action}:LOAN:{key or uuid4()}"
+        entity, action = event
+        row = f"{caller.tenant}:{action}:{entity}:{key or uuid4()}"
         for pause in _LOOKS:
             await asyncio.sleep(pause)
             stored = self._documents.get(COMMANDS, row)
@@ -60,18 +64,18 @@ class Commands:
             if fault and fault.action == "maker_checker":
                 command_id = self._documents.next_number("fineract.commands")
                 self._documents.put(COMMANDS, row, {"state": "awaiting_approval"})
-                self._hooks.fire(caller, "LOAN", action, body, None, loan_id=loan_id)
-                return reply({"commandId": command_id, "resourceId": loan_id, "rollbackTransaction": True})
+                self._hooks.fire(caller, event, body, None, number=number)
+                return reply({"commandId": command_id, "resourceId": number, "rollbackTransaction": True})
             _refuse(fault)
             answer = work()
         except Problem as refusal:
             text = encode(refusal.body)
             self._documents.put(COMMANDS, row, {"state": "error", "status": refusal.status, "body": text})
-            self._hooks.fire(caller, "LOAN", action, body, None, loan_id=loan_id)
+            self._hooks.fire(caller, event, body, None, number=number)
             return raw_reply(text, refusal.status)
         text = encode(answer)
         self._documents.put(COMMANDS, row, {"state": "processed", "status": 200, "body": text})
-        self._hooks.fire(caller, "LOAN", action, body, answer, loan_id=loan_id)
+        self._hooks.fire(caller, event, body, answer, number=number)
         return raw_reply(text)
 
 

@@ -40,16 +40,18 @@ class Fields:
         except ValueError:
             raise invalid(("validation.msg.invalid.dateFormat.format", name)) from None
 
-    def amount(self, name: str) -> Decimal | None:
+    def amount(self, name: str, *, required: bool = False, zero: bool = False) -> Decimal | None:
         value = self._body.get(name)
         if value is None:
+            if required:
+                raise invalid((f"validation.msg.{self._resource}.{name}.cannot.be.blank", name))
             return None
         self._needs("locale")
         try:
             amount = Decimal(re.sub(",", "", str(value)))
         except InvalidOperation:
             raise invalid(("validation.msg.invalid.decimal.format", name)) from None
-        if amount <= 0:
+        if amount < 0 or (amount == 0 and not zero):
             raise invalid((f"validation.msg.{self._resource}.{name}.not.greater.than.zero", name))
         return amount
 

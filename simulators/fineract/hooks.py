@@ -1,6 +1,6 @@
 """Web hooks: a GET on the URL when one is made, unsigned POSTs when something happens, no retry (fineract.md 12).
 
-Faults of `fineract.hook` (facts loan_id, tenant, action): `lose`; `duplicate`; `late` (options.seconds, 1);
+Faults of `fineract.hook` (facts loan_id or savings_id, tenant, action): `lose`; `duplicate`; `late` (options.seconds, 1);
 `error_event` sends the event as a failed command does, without `response`, instead of the true one.
 """
 
@@ -46,20 +46,26 @@ class Hooks:
         self._world.documents.put(HOOKS, f"{tenant}:{number}", self._find(tenant, number) | {"deleted": True})
 
     def fire(
-        self, caller: Caller, entity: str, action: str, request: dict[str, Any], response: dict[str, Any] | None,
-        *, loan_id: int,
+        self, caller: Caller, event: tuple[str, str], request: dict[str, Any], response: dict[str, Any] | None,
+        *, number: int,
     ) -> None:  # fmt: skip
-        """Tells every active hook of the tenant in the background. `response` is None for a command that failed."""
+        """Tells every active hook of the tenant in the background. `response` is None for a command that failed.
+
+        `event` is entity and action, `number` the loan's or the savings account's.
+        """
+        entity, action = event
         wanted = {"entityName": entity, "actionName": action}
         for hook in self._stored(caller.tenant):
             if hook["isActive"] and wanted in hook["events"]:
-                self._world.later(self._deliver(hook, caller, entity, action, request, response, loan_id))
+                self._world.later(self._deliver(hook, caller, event, request, response, number))
 
     async def _deliver(
-        self, hook: dict[str, Any], caller: Caller, entity: str, action: str, request: dict[str, Any],
-        response: dict[str, Any] | None, loan_id: int,
+        self, hook: dict[str, Any], caller: Caller, event: tuple[str, str], request: dict[str, Any],
+        response: dict[str, Any] | None, number: int,
     ) -> None:  # fmt: skip
-        fault = self._world.faults.next("fineract.hook", loan_id=str(loan_id), tenant=caller.tenant, action=action)
+        entity, action = event
+        account = {"loan_id" if entity == "LOAN" else "savings_id": str(number)}
+        fault = self._world.faults.next("fineract.hook", tenant=caller.tenant, action=action, **account)
         if fault and fault.action == "lose":
             return
         if fault and fault.action == "late":

@@ -44,7 +44,7 @@ def _matches(loan: Loan, status: int | None, query: Mapping[str, str]) -> bool:
         (status is None or STATUS[loan["status"]][0] == status)
         and query.get("accountNo", loan["accountNo"]) == loan["accountNo"]
         and query.get("clientId", str(loan["clientId"])) == str(loan["clientId"])
-        and "externalId" not in query  # loans of the simulator carry none
+        and query.get("externalId", loan.get("externalId")) == loan.get("externalId")
     )
 
 

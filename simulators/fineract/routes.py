@@ -1,33 +1,36 @@
 """A simulated Apache Fineract, at `/fineract-provider/api/v1/…` and, shorter, at `/v1/…`.
 
-Staff's side: `POST /simulator/{tenants,clients,loans}` (seeding.py). Faults: disbursing.py, listing.py, hooks.py, and
+Staff's side: `POST /simulator/{tenants,clients,loans,savings}` (seeding.py). Customers' payments: account_routes.py.
+Faults: trouble.py, disbursing.py, paying.py, finding.py, listing.py, hooks.py, account_routes.py, and
   fineract.read    down, slow (options.seconds, 3), html, unauthorized      (facts tenant, what, loan_id)
   fineract.client  phone_missing, phone_malformed                            (facts tenant, client_id)
 """
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from simulators.fineract.account_routes import Handler, account_fault, add_account_routes, body_of, number_of
 from simulators.fineract.catalogue import Catalogue
 from simulators.fineract.commands import Commands
+from simulators.fineract.deposits import Deposits
 from simulators.fineract.disbursing import LoanCommands
 from simulators.fineract.hooks import Hooks
 from simulators.fineract.listing import Listing
 from simulators.fineract.loans import Loans
-from simulators.fineract.replies import Problem, html, invalid, malformed_json, not_found, problem, reply
+from simulators.fineract.paying import PaymentCommands
+from simulators.fineract.repayments import Repayments
+from simulators.fineract.replies import Problem, html, invalid, problem, reply
+from simulators.fineract.savings import Savings
 from simulators.fineract.seeding import seeding_routes
 from simulators.fineract.tenants import Caller, Tenants, unauthorized
 from simulators.fineract.transitions import Transitions
 from simulators.world import World
 
 _BASES: Final = ("/fineract-provider/api/v1", "/v1")
-
-Handler = Callable[[Request, Caller], Awaitable[Any]]
 
 
 def fineract_routes(world: World) -> APIRouter:
@@ -36,10 +39,13 @@ def fineract_routes(world: World) -> APIRouter:
     loans = Loans(world, catalogue)
     transitions = Transitions(loans, catalogue)
     listing = Listing(world, loans, transitions)
-    loan_commands = LoanCommands(world, loans, transitions, Commands(world, hooks))
+    savings, commands = Savings(world, catalogue), Commands(world, hooks)
+    repayments, deposits = Repayments(loans, catalogue), Deposits(savings, catalogue)
+    loan_commands = LoanCommands(world, loans, transitions, commands)
+    payments = PaymentCommands(world, loans, savings, repayments, deposits, commands)
     world.faults.declare("fineract.read", "down", "slow", "html", "unauthorized")
     world.faults.declare("fineract.client", "phone_missing", "phone_malformed")
-    router.include_router(seeding_routes(world, tenants, catalogue, loans, hooks))
+    router.include_router(seeding_routes(tenants, catalogue, loans, savings, hooks))
 
     async def read_fault(request: Request, caller: Caller, what: str) -> Response | None:
         facts = {"tenant": caller.tenant, "what": what}
@@ -101,6 +107,8 @@ def fineract_routes(world: World) -> APIRouter:
 
     @serve("GET", "/loans/{number}", "loan")
     async def read_loan(request: Request, caller: Caller) -> Any:
+        if (broken := await account_fault(world, request, caller, "loan")) is not None:
+            return broken
         caller.must("READ_LOAN")
         loan = loans.get(caller.tenant, number_of(request, "error.msg.loan.id.invalid"))
         return loans.details(loan, request.query_params.get("associations", "").split(","))
@@ -109,6 +117,8 @@ def fineract_routes(world: World) -> APIRouter:
     async def command_loan(request: Request, caller: Caller) -> Any:
         number = number_of(request, "error.msg.loan.id.invalid")
         return await loan_commands.run(request, caller, number, await body_of(request))
+
+    add_account_routes(world, serve, loans, savings, repayments, payments)
 
     # ------------------------------------------------------------------------------------- products, clients, settings
 
@@ -192,22 +202,3 @@ def fineract_routes(world: World) -> APIRouter:
         return {"resourceId": number}
 
     return router
-
-
-async def body_of(request: Request) -> dict[str, Any]:
-    """The JSON object of a command; an empty body is an empty object."""
-    text = await request.body()
-    try:
-        body = json.loads(text or b"{}")
-    except ValueError:
-        raise malformed_json() from None
-    if not isinstance(body, dict):
-        raise malformed_json()
-    return body
-
-
-def number_of(request: Request, code: str) -> int:
-    text = str(request.path_params["number"])
-    if not text.isdecimal():
-        raise not_found(code)
-    return int(text)

@@ -1,4 +1,4 @@
-"""`/simulator/…`: making tenants, clients and loans outside the protocol, as a bank's staff would."""
+"""`/simulator/…`: making tenants, clients, loans and savings accounts outside the protocol, as a bank's staff would."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from simulators.fineract.catalogue import Catalogue, ClientSeed
 from simulators.fineract.hooks import Hooks
 from simulators.fineract.loans import Loans, LoanSeed, status_of
 from simulators.fineract.replies import Problem
+from simulators.fineract.savings import Savings, SavingsSeed
 from simulators.fineract.tenants import Caller, Tenants, TenantSeed, business_date
-from simulators.world import World
 
 
-def seeding_routes(world: World, tenants: Tenants, catalogue: Catalogue, loans: Loans, hooks: Hooks) -> APIRouter:
+def seeding_routes(tenants: Tenants, catalogue: Catalogue, loans: Loans, savings: Savings, hooks: Hooks) -> APIRouter:
     router = APIRouter(prefix="/simulator")
 
     def settings(tenant: str) -> dict[str, Any]:
@@ -40,14 +40,23 @@ def seeding_routes(world: World, tenants: Tenants, catalogue: Catalogue, loans: 
         try:
             loan = loans.seed(seed, today)
         except Problem as refusal:
-            raise HTTPException(422, "no such client or product") from refusal
+            raise HTTPException(422, "no such client or product, or the number is taken") from refusal
         if loan["status"] == "approved" and seed.hook:
             number = loan["id"]
             answer = {"officeId": 1, "clientId": loan["clientId"], "loanId": number, "resourceId": number}
             request = {"approvedOnDate": loan["approvedOn"], "locale": "en", "dateFormat": "yyyy-MM-dd"}
             caller = Caller(seed.tenant, next(iter(tenant["users"])), tenant)
             answer["changes"] = {"status": status_of("approved")}
-            hooks.fire(caller, "LOAN", "APPROVE", request, answer, loan_id=number)
+            hooks.fire(caller, ("LOAN", "APPROVE"), request, answer, number=number)
         return loan
+
+    @router.post("/savings", status_code=201)
+    async def make_savings(seed: SavingsSeed) -> dict[str, Any]:
+        """A savings account as the books show it. Its number may be that of a loan, since the two are counted apart."""
+        today = business_date(settings(seed.tenant))
+        try:
+            return savings.seed(seed, today)
+        except Problem as refusal:
+            raise HTTPException(422, "no such client, or the number is taken") from refusal
 
     return router

@@ -21,7 +21,9 @@ class TenantSeed(BaseModel):
     """Makes a tenant, or changes it and adds the user. `businessDate` lags the calendar where it is set.
 
     `secondDisburse` is how a repeated disbursal is refused (403 on new servers, 400 on old ones, fineract.md 6);
-    `namesTransactions=false` leaves `subResourceId` out of command answers, as old servers do.
+    `namesTransactions=false` leaves `subResourceId` out of command answers, as old servers do. `secondExternalId` is how
+    a repayment under a used external id is refused (400 or 403, fineract.md 6); `savingsExternalIds` makes deposits take
+    one; `blocksClosedLoans` is the setting of later servers that refuses with a 403 of its own (fineract.md 7).
     """
 
     tenant: str
@@ -32,6 +34,9 @@ class TenantSeed(BaseModel):
     businessDate: date | None = None
     secondDisburse: int = 403
     namesTransactions: bool = True
+    secondExternalId: int = 400
+    savingsExternalIds: bool = False
+    blocksClosedLoans: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,8 @@ class Tenants:
     def seed(self, seed: TenantSeed) -> dict[str, Any]:
         document = self._documents.get(TENANTS, seed.tenant) or {"tenant": seed.tenant, "users": {}}
         document["users"][seed.username] = {"password": seed.password, "permissions": seed.permissions}
-        document |= seed.model_dump(
-            mode="json", include={"timezone", "businessDate", "secondDisburse", "namesTransactions"}
-        )
+        # The rest are the tenant's own settings.
+        document |= seed.model_dump(mode="json", exclude={"tenant", "username", "password", "permissions"})
         return self._documents.put(TENANTS, seed.tenant, document)
 
     def settings(self, tenant: str) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from simulators.fineract.catalogue import Catalogue
 from simulators.fineract.fields import Fields
 from simulators.fineract.loans import Loan, Loans, status_of, text
+from simulators.fineract.payment_details import PAYMENT_FIELDS, SPELLING, payment_of
 from simulators.fineract.replies import data_integrity, invalid, rule
 from simulators.fineract.tenants import Caller
 
@@ -19,16 +20,13 @@ ACTIONS: Final = {
     "disburse": "DISBURSE",
     "undodisbursal": "DISBURSALUNDO",
 }
-_SPELLING: Final = frozenset({"locale", "dateFormat", "note"})
-_DISBURSE_FIELDS: Final = _SPELLING | {
-    "actualDisbursementDate", "externalId", "paymentTypeId", "accountNumber", "checkNumber", "routingCode",
-    "receiptNumber", "bankNumber", "adjustRepaymentDate", "transactionAmount", "fixedEmiAmount", "postDatedChecks",
-    "netDisbursalAmount",
+_DISBURSE_FIELDS: Final = SPELLING | PAYMENT_FIELDS | {
+    "actualDisbursementDate", "externalId", "adjustRepaymentDate", "transactionAmount", "fixedEmiAmount",
+    "postDatedChecks", "netDisbursalAmount",
 }  # fmt: skip
-_APPROVE_FIELDS: Final = _SPELLING | {
+_APPROVE_FIELDS: Final = SPELLING | {
     "approvedOnDate", "approvedLoanAmount", "expectedDisbursementDate", "netDisbursalAmount", "disbursementData",
 }  # fmt: skip
-_PAYMENT_TEXTS: Final = ("accountNumber", "checkNumber", "routingCode", "receiptNumber", "bankNumber")
 
 
 class Transitions:
@@ -74,13 +72,8 @@ class Transitions:
         paid_on = fields.date("actualDisbursementDate")
         amount, external_id = fields.amount("transactionAmount"), fields.text("externalId", 100)
         fields.text("note", 1000)
-        payment = {name: fields.text(name, 50) for name in _PAYMENT_TEXTS}
+        payment = payment_of(fields, self._catalogue, caller.tenant)
         assert paid_on is not None
-        if body.get("paymentTypeId") is not None:
-            kind = self._catalogue.payment_type(caller.tenant, body["paymentTypeId"])
-            payment |= {"paymentTypeId": kind["id"], "paymentType": kind["name"]}
-        else:
-            payment = {}  # without a type the server silently drops the receipt and the account
         approved = Decimal(loan["approvedPrincipal"])
         self._must_be_disbursable(caller, loan, amount)
         if amount is not None and amount > approved:
@@ -108,37 +101,24 @@ class Transitions:
         raise invalid(("error.msg.loan.disbursal.account.is.not.approve.not.disbursed.state", "id"))
 
     def _book(self, loan: Loan, caller: Caller, day: date, amount: Decimal, facts: dict[str, Any]) -> dict[str, Any]:
-        def transaction(kind: str, sum_: Decimal, details: dict[str, Any]) -> dict[str, Any]:
-            return {
-                "id": self._loans.next_transaction(),
-                "type": kind,
-                "amount": text(sum_),
-                "date": day.isoformat(),
-                "receiptNumber": details.get("receiptNumber"),
-                "accountNumber": details.get("accountNumber"),
-                "paymentTypeId": details.get("paymentTypeId"),
-                "paymentType": details.get("paymentType"),
-                "externalId": details.get("externalId"),
-                "note": details.get("note"),
-                "reversed": False,
-                "by": caller.username,
-            }
-
-        item = transaction("disbursement", amount, facts)
+        item = self._loans.new_transaction("disbursement", amount, day, facts, by=caller.username)
+        loan["transactions"].append(item)
         charges = Decimal(loan["approvedPrincipal"]) - Decimal(loan["netDisbursalAmount"])
-        loan["transactions"] += [item] + ([transaction("repaymentAtDisbursement", charges, {})] if charges > 0 else [])
+        if charges > 0:
+            taken = self._loans.new_transaction("repaymentAtDisbursement", charges, day, {}, by=caller.username)
+            loan["transactions"].append(taken)
         loan |= {"status": "active", "disbursedOn": day.isoformat()}
         return item
 
     def _undo_disbursal(
         self, caller: Caller, loan: Loan, body: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        Fields(body, "loan.disbursal", _SPELLING)
+        Fields(body, "loan.disbursal", SPELLING)
         if loan["status"] != "active":
             raise invalid(("error.msg.loan.undo.disbursal.account.is.not.active", "id"))
         for item in loan["transactions"]:
             item["reversed"] = True
-        loan |= {"status": "approved", "disbursedOn": None}
+        loan |= {"status": "approved", "disbursedOn": None, "interest": "0.00", "repaidBefore": "0.00"}
         return {}, {"actualDisbursementDate": ""}
 
     # ------------------------------------------------------------------------------------------------ before the money
@@ -164,7 +144,7 @@ class Transitions:
         return {}, dict(body)
 
     def _undo_approval(self, caller: Caller, loan: Loan, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        Fields(body, "loan.approval.undo", _SPELLING)
+        Fields(body, "loan.approval.undo", SPELLING)
         if loan["status"] != "approved":
             raise invalid(("error.msg.loan.undo.approval.account.is.not.approved", "id"))
         loan |= {"status": "submitted", "approvedOn": None}
@@ -179,7 +159,7 @@ class Transitions:
     def _end(
         self, loan: Loan, body: dict[str, Any], status: str, day: str, code: str
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        Fields(body, "loan", _SPELLING | {day}).date(day)
+        Fields(body, "loan", SPELLING | {day}).date(day)
         if loan["status"] != "submitted":
             raise invalid((f"{code}.account.is.not.submitted.and.pending.state", "id"))
         loan["status"] = status

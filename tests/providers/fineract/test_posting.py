@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import Busy, Conflict, InvalidRequest, LimitExceeded, NoAnswer, NotAllowed, NotFound, Transient
 from core.money import Money
-from providers.fineract.posting import suffixed_key
+from providers.fineract.commands import suffixed_key
 from providers.ports import DisbursalPosted, Exchange
 from tests.simulators.fineract.bank import Bank, disbursal, today
 

@@ -16,9 +16,14 @@ from core.money import Money
 from providers.fineract.client import Fineract
 from providers.fineract.wire import FineractCredentials
 from providers.ports import DisbursalPost, Endpoint, ExchangeRecorder, forget_exchange
+from providers.repayments import AccountKind, PaymentPost
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "fineract"
 ZONE = "Africa/Nairobi"
+
+KINDS: tuple[AccountKind, ...] = ("loan", "savings")
+# kind → the operation whose faults meet a payment on it
+PAYING = {"loan": "fineract.repay", "savings": "fineract.deposit"}
 
 
 def golden(name: str) -> Any:
@@ -55,11 +60,13 @@ class Bank:
         username: str = "mifos",
         password: str = "password",
         tenant: str = "default",
+        savings_external_ids: bool = False,
     ) -> Fineract:
         endpoint = Endpoint(self.api, verify_tls=False, read_timeout=timedelta(seconds=patience))
-        return Fineract(
-            endpoint, FineractCredentials(username=username, password=password, tenant=tenant), recorder=recorder
+        credentials = FineractCredentials(
+            username=username, password=password, tenant=tenant, savings_external_ids=savings_external_ids
         )
+        return Fineract(endpoint, credentials, recorder=recorder)
 
     # ------------------------------------------------------------------------------------------------------- as staff
 
@@ -82,6 +89,21 @@ class Bank:
         client_id = await self.client()
         return sorted(await asyncio.gather(*(self.loan(clientId=client_id) for _ in range(count))))
 
+    async def active_loan(self, **facts: Any) -> int:
+        """The id of a loan of 10,000 that was disbursed a week ago and owes all of it, unless `outstanding` says less."""
+        return await self.loan(status="active", **facts)
+
+    async def savings(self, **facts: Any) -> int:
+        """The id of an empty savings account, active for a week."""
+        if "clientId" not in facts:
+            facts["clientId"] = await self.client(tenant=facts.get("tenant", "default"))
+        week_ago = (today() - timedelta(days=7)).isoformat()
+        return int((await self._made("savings", {"activatedOn": week_ago, **facts}))["id"])
+
+    async def payable(self, kind: AccountKind) -> int:
+        """The id of an account of this kind that takes payments."""
+        return await (self.active_loan() if kind == "loan" else self.savings())
+
     async def fault(self, operation: str, action: str, **more: Any) -> None:
         script = {"faults": [{"operation": operation, "action": action, **more}]}
         answer = await self.http.post(f"{self.root}/faults", json=script)
@@ -98,6 +120,16 @@ class Bank:
         items = (await self.book(loan_id))["transactions"]
         return [item for item in items if item["type"] == "disbursement" and not item["reversed"]]
 
+    async def savings_book(self, savings_id: int) -> dict[str, Any]:
+        rows: list[dict[str, Any]] = (await self.http.get(f"{self.root}/books/savings")).json()
+        return next(row for row in rows if row["id"] == savings_id)
+
+    async def payments(self, kind: AccountKind, account_id: int) -> list[dict[str, Any]]:
+        """What the books have as standing repayments or deposits of the account."""
+        book = await (self.book(account_id) if kind == "loan" else self.savings_book(account_id))
+        wanted = "repayment" if kind == "loan" else "deposit"
+        return [item for item in book["transactions"] if item["type"] == wanted and not item["reversed"]]
+
     # -------------------------------------------------------------------------------------------------- as the protocol
 
     async def call(
@@ -113,6 +145,27 @@ class Bank:
 
     async def command(self, loan_id: int, command: str, body: Any = None, *, key: str | None = None) -> httpx.Response:
         return await self.call("POST", f"/loans/{loan_id}", body or {}, key=key, command=command)
+
+    async def pay(
+        self, kind: AccountKind, account_id: int, body: Any, *, key: str | None = None, tenant: str = "default"
+    ) -> httpx.Response:
+        folder, command = ("loans", "repayment") if kind == "loan" else ("savingsaccounts", "deposit")
+        path = f"/{folder}/{account_id}/transactions"
+        return await self.call("POST", path, body, key=key, tenant=tenant, command=command)
+
+    async def undo_payment(self, kind: AccountKind, account_id: int, transaction_id: int) -> httpx.Response:
+        """As a person in the bank's own screen does it."""
+        folder = "loans" if kind == "loan" else "savingsaccounts"
+        day = {"dateFormat": "yyyy-MM-dd", "locale": "en", "transactionDate": today().isoformat()}
+        body = day | {"transactionAmount": 0} if kind == "loan" else {}
+        return await self.call("POST", f"/{folder}/{account_id}/transactions/{transaction_id}", body, command="undo")
+
+    async def payment_type(self, name: str = "M-Pesa") -> int:
+        """The id of a payment type, made if missing."""
+        for row in (await self.call("GET", "/paymenttypes")).json():
+            if row["name"] == name:
+                return int(row["id"])
+        return int((await self.call("POST", "/paymenttypes", {"name": name})).json()["resourceId"])
 
     async def _made(self, what: str, seed: dict[str, Any]) -> dict[str, Any]:
         answer = await self.http.post(f"{self.root}/fineract/simulator/{what}", json=seed)
@@ -145,3 +198,31 @@ def disbursal(loan_id: int, **changes: Any) -> DisbursalPost:
         "note": "M-Pesa B2C",
     }
     return DisbursalPost(**(facts | changes))
+
+
+def pay_body(**changes: Any) -> dict[str, Any]:
+    """A good body of a repayment or deposit of 1,500; a change to None removes the field."""
+    body = {
+        "dateFormat": "yyyy-MM-dd",
+        "locale": "en",
+        "transactionDate": today().isoformat(),
+        "transactionAmount": "1500.00",
+    }
+    return {name: value for name, value in (body | changes).items() if value is not None}
+
+
+def payment(kind: AccountKind, account_id: int, **changes: Any) -> PaymentPost:
+    """A payment of 1,500 by its own receipt."""
+    facts: dict[str, Any] = {
+        "kind": kind,
+        "account_id": account_id,
+        "amount": Money(150_000, "KES"),
+        "paid_on": today(),
+        "payment_type": "M-Pesa",
+        "receipt": f"SFU{account_id}B2C3D4",
+        "payer": "254712000111",
+        "external_id": f"mpesa-SFU{account_id}B2C3D4",
+        "idempotency_key": f"kvk:r:{kind}:{account_id}:1",
+        "note": "Paybill 600123",
+    }
+    return PaymentPost(**(facts | changes))
