@@ -3,18 +3,19 @@
 So a message is sent if and only if the event is recorded, and no gateway can block or fail a payment.
 """
 
-from sqlalchemy.dialects.postgresql import insert
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
+from core.crypto import CredentialBox
 from core.ids import NOTIFICATION, new_id
 from core.msisdn import Msisdn
-from models.tables.base import table_of
 from models.tables.partners import Contact
-from models.tables.traffic import Notification
 from notices.render import Channel, render
-
-_NOTIFICATIONS = table_of(Notification)
+from store import outbox
 
 
 async def tell_client(
@@ -31,8 +32,7 @@ async def tell_client(
     """One SMS to the borrower. `key` names the occasion; saying it again is harmless."""
     text = render(event, "client", "sms", language, facts)
     if text:
-        row = _row(event, f"{key}:client", "sms", phone.e164, text, partner_id, workflow_id)
-        await session.exec(insert(_NOTIFICATIONS).values([row]).on_conflict_do_nothing(index_elements=["key"]))
+        await outbox.add(session, [_row(event, f"{key}:client", "sms", phone.e164, text, partner_id, workflow_id)])
 
 
 async def tell_partner(
@@ -46,20 +46,53 @@ async def tell_partner(
     facts: dict[str, str],
 ) -> None:
     """An SMS to each contact with a phone and an email to each with an address, where the event has a text for it."""
+    rows = [
+        _row(event, f"{key}:{contact.id}", channel, recipient, text, partner_id, workflow_id)
+        for contact, channel, recipient, text in _texts(event, contacts, facts)
+    ]
+    await outbox.add(session, rows)
+
+
+async def tell_code(
+    session: AsyncSession,
+    event: str,
+    *,
+    key: str,
+    contacts: list[Contact],
+    partner_id: str,
+    workflow_id: str | None,
+    facts: dict[str, str],
+    sealer: CredentialBox,
+    expires_at: datetime | None = None,
+) -> None:
+    """A one-time code, by every way to every contact: stored sealed, sent at once, never after `expires_at`.
+
+    `facts` hold `code` and `minutes`, from which `expires_at` follows where none is given. Another code is another
+    occasion and needs another `key`. Raises ValueError for a template whose subject would show the code, since subjects
+    are not sealed.
+    """
+    until = expires_at or utc_now() + timedelta(minutes=int(facts["minutes"]))
     rows = []
+    for contact, channel, recipient, text in _texts(event, contacts, facts):
+        row = _row(event, f"{key}:{contact.id}", channel, recipient, text, partner_id, workflow_id)
+        if facts["code"] in (row["subject"] or ""):
+            raise ValueError(f"the subject of {event} would show the code")
+        rows.append({**row, "text": sealer.seal(row["text"]), "sealed": True, "urgent": True, "expires_at": until})
+    await outbox.add(session, rows)
+
+
+def _texts(event: str, contacts: list[Contact], facts: dict[str, str]) -> Iterator[tuple[Contact, Channel, str, str]]:
     for contact in contacts:
         ways: list[tuple[Channel, str | None]] = [("sms", contact.phone), ("email", contact.email)]
         for channel, recipient in ways:
             text = recipient and render(event, "partner", channel, contact.language, facts)
             if recipient and text:
-                rows.append(_row(event, f"{key}:{contact.id}", channel, recipient, text, partner_id, workflow_id))
-    if rows:
-        await session.exec(insert(_NOTIFICATIONS).values(rows).on_conflict_do_nothing(index_elements=["key"]))
+                yield contact, channel, recipient, text
 
 
 def _row(
     event: str, key: str, channel: Channel, recipient: str, text: str, partner_id: str, workflow_id: str | None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     now = utc_now()
     subject, body = None, text
     if channel == "email":

@@ -8,17 +8,18 @@ from activities.exchange_log import ExchangeLog
 from core.settings import Settings, SmsGateway
 from providers.africastalking.client import AfricasTalking
 from providers.damza.client import Damza
-from providers.ports import EmailPort, Endpoint, SmsPort
+from providers.ports import EmailPort, Endpoint
 from providers.sms import SmsCredentials
 from providers.smtp.client import Smtp
 from store.database import Database
+from workers.outbox import SmsSender
 
 
 @dataclass
 class Gateways:
     """Use as `async with`; closes its HTTP clients."""
 
-    sms: list[SmsPort]
+    sms: list[SmsSender]
     email: EmailPort
     _stack: AsyncExitStack
 

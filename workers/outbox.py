@@ -1,113 +1,229 @@
 """Sends what the outbox holds. A gateway that refuses or is down hands over to the next; nothing here touches money.
 
-accepted                         sent
+accepted                         sent; no gateway is asked again, unless its final report is a failure that another one
+                                 may cure (notices/delivery.py)
 refused, another may take it     the next gateway at once
 refused anywhere                 failed
 not sent                         the next gateway at once, then all again with backoff
-no usable answer                 the next gateway, but only after a window: the first may have sent it
+no usable answer                 the next gateway, but only after a window in which a delivery report may tell that the
+                                 first has it; an urgent message goes on at once and may come twice
+past its `expires_at`            expired, without being sent
+
+Each question to an SMS gateway is written down before it is asked: it asks nobody if a report has ended the message
+meanwhile, and a process that dies leaves an unclear answer behind instead of a second SMS.
 """
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import utc_now
-from core.errors import KivukoError, Rejected, Unknown
+from core.crypto import CredentialBox
+from core.errors import KivukoError, NotAllowed, Rejected, Throttled, Unknown
 from core.msisdn import Msisdn
 from models.tables.traffic import Notification
+from notices.tried import Tried
 from providers.ports import EmailPort, SmsPort
+from providers.sms import segments
 from store import outbox
 from store.database import Database
 
 log = structlog.get_logger()
 
-_BATCH = 20
-_LEASE = timedelta(seconds=90)
-_IDLE = 0.5  # seconds between looks when there was nothing to send
-_UNCLEAR_WINDOW = timedelta(minutes=5)
-_MOST_ATTEMPTS = 8
+
+class SmsSender(SmsPort, Protocol):
+    """A gateway, and whether it tells what became of a message that it took."""
+
+    reports_deliveries: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Every wait of the dispatcher. `lease` must outlast one try at every gateway."""
+
+    batch: int = 20
+    lease: timedelta = timedelta(seconds=90)
+    idle: timedelta = timedelta(milliseconds=500)  # between looks when there was nothing to send
+    unclear_window: timedelta = timedelta(minutes=5)
+    backoff: timedelta = timedelta(seconds=5)  # doubled with every attempt
+    longest_backoff: timedelta = timedelta(minutes=30)
+    urgent_backoff: timedelta = timedelta(seconds=3)
+    most_attempts: int = 8  # of a message that never expires
 
 
 class Dispatcher:
     """One per worker process; any number may run."""
 
-    def __init__(self, database: Database, sms: Sequence[SmsPort], email: EmailPort) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sms: Sequence[SmsSender],
+        email: EmailPort,
+        *,
+        sealer: CredentialBox,
+        pace: Pace = Pace(),
+    ) -> None:
+        """`sms` in the order in which they are asked; `sealer` opens one-time codes."""
         self._database, self._sms, self._email = database, list(sms), email
+        self._sealer, self._pace = sealer, pace
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. Urgent messages have a loop of their own: a gateway that hangs on others does not hold them up."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._keep_sending(urgent=True))
+            both.create_task(self._keep_sending(urgent=False))
+
+    async def _keep_sending(self, *, urgent: bool) -> None:
         while True:
             try:
-                sent = await self.send_due()
+                sent = await self.send_due(urgent=urgent)
             except SQLAlchemyError as error:
                 log.warning("outbox_unreachable", error=type(error).__name__)
                 sent = 0
             if not sent:
-                await asyncio.sleep(_IDLE)
+                await asyncio.sleep(self._pace.idle.total_seconds())
 
-    async def send_due(self) -> int:
-        """One batch; returns how many messages it took up."""
+    async def send_due(self, *, urgent: bool | None = None) -> int:
+        """One batch; returns how many messages it took up. `urgent` chooses which, None takes both kinds."""
         async with self._database.transaction() as session:
-            due = await outbox.lease(session, limit=_BATCH, lease_for=_LEASE)
-        await asyncio.gather(*(self._send(message) for message in due))
+            due = await outbox.lease(session, limit=self._pace.batch, lease_for=self._pace.lease, urgent=urgent)
+        ends = await asyncio.gather(*(self._send(message) for message in due), return_exceptions=True)
+        for end in ends:  # only now, so that one message's trouble cuts off no other
+            if isinstance(end, BaseException):
+                raise end
         return len(due)
 
     async def _send(self, message: Notification) -> None:
-        values = await (self._send_sms(message) if message.channel == "sms" else self._send_email(message))
-        async with self._database.transaction() as session:
-            await outbox.mark(session, message.id, **values)
-
-    async def _send_sms(self, message: Notification) -> dict[str, Any]:
-        tried = list(message.tried)
-        error: KivukoError | None = None
-        for gateway in [g for g in self._sms if g.name not in tried]:
-            try:
-                accepted = await gateway.send(Msisdn(message.recipient), message.text, reference=message.id)
-            except Unknown as unclear:
-                return self._again(message, unclear, after=_UNCLEAR_WINDOW, tried=[*tried, gateway.name])
-            except Rejected as refused:
-                error = refused
-                if refused.extra.get("failover") == "no":
-                    break
-                tried.append(gateway.name)
-            except KivukoError as not_sent:
-                error = not_sent
-            else:
-                return {
-                    "state": "sent", "gateway": accepted.gateway, "message_id": accepted.message_id,
-                    "sent_at": utc_now(), "tried": tried, "last_error": None,
-                }  # fmt: skip
-        if isinstance(error, Rejected) or error is None:
-            return self._give_up(message, error, tried)
-        return self._again(message, error, after=self._backoff(message), tried=tried)
-
-    async def _send_email(self, message: Notification) -> dict[str, Any]:
+        if _is_late(message):
+            await self._end(message, "expired")
+            return
         try:
-            await self._email.send(message.recipient, message.subject or "", message.text, message_id=message.id)
+            text = self._sealer.open(message.text) if message.sealed else message.text
+        except NotAllowed as error:
+            await self._end(message, "failed", error)
+            return
+        if message.channel == "sms":
+            await self._send_sms(message, text)
+        else:
+            await self._send_email(message, text)
+
+    # ------------------------------------------------------------------------------------------------------------- SMS
+
+    async def _send_sms(self, message: Notification, text: str) -> None:
+        tried = Tried.of(message.tried)
+        for lost in tried.gateways("asked"):
+            tried = tried.noted(lost, "unclear")
+            if not message.urgent:
+                await self._later(message, self._pace.unclear_window, tried, None)
+                return
+        error: KivukoError | None = None
+        away = False
+        left = [gateway for gateway in self._sms if not tried.has(gateway.name)]
+        for gateway in left:
+            if _is_late(message):
+                await self._end(message, "expired", error, tried)
+                return
+            asked = list(tried.noted(gateway.name, "asked").entries)
+            if not await self._mark(message, tried=asked, segments=segments(text)):
+                return  # a report came meanwhile: a gateway has it
+            try:
+                accepted = await gateway.send(Msisdn(message.recipient), text, reference=message.id)
+            except Unknown as unclear:
+                error, tried = unclear, tried.noted(gateway.name, "unclear")
+                if not message.urgent and gateway is not left[-1]:
+                    await self._later(message, self._pace.unclear_window, tried, unclear)
+                    return
+            except Rejected as refused:
+                error, tried = refused, tried.noted(gateway.name, "refused")
+                if refused.extra.get("failover") == "no":
+                    away = False
+                    break
+            except KivukoError as not_sent:
+                error, away = not_sent, True
+            else:
+                await self._accepted(
+                    message, tried, gateway=accepted.gateway, message_id=accepted.message_id,
+                    cost=" + ".join(filter(None, (message.cost, accepted.cost))) or None,
+                    delivery="awaited" if gateway.reports_deliveries and accepted.message_id else None,
+                )  # fmt: skip
+                return
+        if away:
+            await self._again(message, tried, error)
+        elif tried.gateways("unclear"):
+            await self._end(message, "unclear", error, tried)
+        elif error is None and tried.gateways("undelivered"):
+            # Nobody is left to cure the failed delivery: it stays what it was, sent and not delivered.
+            await self._end(message, "sent")
+        else:
+            await self._end(message, "failed", error, tried)
+
+    async def _accepted(self, message: Notification, tried: Tried, **values: Any) -> None:
+        """In whatever state the message is by now: that it was sent outranks everything."""
+        async with self._database.transaction() as session:
+            await outbox.change(
+                session, message.id, state="sent", sent_at=utc_now(), tried=list(tried.entries), delivery_at=None,
+                last_error=None, **values,
+            )  # fmt: skip
+
+    # ----------------------------------------------------------------------------------------------------------- email
+
+    async def _send_email(self, message: Notification, text: str) -> None:
+        try:
+            await self._email.send(message.recipient, message.subject or "", text, message_id=message.id)
         except Rejected as refused:
-            return self._give_up(message, refused, [])
+            await self._end(message, "failed", refused)
         except KivukoError as error:
             # A stable Message-ID lets the receiver see that a repeated mail is the same one.
-            return self._again(message, error, after=self._backoff(message), tried=[])
-        return {"state": "sent", "gateway": "smtp", "sent_at": utc_now(), "last_error": None}
+            await self._again(message, Tried(), error)
+        else:
+            await self._accepted(message, Tried(), gateway="smtp")
 
-    def _again(
-        self, message: Notification, error: KivukoError, *, after: timedelta, tried: list[str]
-    ) -> dict[str, Any]:
-        if message.attempts >= _MOST_ATTEMPTS or (isinstance(error, Unknown) and len(tried) >= len(self._sms) > 0):
-            state = "unclear" if isinstance(error, Unknown) else "failed"
-            return {"state": state, "tried": tried, "last_error": str(error)[:500]}
-        return {"next_attempt_at": utc_now() + after, "tried": tried, "last_error": str(error)[:500]}
+    # ----------------------------------------------------------------------------------------------------------- marks
 
-    @staticmethod
-    def _give_up(message: Notification, error: KivukoError | None, tried: list[str]) -> dict[str, Any]:
-        log.warning("message_not_sent", notification_id=message.id, event_name=message.event)
-        return {"state": "failed", "tried": tried, "last_error": str(error)[:500] if error else "every gateway refused"}
+    async def _again(self, message: Notification, tried: Tried, error: KivukoError | None) -> None:
+        """Later, unless it was tried often enough; what expires is tried until then."""
+        if message.expires_at is None and message.attempts >= self._pace.most_attempts:
+            doubtful = isinstance(error, Unknown) or tried.gateways("unclear")
+            await self._end(message, "unclear" if doubtful else "failed", error, tried)
+            return
+        wait = min(self._pace.backoff * 2**message.attempts, self._pace.longest_backoff)
+        if message.urgent:
+            wait = self._pace.urgent_backoff
+        if isinstance(error, Throttled) and error.retry_after:
+            wait = max(wait, error.retry_after)
+        await self._later(message, wait, tried, error)
 
-    @staticmethod
-    def _backoff(message: Notification) -> timedelta:
-        return timedelta(seconds=min(5 * 2**message.attempts, 1800))
+    async def _later(self, message: Notification, after: timedelta, tried: Tried, error: KivukoError | None) -> None:
+        then = utc_now() + after
+        if message.expires_at is not None:
+            then = min(then, message.expires_at)  # where a code is wiped
+        await self._mark(
+            message, next_attempt_at=then, tried=list(tried.entries),
+            last_error=_words(error, "the process that asked a gateway died before the answer was kept"),
+        )  # fmt: skip
+
+    async def _end(
+        self, message: Notification, state: str, error: KivukoError | None = None, tried: Tried | None = None
+    ) -> None:
+        values: dict[str, Any] = {} if tried is None else {"tried": list(tried.entries)}
+        if state != "sent":
+            log.warning("message_not_sent", notification_id=message.id, event_name=message.event, state=state)
+            values["last_error"] = _words(error, message.last_error or "no gateway is left")
+        await self._mark(message, state=state, **values)
+
+    async def _mark(self, message: Notification, **values: Any) -> bool:
+        async with self._database.transaction() as session:
+            return await outbox.mark(session, message.id, **values)
+
+
+def _is_late(message: Notification) -> bool:
+    return message.expires_at is not None and message.expires_at <= utc_now()
+
+
+def _words(error: KivukoError | None, otherwise: str) -> str:
+    return str(error)[:500] if error else otherwise

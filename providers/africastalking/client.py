@@ -17,6 +17,7 @@ class AfricasTalking:
     """
 
     name = wire.GATEWAY
+    reports_deliveries = True
 
     def __init__(
         self, endpoint: Endpoint, credentials: SmsCredentials, *, recorder: ExchangeRecorder = forget_exchange

@@ -33,17 +33,22 @@ NO_RECIPIENTS: Final = Refusal("no recipient was taken", failover=True)
 
 # The last two are of newer documents and not confirmed.
 _FAILED: Final = frozenset({"Failed", "Rejected", "AbsentSubscriber", "Expired"})
+# Reasons that lie with this gateway or its route. The others lie with the receiver: blacklisted, asked for quiet, no
+# such number, suspended, switched off. A word that is in no list is not cured either: it may be one of those.
+_CURABLE: Final = frozenset({"DeliveryFailure", "NotNetworkSubcriber", "InvalidLinkId", "Failed", "Rejected"})
 _REASON: Final = re.compile(r"[A-Za-z]{1,64}")
 _MESSAGE_ID: Final = re.compile(r"[\w.-]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What became of a message. `reason` is the gateway's word ("UserIsInactive"), for `failed` alone."""
+    """What became of a message. `reason` is the gateway's word ("UserIsInactive"), for `failed` alone; `curable` says
+    that another gateway may deliver it."""
 
     message_id: str
     state: Literal["progress", "delivered", "failed"]
     reason: str | None
+    curable: bool = False
 
 
 def send_form(credentials: SmsCredentials, to: Msisdn, text: str) -> dict[str, str]:
@@ -91,4 +96,5 @@ def parse_delivery_report(form: Mapping[str, str]) -> DeliveryReport:
     if status not in _FAILED:
         return DeliveryReport(message_id, "progress", None)
     reason = form.get("failureReason") or status
-    return DeliveryReport(message_id, "failed", reason if _REASON.fullmatch(reason) else status)
+    word = reason if _REASON.fullmatch(reason) else status
+    return DeliveryReport(message_id, "failed", word, curable=word in _CURABLE)

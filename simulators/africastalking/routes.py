@@ -2,8 +2,9 @@
 
 Fault `africastalking.send`: `refuse` (options.status_code, per recipient), `timeout_after_send`, `slow`
 (options.seconds), `down` (503, nothing goes out), `unauthorized` (401 in plain text), `no_recipients` (201 with an
-empty list). Fault `africastalking.delivery`: `lose`, `duplicate`, `out_of_order` (final before progress), `failed`
-(options.reason). Fact to match: `to` (E.164).
+empty list). Fault `africastalking.report`, drawn once per message taken: `lose`, `duplicate` (two final ones), `late`
+(options.seconds, 1, before the first), `out_of_order` (final before progress), `contradict` (delivered, then failed),
+`failed` (options.reason; options.status is Failed or Rejected). Fact to match: `to` (E.164).
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from simulators.messages import API_KEY, hang, keep_message
 from simulators.world import World
 
 SEND = "africastalking.send"
-DELIVERY = "africastalking.delivery"
+REPORT = "africastalking.report"
 _SETTINGS = "africastalking.settings"
 _COST_CENTS_PER_SEGMENT: Final = 80
 _STEP_SECONDS: Final = 0.05  # between the answer and the first report, and between reports
@@ -37,7 +38,7 @@ class DeliveryUrl(BaseModel):
 
 def africastalking_routes(world: World) -> APIRouter:
     world.faults.declare(SEND, "refuse", "timeout_after_send", "slow", "down", "unauthorized", "no_recipients")
-    world.faults.declare(DELIVERY, "lose", "duplicate", "out_of_order", "failed")
+    world.faults.declare(REPORT, "lose", "duplicate", "late", "out_of_order", "contradict", "failed")
     router = APIRouter()
 
     @router.post(SEND_PATH)
@@ -99,16 +100,23 @@ def _take(world: World, number: str, text: str, refuse_with: int | None) -> dict
 
 async def _report(world: World, url: str, message_id: str, number: str) -> None:
     """The delivery reports of one message: progress, then a final one."""
-    fault = world.faults.next(DELIVERY, to=number)
+    fault = world.faults.next(REPORT, to=number)
     action = fault.action if fault else ""
-    final = {"status": "Success"}
-    if fault and action == "failed":
-        final = {"status": "Failed", "failureReason": str(fault.options.get("reason", "DeliveryFailure"))}
+    options = fault.options if fault else {}
+    progress, delivered = {"status": "Sent"}, {"status": "Success"}
+    failed = {
+        "status": str(options.get("status", "Failed")),
+        "failureReason": str(options.get("reason", "DeliveryFailure")),
+    }
     plan = {
         "lose": [],
-        "duplicate": [{"status": "Sent"}, final, final],
-        "out_of_order": [final, {"status": "Sent"}],
-    }.get(action, [{"status": "Sent"}, final])
+        "duplicate": [progress, delivered, delivered],
+        "out_of_order": [delivered, progress],
+        "contradict": [progress, delivered, failed],
+        "failed": [progress, failed],
+    }.get(action, [progress, delivered])
+    if action == "late":
+        await asyncio.sleep(float(options.get("seconds", 1)))
     for report in plan:
         await asyncio.sleep(_STEP_SECONDS)
         form = {"id": message_id, "phoneNumber": number, "networkCode": "63902", "retryCount": "0", **report}

@@ -263,6 +263,27 @@ def test_a_report_without_id_or_status_is_refused(form: dict[str, str]) -> None:
         parse_delivery_report(form)
 
 
+@pytest.mark.parametrize(
+    ("reason", "curable"),
+    [
+        ("DeliveryFailure", True),
+        ("NotNetworkSubcriber", True),
+        ("UserInBlackList", False),
+        ("UserDoesNotExist", False),
+        ("DoNotDisturbRejection", False),
+        ("UserAccountSuspended", False),
+        ("SomethingNew", False),
+    ],
+)
+def test_only_a_failure_that_lies_with_the_gateway_is_curable(reason: str, curable: bool) -> None:
+    report = parse_delivery_report({"id": "ATXid_1", "status": "Failed", "failureReason": reason})
+    assert (report.reason, report.curable) == (reason, curable)
+
+
+def test_a_delivered_message_needs_no_cure() -> None:
+    assert not parse_delivery_report({"id": "ATXid_1", "status": "Success"}).curable
+
+
 def test_a_reason_that_is_no_plain_word_is_dropped() -> None:
     report = parse_delivery_report({"id": "ATXid_1", "status": "Failed", "failureReason": "call +254712000111"})
     assert report.reason == "Failed"

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -39,7 +40,7 @@ async def reports_of(world: World, action: str | None = None, **options: object)
             assert answer.status_code == 204
         if action:
             world.faults.add(
-                FaultScript(faults=[Fault(operation="africastalking.delivery", action=action, options=options)])
+                FaultScript(faults=[Fault(operation="africastalking.report", action=action, options=options)])
             )
         async with AfricasTalking(
             endpoint(f"{url}/africastalking"), SmsCredentials("kivuko", "local-demo", "KIVUKO")
@@ -66,6 +67,7 @@ async def test_a_message_is_reported_as_progress_then_delivered(world: World) ->
         ("lose", []),
         ("duplicate", ["progress", "delivered", "delivered"]),
         ("out_of_order", ["delivered", "progress"]),
+        ("contradict", ["progress", "delivered", "failed"]),
     ],
 )
 async def test_reports_are_lost_doubled_and_shuffled_on_demand(world: World, action: str, expected: list[str]) -> None:
@@ -77,6 +79,13 @@ async def test_a_failed_delivery_carries_its_reason(world: World) -> None:
     _, reports = await reports_of(world, "failed", reason="UserIsInactive")
     last = parse_delivery_report(reports[-1])
     assert (last.state, last.reason) == ("failed", "UserIsInactive")
+
+
+async def test_late_reports_come_after_the_wait_and_complete(world: World) -> None:
+    began = time.monotonic()
+    _, reports = await reports_of(world, "late", seconds=0.3)
+    assert states(reports) == ["progress", "delivered"]
+    assert time.monotonic() - began >= 0.3
 
 
 async def test_a_receiver_that_is_down_breaks_nothing(world: World) -> None:
