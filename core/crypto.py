@@ -116,6 +116,22 @@ class CallbackSigner:
         return hmac.new(secret, plain, hashlib.sha256).hexdigest()[:32]
 
 
+class CodeHasher:
+    """Hashes of one-time codes, keyed and bound to what the code is for. A code has a million values, so only the key keeps
+    its hash from being turned back; the database alone does not hold it."""
+
+    def __init__(self, secrets: list[str]) -> None:
+        """The first secret hashes; every secret is tried in a check, so that rotation does not kill living codes."""
+        self._secrets = [f"one-time-code:{secret}".encode() for secret in secrets]
+
+    def hash(self, subject: str, content: str, code: str) -> str:
+        return self.hashes(subject, content, code)[0]
+
+    def hashes(self, subject: str, content: str, code: str) -> list[str]:
+        plain = f"{subject}\n{content}\n{code}".encode()
+        return [hmac.new(secret, plain, hashlib.sha256).hexdigest() for secret in self._secrets]
+
+
 def sha256_hex(text: str | bytes) -> str:
     """Hex SHA-256: body hashes and stored API keys (which are long and random, so they need no slow hash)."""
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()

@@ -5,17 +5,20 @@ The connection to Temporal is Temporal's own (`TEMPORAL_ADDRESS`, `TEMPORAL_API_
 `temporalio.envconfig` in `temporal/client.py`.
 """
 
+import re
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # Known to everyone who reads this file: good enough for a demo on loopback, refused in production.
 _SAMPLE_FERNET = "S2l2dWtvIGxvY2FsIGRlbW8ga2V5IC0gbm90IHNlY3I="
 _SAMPLE_AES = "a2l2dWtvLWxvY2FsLWRlbW8tcGF5bG9hZC1rZXktMDE="
 _SAMPLE_HMAC = "kivuko-local-demo-callback-secret"
+_SAMPLE_REPORT = "kivuko-local-demo-report-secret"
 
 
 class Database(BaseModel):
@@ -54,6 +57,10 @@ class Callbacks(BaseModel):
     base_url: str = "http://127.0.0.1:8000"
     # Empty: any address. In production the providers' egress addresses; behind a proxy, set `trusted_proxies` too.
     allowed_sources: list[str] = []
+    # The same for banks' pushes, which come from other addresses than M-Pesa's callbacks.
+    allowed_bank_sources: list[str] = []
+    # M-Pesa waits about eight seconds for the answer to a validation; what is not known by then is accepted.
+    validation_seconds: float = Field(default=4.0, gt=0, le=7)
     trusted_proxies: list[str] = []
 
 
@@ -116,12 +123,45 @@ class Sms(BaseModel):
 
     damza: DamzaGateway = DamzaGateway()
     africastalking: AfricasTalkingGateway = AfricasTalkingGateway()
+    # The secret part of the address that gateways post delivery reports to: `/cb/sms/<secret>/africastalking`.
+    report_secret: SecretStr = SecretStr(_SAMPLE_REPORT)
+    # Who may post them; empty: any address.
+    report_sources: list[str] = []
+    # Without a final report for so long, a message counts as silent; a failure told later leads to no other try.
+    silent_after_seconds: int = Field(default=86_400, ge=60)
+
+    @property
+    def silent_after(self) -> timedelta:
+        return timedelta(seconds=self.silent_after_seconds)
+
+    @field_validator("report_secret")
+    @classmethod
+    def _fits_an_address(cls, secret: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{16,128}", secret.get_secret_value()):
+            raise ValueError("the report secret is 16 to 128 letters, digits, - and _, since it is part of an address")
+        return secret
+
+
+class Notices(BaseModel):
+    """What messages to partners say beyond their facts."""
+
+    # Where a partner tops its wallet up; `{partner_id}` in it becomes the partner's id. Empty: messages name no address.
+    top_up_url: str = ""
+
+    @field_validator("top_up_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[!-z|~]+", url.replace("{partner_id}", "prt")):
+            raise ValueError(
+                "the top-up address begins with https:// and holds no blanks and no braces but {partner_id}"
+            )
+        return url
 
 
 class Worker(BaseModel):
     """One worker process."""
 
-    queues: list[Literal["flows", "mpesa", "fineract"]] = ["flows", "mpesa", "fineract"]
+    queues: list[Literal["flows", "mpesa", "fineract", "bank"]] = ["flows", "mpesa", "fineract", "bank"]
     max_concurrent_activities: int = Field(default=50, ge=1)
     max_cached_workflows: int = Field(default=1000, ge=0)
     graceful_shutdown_seconds: float = Field(default=40.0, ge=0)
@@ -132,8 +172,9 @@ class Settings(BaseSettings):
     """Everything that may differ between two installations."""
 
     model_config = SettingsConfigDict(
-        env_prefix="KIVUKO_", env_nested_delimiter="__", env_file=".env", env_ignore_empty=True, extra="ignore"
-    )
+        env_prefix="KIVUKO_", env_nested_delimiter="__", env_file=".env", env_ignore_empty=True, extra="ignore",
+        hide_input_in_errors=True,  # an error at the start goes to a log, and may be about a secret
+    )  # fmt: skip
 
     environment: Literal["local", "test", "production"] = "local"
     data_dir: Path = Path(".kivuko")
@@ -147,22 +188,25 @@ class Settings(BaseSettings):
     simulators: Simulators = Simulators()
     email: Email = Email()
     sms: Sms = Sms()
+    notices: Notices = Notices()
     worker: Worker = Worker()
 
     @model_validator(mode="after")
     def _no_sample_keys_in_production(self) -> Self:
         if self.environment != "production":
             return self
-        samples = {_SAMPLE_FERNET, _SAMPLE_AES, _SAMPLE_HMAC}
+        samples = {_SAMPLE_FERNET, _SAMPLE_AES, _SAMPLE_HMAC, _SAMPLE_REPORT}
         keys = self.security
         used = {
             key.get_secret_value()
-            for key in (*keys.credential_keys, *keys.payload_keys.values(), *keys.callback_secrets)
-        }
+            for key in (
+                *keys.credential_keys, *keys.payload_keys.values(), *keys.callback_secrets, self.sms.report_secret,
+            )
+        }  # fmt: skip
         if used & samples:
             raise ValueError(
-                "production needs its own keys: set KIVUKO_SECURITY__CREDENTIAL_KEYS, KIVUKO_SECURITY__PAYLOAD_KEYS "
-                "and KIVUKO_SECURITY__CALLBACK_SECRETS (make them with `kivuko keys generate`)"
+                "production needs its own keys: set KIVUKO_SECURITY__CREDENTIAL_KEYS, KIVUKO_SECURITY__PAYLOAD_KEYS, "
+                "KIVUKO_SECURITY__CALLBACK_SECRETS and KIVUKO_SMS__REPORT_SECRET (make them with `kivuko keys generate`)"
             )
         return self
 

@@ -59,5 +59,16 @@ def bank_funding(currency: str) -> Account:
     return Account(f"funding:bank:{currency}", currency, "debit", floor_minor=None, pool=True)
 
 
+def bank_fees(currency: str) -> Account:
+    """What partners paid for transfers at a bank."""
+    return _fees("bank", currency)
+
+
+def bank_account(number: str, currency: str) -> Account:
+    """What lies on one real account at a bank, as our books have it: to be equal to the bank's own to the cent. A pool,
+    since the bank is its referee and every top-up passes through it."""
+    return Account(f"bank:{number}:{currency}", currency, "debit", floor_minor=None, pool=True)
+
+
 def _fees(kind: str, currency: str) -> Account:
     return Account(f"fees:{kind}:{currency}", currency, "credit", floor_minor=None, pool=True)

@@ -13,7 +13,7 @@ from core.clock import utc_now
 from core.errors import Conflict
 from core.ids import DISBURSEMENT, new_id
 from models.tables.base import table_of
-from models.tables.disbursements import UNPAID_ENDS, Disbursement, SagaEvent
+from models.tables.disbursements import UNPAID_ENDS, Disbursement
 from store import cases, timeline
 
 _DISBURSEMENTS = table_of(Disbursement)
@@ -135,10 +135,6 @@ async def page(
     return list(await session.exec(query))
 
 
-async def events(session: AsyncSession, workflow_id: str) -> list[SagaEvent]:
-    return await timeline.read(session, workflow_id)
-
-
 async def known_loans(session: AsyncSession, partner_id: str, loan_ids: list[int]) -> dict[int, str]:
     """The stage of the last round of each of these loans that has one."""
     found = await session.exec(
@@ -181,3 +177,22 @@ async def change(session: AsyncSession, disbursement_id: str, *, ended: bool = F
         .where(_DISBURSEMENTS.c.id == disbursement_id, _DISBURSEMENTS.c.ended_at.is_(None))
         .values(updated_at=now, **({"ended_at": now} if ended else {}), **values)
     )
+
+
+async def unstarted(session: AsyncSession, *, older_than: datetime, limit: int) -> list[Disbursement]:
+    """Rows that were claimed and whose workflow may never have been started, oldest first."""
+    found = await session.exec(
+        select(Disbursement)
+        .where(Disbursement.stage == "requested", Disbursement.created_at < older_than)
+        .order_by(col(Disbursement.id))
+        .limit(limit)
+    )
+    return list(found)
+
+
+async def unended(session: AsyncSession) -> set[str]:
+    """The workflow ids of sagas that were started and have not ended, by our own rows."""
+    query = select(Disbursement.workflow_id).where(
+        col(Disbursement.ended_at).is_(None), Disbursement.stage != "requested"
+    )
+    return set(await session.exec(query))

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
 from core.ids import INBOX, new_id
-from models.messages.payouts import PayoutReport
+from models.messages.base import Message
 from models.tables.traffic import InboxItem
 
 # The first delivery is made by the process that took the webhook; the sweep leaves it this much time.
@@ -24,18 +24,20 @@ async def store_report(
     provider: str,
     kind: str,
     external_id: str,
-    workflow_id: str,
+    workflow_id: str | None,
     reference: str,
     body: Any,
-    report: PayoutReport,
+    report: Message,
     source: str | None,
+    partner_id: str | None = None,
 ) -> tuple[str, bool]:
     """The item's id, and whether it is new; a copy of a stored one is only counted."""
     now = utc_now()
     stored = await session.exec(
         insert(InboxItem)
         .values(
-            id=new_id(INBOX), provider=provider, kind=kind, external_id=external_id, workflow_id=workflow_id,
+            id=new_id(INBOX), provider=provider, kind=kind, external_id=external_id,
+            partner_id=partner_id, workflow_id=workflow_id,
             reference=reference, body=body, report=report.model_dump(mode="json"), source=source, received_at=now,
             copies=1, attempts=0, next_attempt_at=now + _FIRST_SWEEP, outcome="waiting",
         )

@@ -60,6 +60,13 @@ async def by_hook_digest(session: AsyncSession, digest: str) -> Partner | None:
     return (await session.exec(select(Partner).where(stored == digest))).first()
 
 
+async def by_push_digest(session: AsyncSession, provider: str, digest: str) -> Connection | None:
+    """The connection whose push secret has this SHA-256; see `by_hook_digest`."""
+    stored = func.encode(func.sha256(func.convert_to(cast(Connection.push_secret, Text), "UTF8")), "hex")
+    query = select(Connection).where(Connection.provider == provider, stored == digest)
+    return (await session.exec(query)).first()
+
+
 async def connections(session: AsyncSession, partner_id: str) -> list[Connection]:
     query = select(Connection).where(Connection.partner_id == partner_id).order_by(Connection.provider)
     return list(await session.exec(query))

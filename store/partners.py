@@ -1,9 +1,13 @@
-"""Reading what a saga must know of a partner: who it is, how to reach its systems, its products, whom to tell."""
+"""What a saga must know of a partner: who it is, how to reach its systems, its products, whom to tell and of what it was
+told."""
 
+from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from core.clock import utc_now
 from core.errors import NotAllowed, NotFound
+from models.tables.base import table_of
 from models.tables.partners import Connection, Contact, LoanProduct, Partner
 
 
@@ -40,6 +44,20 @@ async def set_connection_status(
     row = await connection(session, partner_id, provider)
     row.status, row.check_detail = status, detail
     session.add(row)
+
+
+async def mark_low_balance(session: AsyncSession, partner_id: str, *, low: bool) -> bool:
+    """Notes on which side of its alert a wallet is now; True for the one caller who saw it cross. The row decides, not
+    what a transaction read of it before it waited for the wallet: call it while the wallet is locked."""
+    partners = table_of(Partner)
+    told_at = partners.c.low_balance_told_at
+    crossed = await session.exec(
+        update(partners)
+        .where(partners.c.id == partner_id, told_at.is_(None) if low else told_at.is_not(None))
+        .values(low_balance_told_at=utc_now() if low else None)
+        .returning(partners.c.id)
+    )
+    return crossed.first() is not None
 
 
 async def contacts(session: AsyncSession, partner_id: str) -> list[Contact]:

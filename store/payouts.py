@@ -1,5 +1,6 @@
 """Payout attempts: written before anything is sent, and the referee of who may send what."""
 
+import re
 from typing import Any
 
 from sqlalchemy import update
@@ -14,6 +15,21 @@ from models.tables.base import table_of
 from models.tables.disbursements import PayoutAttempt
 
 _ATTEMPTS = table_of(PayoutAttempt)
+_REFERENCE = re.compile(r"(?<![0-9A-Za-z_-])pay_[0-9a-z]{26}-a\d+(?![0-9A-Za-z_-])", re.IGNORECASE)
+
+
+def references_in(text: str) -> list[str]:
+    """Every word of a narrative that has the form of our references."""
+    return [found.lower() for found in _REFERENCE.findall(text)]
+
+
+async def behind(session: AsyncSession, partner_id: str, narrative: str) -> PayoutAttempt | None:
+    """The bank instruction of this partner whose reference a narrative holds as a whole word."""
+    for reference in references_in(narrative):
+        attempt = await get(session, reference)
+        if attempt is not None and attempt.partner_id == partner_id and attempt.provider == "bank":
+            return attempt
+    return None
 
 
 def _row(instruction: PayoutInstruction, reference: str, number: int, state: str) -> dict[str, Any]:
@@ -27,7 +43,9 @@ def _row(instruction: PayoutInstruction, reference: str, number: int, state: str
         "provider": instruction.provider,
         "amount_minor": instruction.amount.minor,
         "currency": instruction.amount.currency,
-        "msisdn": instruction.msisdn.e164,
+        "kind": instruction.bank.kind if instruction.bank else "mobile",
+        "msisdn": instruction.msisdn.e164 if instruction.msisdn else None,
+        "destination": instruction.bank.account if instruction.bank else None,
         "state": state,
         "created_at": now,
         "updated_at": now,

@@ -5,9 +5,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from core.money import Money
+from core.msisdn import Msisdn
 from models.messages.base import Message
 
-Provider = Literal["fineract", "daraja"]
+Provider = Literal["fineract", "daraja", "bank"]
 
 
 class Trust(Message):
@@ -30,6 +31,8 @@ class FineractSettings(Message):
     base_url: str
     tenant: str = "default"
     timezone: str = "Africa/Nairobi"
+    # Only servers newer than April 2026 take an external id on a savings deposit; others refuse it (fineract.md 7.2).
+    savings_external_ids: bool = False
     trust: Trust = Trust()
     patience: Patience = Patience()
 
@@ -51,6 +54,12 @@ class DarajaSettings(Message):
     # Safaricom's limits per transaction today, in whole shillings (daraja.md 11); they have changed before.
     min_payout: int = Field(default=10, ge=1)
     max_payout: int = Field(default=250_000, ge=1)
+    # Money in: prompts to payers need a pass key (a secret) and may come from another short code than payouts do.
+    stk_shortcode: str | None = Field(default=None, pattern=r"^\d{5,7}$")
+    stk_party: str | None = Field(default=None, pattern=r"^\d{5,7}$")
+    stk_type: Literal["CustomerPayBillOnline", "CustomerBuyGoodsOnline"] = "CustomerPayBillOnline"
+    # What M-Pesa is told of a paybill payment to an account that nobody has.
+    reject_unknown_accounts: bool = True
     trust: Trust = Trust()
     patience: Patience = Patience()
 
@@ -59,6 +68,46 @@ class DarajaSecrets(Message):
     consumer_key: str
     consumer_secret: str
     initiator_password: str
+    passkey: str | None = None
+
+
+class BankSettings(Message):
+    """The partner's accounts at its bank. `wallet_account` holds the prepaid wallet's money and is where top-ups arrive;
+    `b2c_account` is where float is bought from; `float_account` is the short code that gets the float."""
+
+    dialect: Literal["ncba", "reference"]
+    base_url: str
+    wallet_account: str = Field(pattern=r"^[A-Za-z0-9-]{4,34}$")
+    wallet_name: str = Field(min_length=1, max_length=100)
+    b2c_account: str = Field(pattern=r"^[A-Za-z0-9-]{4,34}$")
+    b2c_name: str = Field(min_length=1, max_length=100)
+    float_account: str = Field(pattern=r"^[A-Za-z0-9-]{4,34}$")
+    float_name: str = Field(min_length=1, max_length=100)
+    currency: str = "KES"
+    # NCBA publishes no list of its rejections: what is not named here is unknown, never a refusal (bank_ncba.md 6).
+    rejection_codes: dict[str, Literal["invalid_request", "insufficient_funds", "limit_exceeded", "not_allowed"]] = {}
+    # Silence of the bank on a reference is proof of nothing before this has passed (and never where it knows no references).
+    settlement_window_minutes: int = Field(default=30, ge=1)
+    till_base_url: str | None = None
+    till_paybill: str | None = None
+    till_account: str | None = None
+    trust: Trust = Trust()
+    patience: Patience = Patience()
+
+
+class BankSecrets(Message):
+    """NCBA: user, password, subscription key, the till's user and password, and what its pushes carry. The reference bank:
+    `token`. `push_secrets`: the newest first; older ones are still accepted."""
+
+    username: str | None = None
+    password: str | None = None
+    subscription_key: str | None = None
+    token: str | None = None
+    till_username: str | None = None
+    till_password: str | None = None
+    push_user: str | None = None
+    push_password: str | None = None
+    push_secrets: tuple[str, ...] = Field(min_length=1)
 
 
 class SealedConnection(Message):
@@ -82,6 +131,22 @@ class ConnectionChecked(Message):
     code: str | None = None
     detail: str | None = None
     field: str | None = None
+
+
+class RegisterPaybill(Message):
+    """Have M-Pesa announce payments to the partner's short code, and list them. `nominated` is the number on the short
+    code's record at Safaricom; `unanswered` is what becomes of a payment that we do not validate in time."""
+
+    partner_id: str
+    nominated: Msisdn
+    unanswered: Literal["Completed", "Cancelled"] = "Completed"
+
+
+class PaybillRegistered(Message):
+    """True for what is newly registered, False for what was before: then the old addresses stay."""
+
+    announcements: bool
+    pull: bool
 
 
 class SyncProducts(Message):

@@ -3,8 +3,6 @@
 from datetime import date
 from typing import Literal
 
-from pydantic import AwareDatetime
-
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.base import Message
@@ -103,7 +101,7 @@ class NoteProgress(Message):
     text: str
     code: str | None = None
     facts: dict[str, str] = {}
-    open_case: Literal["payout_unknown", "payout_contradiction", "payout_partial", "post_failed"] | None = None
+    open_case: str | None = None
     close_case: bool = False
     tell_partner: str | None = None  # the notification event, such as "payout_in_review"
 
@@ -116,30 +114,6 @@ class DisbursementResult(Message):
     detail: str | None = None
     receipts: tuple[str, ...] = ()
     transaction_id: int | None = None
-
-
-class LegStatus(Message):
-    """One payout leg as the saga sees it now; the phone is masked."""
-
-    leg_id: str
-    amount: Money
-    to: str
-    state: str
-    reference: str | None = None
-    receipt: str | None = None
-    attempts: int = 0
-    last_said: str | None = None
-
-
-class DisbursementStatus(Message):
-    """The answer to the query `status`."""
-
-    stage: str
-    waiting_for: str | None = None
-    since: AwareDatetime
-    legs: tuple[LegStatus, ...] = ()
-    reason_code: str | None = None
-    reason: str | None = None
 
 
 class WatchLoans(Message):

@@ -1,28 +1,56 @@
 """The words between a saga's payout leg, its activities, the callbacks and the operators."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.base import Message
+from models.messages.collections import Allocation
 
 ReportState = Literal["paid", "failed", "pending", "unclear"]
 ReportSource = Literal["callback", "timeout_notice", "status", "operator"]
 
 
+class BankOrder(Message):
+    """A payout from an account at the partner's bank: to another account, or into mobile-money float."""
+
+    kind: Literal["bank_transfer", "float_purchase"]
+    source_account: str
+    source_name: str
+    account: str  # where it goes: an account number, or the short code whose float is bought
+    name: str
+    bank_code: str | None = None  # of another bank, for PesaLink
+    operator: Literal["mpesa", "airtel", "mtn"] | None = None
+
+
 class PayoutInstruction(Message):
-    """Pay this once. The leg makes references of it: `<leg_id>-a1`, `-a2` …"""
+    """Pay this once, to a phone (`msisdn`) or as a bank order. The leg makes references of it: `<leg_id>-a1`, `-a2` …"""
 
     leg_id: str
     partner_id: str
     workflow_id: str
-    provider: Literal["daraja"]
-    msisdn: Msisdn
+    provider: Literal["daraja", "bank"]
+    msisdn: Msisdn | None = None
+    bank: BankOrder | None = None
     amount: Money
     remarks: str
+
+    @model_validator(mode="after")
+    def _one_destination(self) -> Self:
+        if (self.msisdn is None) == (self.bank is None):
+            raise ValueError("a payout goes to a phone or to an account: name one of them")
+        return self
+
+    @property
+    def to(self) -> str:
+        """Where it goes, safe to show."""
+        if self.msisdn is not None:
+            return self.msisdn.masked
+        assert self.bank is not None
+        return f"{self.bank.name} {self.bank.account}"
 
 
 class PreviousFailure(Message):
@@ -47,6 +75,8 @@ class PayoutAccepted(Message):
 
     reference: str
     provider_reference: str | None = None
+    # Where the provider's answer itself is final (a bank's internal transfer), what it said.
+    report: "PayoutReport | None" = None
 
 
 class AskStatus(Message):
@@ -61,6 +91,8 @@ class StatusAsked(Message):
     """`never_sent`: there was no attempt row, so nothing had left, and the reference is now fenced off for good."""
 
     never_sent: bool = False
+    # Where the provider answers the question at once, what it said.
+    report: "PayoutReport | None" = None
 
 
 class PayoutReport(Message):
@@ -110,13 +142,15 @@ class Unpaid(Message):
 class Resolution(Message):
     """An operator's decision on a payment whose outcome the machine does not know, with the evidence it rests on."""
 
-    decision: Literal["paid", "not_paid", "posted", "partial"]
+    decision: Literal["paid", "not_paid", "posted", "partial", "allocate", "returned", "approve", "decline"]
     evidence: str = Field(min_length=3, max_length=1000)
     actor: str
     reference: str | None = None
     receipt: str | None = Field(default=None, min_length=3, max_length=40)
     transaction_id: int | None = None
     paid_at: AwareDatetime | None = None
+    # For "allocate": the customers' accounts that a payment belongs to.
+    allocations: tuple[Allocation, ...] = ()
 
 
 class RetryNow(Message):

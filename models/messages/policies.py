@@ -48,3 +48,59 @@ class DisbursementPolicy(Message):
 
 
 DEFAULT_DISBURSEMENT_POLICY = DisbursementPolicy()
+
+
+class PromptPolicy(Message):
+    """How patient one prompt to a payer is."""
+
+    # Between sends of a prompt that is known not to have left; a payer does not wait as long as a payout may.
+    resend_after: tuple[timedelta, ...] = Field(_minutes(0.05, 0.1, 0.25, 0.5, 1), min_length=1)
+    # Silence: wait this long for the callback, then query, again and again. A prompt lives for about a minute; what is
+    # said of it settles within a few (daraja.md 6).
+    query_after: tuple[timedelta, ...] = _minutes(0.5, 0.5, 1, 2, 5, 10)
+    # A queried failure is believed when this many answers in a row agree: one alone may come while the payment is in
+    # flight (bank_ncba.md 3).
+    failures_to_believe: int = Field(2, ge=1)
+    # After the schedule: how long evidence (a confirmation, a bank's push, a pull) may still settle it.
+    evidence_within: timedelta = timedelta(hours=2)
+    # From this amount (here KES 100,000.00) a callback's success is believed only after a query agrees.
+    confirm_from_minor: int | None = Field(default=10_000_000, ge=0)
+
+
+class CollectionPolicy(Message):
+    """How patient a customer's payment is, once it has come in."""
+
+    prompt: PromptPolicy = PromptPolicy()
+    read_again_every: timedelta = timedelta(minutes=5)
+    # Fineract does not answer while the account is looked up: a person is told after this, and it goes on.
+    identify_for: timedelta = timedelta(minutes=15)
+    post_for: timedelta = timedelta(minutes=30)
+    post_again_every: timedelta = timedelta(minutes=15)
+
+
+class TopUpPolicy(Message):
+    """How patient a top-up is."""
+
+    prompt: PromptPolicy = PromptPolicy()
+    # A bank transfer that was announced may take days; afterwards a credit that names it is still booked, by a saga of
+    # its own.
+    money_within: timedelta = timedelta(days=7)
+
+
+class FloatPolicy(Message):
+    """How patient a float purchase is."""
+
+    # Banks settle in minutes; a failed instruction is a person's wish to repeat, never the machine's.
+    leg: PayoutPolicy = PayoutPolicy(
+        ask_after=_minutes(1, 2, 4, 8, 15, 30, 60, 120), attempt_again_after=(), confirm_from_minor=None
+    )
+    code_lives: timedelta = timedelta(minutes=10)
+    code_tries: int = Field(5, ge=1, le=20)
+    codes_at_most: int = Field(3, ge=1, le=10)
+    confirm_within: timedelta = timedelta(minutes=30)
+    shortest_wait: timedelta = timedelta(milliseconds=1)  # a timer must run, however late it is
+
+
+DEFAULT_COLLECTION_POLICY = CollectionPolicy()
+DEFAULT_TOP_UP_POLICY = TopUpPolicy()
+DEFAULT_FLOAT_POLICY = FloatPolicy()

@@ -81,7 +81,7 @@ class SagaEvent(SQLModel, table=True):
 
 
 class PayoutAttempt(SQLModel, table=True):
-    """One instruction to pay, written and committed before it is sent.
+    """One instruction to pay (a phone, a bank account, a float account), written and committed before it is sent.
 
     `void` is a fence: the leg asked for this reference's status and no row was there, so it was never sent, and now
     never can be. The partial unique index lets a leg have one attempt at a time that is not known to have failed.
@@ -103,6 +103,8 @@ class PayoutAttempt(SQLModel, table=True):
             "state IN ('sending', 'not_sent', 'accepted', 'unknown', 'paid', 'failed', 'void')", name="state"
         ),
         CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("kind IN ('mobile', 'bank_transfer', 'float_purchase')", name="kind"),
+        CheckConstraint("(msisdn IS NULL) <> (destination IS NULL)", name="destination"),
     )  # fmt: skip
 
     reference: str = Field(sa_type=Text, primary_key=True)
@@ -113,7 +115,9 @@ class PayoutAttempt(SQLModel, table=True):
     provider: str = Field(sa_column=Column(Text, nullable=False))
     amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     currency: str = Field(sa_column=Column(Text, nullable=False))
-    msisdn: str = Field(sa_column=Column(Text, nullable=False))
+    kind: str = Field(default="mobile", sa_column=Column(Text, nullable=False, server_default=text("'mobile'")))
+    msisdn: str | None = Field(default=None, sa_column=Column(Text))  # of a payout to a phone
+    destination: str | None = Field(default=None, sa_column=Column(Text))  # of any other: the account it goes to
     state: str = Field(sa_column=Column(Text, nullable=False))
     provider_reference: str | None = Field(default=None, sa_column=Column(Text))
     receipt: str | None = Field(default=None, sa_column=Column(Text))
@@ -124,13 +128,15 @@ class PayoutAttempt(SQLModel, table=True):
 
 
 class Case(SQLModel, table=True):
-    """Something that a person must decide. One open case per key; its evidence says why."""
+    """Something that a person must decide. One open case per key; its evidence says why, `actions` what its saga would
+    take as a decision, `owner` who looks at it."""
 
     __tablename__ = "cases"
     __table_args__ = (
         CheckConstraint("state IN ('open', 'closed')", name="state"),
         Index("uq_cases_open_key", "key", unique=True, postgresql_where=text("state = 'open'")),
         Index("ix_cases_workflow_id", "workflow_id"),
+        Index("ix_cases_open_kind", "kind", "id", postgresql_where=text("state = 'open'")),
     )
 
     id: str = Field(sa_type=Text, primary_key=True)
@@ -140,6 +146,10 @@ class Case(SQLModel, table=True):
     workflow_id: str | None = Field(default=None, sa_column=Column(Text))
     summary: str = Field(sa_column=Column(Text, nullable=False))
     evidence: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    actions: list[str] = Field(
+        default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'"))
+    )
+    owner: str | None = Field(default=None, sa_column=Column(Text))
     state: str = Field(sa_column=Column(Text, nullable=False))
     opened_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     closed_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))

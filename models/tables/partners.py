@@ -32,12 +32,15 @@ class Partner(SQLModel, table=True):
 
 
 class Connection(SQLModel, table=True):
-    """One outside system of one partner. `settings` are plain data (address, tenant, short code); `sealed` is not."""
+    """One outside system of one partner. `settings` are plain data (address, tenant, short code); `sealed` is not.
+
+    `push_secret` is the unguessable part of the address where this system tells of payments (C2B, bank pushes).
+    """
 
     __tablename__ = "connections"
     __table_args__ = (
         UniqueConstraint("partner_id", "provider"),
-        CheckConstraint("provider IN ('fineract', 'daraja')", name="provider"),
+        CheckConstraint("provider IN ('fineract', 'daraja', 'bank')", name="provider"),
         CheckConstraint("status IN ('unchecked', 'ok', 'failing', 'blocked')", name="status"),
     )
 
@@ -50,6 +53,7 @@ class Connection(SQLModel, table=True):
     status: str = Field(sa_column=Column(Text, nullable=False))
     checked_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     check_detail: str | None = Field(default=None, sa_column=Column(Text))
+    push_secret: str | None = Field(default=None, sa_column=Column(Text, unique=True))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
@@ -94,6 +98,9 @@ class LoanProduct(SQLModel, table=True):
     synced_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
+CHARGES = ("mpesa_b2c", "processing", "sms", "bank_transfer", "float_processing")
+
+
 class TariffBand(SQLModel, table=True):
     """What a charge costs for amounts from `from_minor` to `to_minor`, while `valid_from` is the latest past date.
 
@@ -102,7 +109,7 @@ class TariffBand(SQLModel, table=True):
 
     __tablename__ = "tariff_bands"
     __table_args__ = (
-        CheckConstraint("charge IN ('mpesa_b2c', 'processing', 'sms')", name="charge"),
+        CheckConstraint(f"charge IN {CHARGES}", name="charge"),
         CheckConstraint("from_minor >= 0 AND to_minor >= from_minor AND fee_minor >= 0", name="amounts"),
         UniqueConstraint(
             "partner_id", "charge", "currency", "valid_from", "from_minor", postgresql_nulls_not_distinct=True

@@ -2,8 +2,8 @@
 
 from sqlmodel import SQLModel
 
-from models.tables import disbursements, ledger, partners, security, traffic
+from models.tables import collections, disbursements, ledger, partners, security, traffic, wallets
 
-__all__ = ["disbursements", "ledger", "metadata", "partners", "security", "traffic"]
+__all__ = ["collections", "disbursements", "ledger", "metadata", "partners", "security", "traffic", "wallets"]
 
 metadata = SQLModel.metadata

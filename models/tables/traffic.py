@@ -3,7 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -11,7 +23,11 @@ from models.tables.base import UtcDateTime
 
 
 class InboxItem(SQLModel, table=True):
-    """A webhook, stored before it is answered. `delivered_at` is set when its saga has taken it, not when it came."""
+    """A webhook, stored before it is answered. `delivered_at` is set when its saga has taken it, not when it came.
+
+    `workflow_id` is there where the webhook's address names its saga. An announced payment has none: its delivery finds the
+    saga that waits for it, or starts one.
+    """
 
     __tablename__ = "webhook_inbox"
     __table_args__ = (
@@ -26,7 +42,8 @@ class InboxItem(SQLModel, table=True):
     provider: str = Field(sa_column=Column(Text, nullable=False))
     kind: str = Field(sa_column=Column(Text, nullable=False))
     external_id: str = Field(sa_column=Column(Text, nullable=False))
-    workflow_id: str = Field(sa_column=Column(Text, nullable=False))
+    partner_id: str | None = Field(default=None, sa_column=Column(Text))
+    workflow_id: str | None = Field(default=None, sa_column=Column(Text))
     reference: str = Field(sa_column=Column(Text, nullable=False))
     body: Any = Field(sa_column=Column(JSONB, nullable=False))
     report: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
@@ -65,14 +82,18 @@ class ProviderExchange(SQLModel, table=True):
 
 
 class Notification(SQLModel, table=True):
-    """A message to a person, written in the transaction of the event it tells of (an outbox), sent afterwards."""
+    """A message to a person, written in the transaction of the event it tells of (an outbox), sent afterwards.
+
+    `sealed`: the text holds a one-time code; it is stored encrypted and wiped once it was sent or came too late.
+    """
 
     __tablename__ = "notifications"
     __table_args__ = (
         CheckConstraint("channel IN ('sms', 'email')", name="channel"),
-        CheckConstraint("state IN ('pending', 'sent', 'failed', 'unclear')", name="state"),
+        CheckConstraint("state IN ('pending', 'sent', 'failed', 'unclear', 'expired')", name="state"),
         Index("ix_notifications_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
         Index("ix_notifications_workflow_id", "workflow_id"),
+        Index("ix_notifications_message_id", "gateway", "message_id", postgresql_where=text("message_id IS NOT NULL")),
     )
 
     id: str = Field(sa_type=Text, primary_key=True)
@@ -93,4 +114,10 @@ class Notification(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     sent_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     delivery: str | None = Field(default=None, sa_column=Column(Text))
+    delivery_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    sealed: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    urgent: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    expires_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    segments: int | None = Field(default=None, sa_column=Column(Integer))
+    cost: str | None = Field(default=None, sa_column=Column(Text))
     last_error: str | None = Field(default=None, sa_column=Column(Text))

@@ -24,6 +24,7 @@ def own_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIVUKO_SECURITY__PAYLOAD_KEYS", f'{{"p1": "{KeyRing.new_key()}"}}')
     monkeypatch.setenv("KIVUKO_SECURITY__PAYLOAD_KEY_ACTIVE", "p1")
     monkeypatch.setenv("KIVUKO_SECURITY__CALLBACK_SECRETS", '["a long secret of our own"]')
+    monkeypatch.setenv("KIVUKO_SMS__REPORT_SECRET", "another-secret-of-our-own")
 
 
 def test_the_defaults_are_a_working_local_stack() -> None:
@@ -49,9 +50,12 @@ def test_production_takes_its_own_keys() -> None:
 
 
 @pytest.mark.usefixtures("own_keys")
-@pytest.mark.parametrize("setting", ["CREDENTIAL_KEYS", "PAYLOAD_KEYS", "CALLBACK_SECRETS"])
+@pytest.mark.parametrize(
+    "setting",
+    ["SECURITY__CREDENTIAL_KEYS", "SECURITY__PAYLOAD_KEYS", "SECURITY__CALLBACK_SECRETS", "SMS__REPORT_SECRET"],
+)
 def test_production_refuses_each_sample_key_alone(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
-    monkeypatch.delenv(f"KIVUKO_SECURITY__{setting}")
+    monkeypatch.delenv(f"KIVUKO_{setting}")
     with pytest.raises(ValidationError, match="production needs its own keys"):
         Settings()
 
@@ -98,6 +102,16 @@ def test_settings_do_not_print_their_secrets(monkeypatch: pytest.MonkeyPatch) ->
     settings = Settings()
     assert settings.sms.damza.api_key.get_secret_value() == "s3cr3t-gateway"
     assert "s3cr3t" not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize("secret", ["short", "with/slash/0123456789", "with space 0123456789", "x" * 129])
+def test_a_report_secret_that_fits_no_address_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("KIVUKO_SMS__REPORT_SECRET", secret)
+    with pytest.raises(ValidationError, match="report_secret") as caught:
+        Settings()
+    assert secret not in str(caught.value)
 
 
 def test_one_changed_member_of_a_group_leaves_the_others_at_their_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

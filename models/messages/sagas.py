@@ -1,0 +1,60 @@
+"""What every saga says of itself: to the query `status`, to its timeline, to the case desk."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from core.money import Money
+from models.messages.base import Message
+
+Tone = Literal["info", "good", "warning", "bad"]
+
+
+class LegStatus(Message):
+    """One payout or collection leg as the saga sees it now; the phone is masked."""
+
+    leg_id: str
+    amount: Money
+    to: str
+    state: str
+    reference: str | None = None
+    receipt: str | None = None
+    attempts: int = 0
+    last_said: str | None = None
+
+
+class SagaStatus(Message):
+    """The answer to the query `status`."""
+
+    stage: str
+    waiting_for: str | None = None
+    since: AwareDatetime
+    legs: tuple[LegStatus, ...] = ()
+    reason_code: str | None = None
+    reason: str | None = None
+
+
+class CaseToOpen(Message):
+    """What a person must decide. One open case per saga and kind, or per `about` where there may be several."""
+
+    kind: str
+    summary: str
+    actions: tuple[str, ...] = ()
+    about: str | None = None
+
+
+class Progress(Message):
+    """Something that happened between the steps: a line in the timeline and, as asked, a stage, a case, a word to the
+    partner (`tell_partner` is the event's name, such as "float_in_review")."""
+
+    workflow_id: str
+    partner_id: str
+    key: str
+    text: str
+    tone: Tone = "info"
+    stage: str | None = None
+    code: str | None = None
+    facts: dict[str, str] = {}
+    case: CaseToOpen | None = None
+    tell_partner: str | None = None
+    notice: dict[str, str] = {}  # the facts of that message

@@ -1,0 +1,23 @@
+"""What the list rows of all sagas after the first share: who, how far, why not. Each saga's own table adds its facts."""
+
+from datetime import datetime
+
+from sqlalchemy import Text
+from sqlmodel import Field, SQLModel
+
+from models.tables.base import UtcDateTime
+
+
+class SagaRow(SQLModel):
+    """`stage` follows the workflow; `ended_at` is set with the last one. Lists are read from here, never from Temporal."""
+
+    id: str = Field(sa_type=Text, primary_key=True)
+    partner_id: str = Field(sa_type=Text, foreign_key="partners.id", nullable=False)
+    workflow_id: str = Field(sa_type=Text, nullable=False, unique=True)
+    requested_by: str = Field(sa_type=Text, nullable=False)
+    stage: str = Field(sa_type=Text, nullable=False)
+    reason_code: str | None = Field(default=None, sa_type=Text)
+    reason: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
+    updated_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

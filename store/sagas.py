@@ -1,0 +1,56 @@
+"""Any saga's row by its workflow id, whatever its kind."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Table, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.tables.base import table_of
+from models.tables.disbursements import Disbursement
+from store import saga_rows
+
+TABLES: Final[dict[str, Table]] = {
+    "loan-disbursement": table_of(Disbursement),
+    **{kind: table_of(model) for kind, model in saga_rows.KINDS.items()},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Saga:
+    """What the desk must know of a saga; `kind` is what its workflow id begins with."""
+
+    kind: str
+    id: str
+    partner_id: str
+    workflow_id: str
+    stage: str
+    ended_at: datetime | None
+
+
+def kind_of(workflow_id: str) -> str:
+    return workflow_id.partition("/")[0]
+
+
+async def find(session: AsyncSession, workflow_id: str) -> Saga | None:
+    return (await find_all(session, [workflow_id])).get(workflow_id)
+
+
+async def find_all(session: AsyncSession, workflow_ids: Iterable[str]) -> dict[str, Saga]:
+    """Those of these sagas that have a row, by workflow id."""
+    by_kind: dict[str, set[str]] = defaultdict(set)
+    for workflow_id in workflow_ids:
+        by_kind[kind_of(workflow_id)].add(workflow_id)
+    connection, found = await session.connection(), {}
+    for kind, wanted in by_kind.items():
+        if kind not in TABLES:
+            continue
+        c = TABLES[kind].c
+        rows = await connection.execute(
+            select(c.id, c.partner_id, c.workflow_id, c.stage, c.ended_at).where(c.workflow_id.in_(wanted))
+        )
+        found.update({row.workflow_id: Saga(kind, *row) for row in rows})
+    return found
