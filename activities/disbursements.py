@@ -17,6 +17,13 @@ from notices.outbox import tell_client, tell_partner
 from store import cases, disbursements, partners, payouts, timeline
 from store.database import Database
 
+# What the saga takes as a decision on each kind of case that waits for one.
+_ACTIONS = {
+    "payout_unknown": ["paid", "not_paid", "retry"],
+    "payout_partial": ["partial", "retry"],
+    "post_failed": ["posted", "retry"],
+}
+
 # What a saga gets over by itself when it goes on; contradictions stay open for a person.
 _SELF_HEALING = ["payout_unknown", "post_failed", "payout_partial"]
 
@@ -26,6 +33,7 @@ class Disbursements:
     """Every method may be repeated: keys, and rows that an ended saga no longer changes."""
 
     database: Database
+    top_up_url: str = ""
 
     @activity.defn(name="disbursements.settle")
     async def settle(self, order: Settle) -> None:
@@ -121,7 +129,8 @@ class Disbursements:
             if holds:
                 released = await post(session, *(Release(f"{hold.key}:undo", hold.key) for hold in holds))
                 wallet = chart.partner_wallet(partner.id, partner.currency)
-                await tell_if_low(session, partner, request.workflow_id, released[-1].balance_of(wallet).available)
+                available = released[-1].balance_of(wallet).available
+                await tell_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
 
     @activity.defn(name="disbursements.note")
     async def note(self, progress: NoteProgress) -> None:
@@ -129,7 +138,7 @@ class Disbursements:
         request = progress.request
         async with self.database.transaction() as session:
             row = await disbursements.lock_living(session, request.disbursement_id)
-            await timeline.write(
+            is_new = await timeline.write(
                 session, request.workflow_id, progress.key, progress.text, tone=progress.tone, **progress.facts
             )
             if row is not None:
@@ -148,8 +157,11 @@ class Disbursements:
                     kind=progress.open_case,
                     summary=progress.text[:500],
                     evidence={**progress.facts, "code": progress.code or "-"},
+                    actions=_ACTIONS.get(progress.open_case),
                     partner_id=request.partner_id,
                     workflow_id=request.workflow_id,
+                    # The next part's doubt must not stand under the evidence of the part before.
+                    replaces=is_new and progress.open_case == "payout_unknown",
                 )
             if progress.tell_partner:
                 await tell_partner(

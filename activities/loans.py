@@ -41,6 +41,7 @@ class Loans:
 
     database: Database
     connections: Connections
+    top_up_url: str = ""
 
     @activity.defn(name="loans.reserve")
     async def reserve(self, order: Reserve) -> DisbursementPlan:
@@ -138,7 +139,8 @@ class Loans:
             ),
         )
         if held:
-            await tell_if_low(session, partner, request.workflow_id, held[-1].balance_of(wallet).available)
+            available = held[-1].balance_of(wallet).available
+            await tell_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
         return DisbursementPlan(
             loan_id=loan.loan_id,
             account_no=loan.account_no,

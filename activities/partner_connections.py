@@ -1,4 +1,4 @@
-"""Checks a partner's connection before it is kept."""
+"""A partner's connections: checked before they are kept, registered where a provider announces payments."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,28 @@ from temporalio import activity
 from activities.connections import Connections
 from activities.exchange_log import ExchangeLog
 from core.errors import KivukoError, NotAllowed
-from models.messages.connections import CheckConnection, ConnectionChecked
+from models.messages.connections import (
+    BankSettings,
+    CheckConnection,
+    ConnectionChecked,
+    PaybillRegistered,
+    RegisterPaybill,
+    SealedConnection,
+)
+from store import partners
 from store.database import Database
 
 # Which of the given values to blame when credentials are refused.
-_BLAME = {"fineract": "password", "daraja": "consumer_secret"}
+_BLAME = {"fineract": "password", "daraja": "consumer_secret", "bank": "password"}
 
 
 @dataclass(frozen=True)
 class PartnerConnections:
+    """`base_url` is where providers reach us."""
+
     database: Database
     connections: Connections
+    base_url: str
 
     @activity.defn(name="connections.check")
     async def check(self, order: CheckConnection) -> ConnectionChecked:
@@ -31,10 +42,28 @@ class PartnerConnections:
         try:
             await client.check()
         except KivukoError as error:
-            blamed = _BLAME[connection.provider] if isinstance(error, NotAllowed) else "base_url"
+            blamed = _credential(connection) if isinstance(error, NotAllowed) else "base_url"
             return ConnectionChecked(
                 ok=False, code=error.code, detail=error.detail, field=error.extra.get("field", blamed)
             )
         finally:
             await client.close()
         return ConnectionChecked(ok=True)
+
+    @activity.defn(name="connections.register_paybill")
+    async def register_paybill(self, order: RegisterPaybill) -> PaybillRegistered:
+        """Registers where payments to the short code are announced, and the short code for the pulled list. Both may be
+        repeated (daraja.md 5). Raises NotFound without a connection, Busy while it is blocked, Rejected, Transient."""
+        async with self.database.transaction() as session:
+            row = await partners.connection(session, order.partner_id, "daraja")
+            daraja = await self.connections.daraja(session, order.partner_id)
+        address = f"{self.base_url.rstrip('/')}/cb/in/{row.push_secret}"
+        announcements = await daraja.register_c2b(f"{address}/confirm", f"{address}/check", order.unanswered)
+        pull = await daraja.pull_register(order.nominated, f"{address}/confirm")
+        return PaybillRegistered(announcements=announcements, pull=pull)
+
+
+def _credential(connection: SealedConnection) -> str:
+    if connection.provider == "bank" and BankSettings.model_validate(connection.settings).dialect == "reference":
+        return "token"
+    return _BLAME[connection.provider]

@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.connections import Connections
 from core.crypto import CallbackRoute, CallbackSigner
-from core.errors import KivukoError, Rejected, Transient
+from core.errors import InvalidRequest, KivukoError, Rejected, Transient
 from models.messages.connections import AskBalance
 from models.messages.payouts import AskStatus, PayoutAccepted, SendPayout, StatusAsked
 from providers.ports import PayoutOrder, StatusInquiry
@@ -30,6 +30,9 @@ class CallbackUrls:
     def status(self, route: CallbackRoute) -> str:
         return f"{self.base_url}/cb/{self.signer.sign(route)}/ask"
 
+    def prompt(self, route: CallbackRoute) -> str:
+        return f"{self.base_url}/cb/{self.signer.sign(route)}/in"
+
     def balance(self, route: CallbackRoute) -> str:
         return f"{self.base_url}/cb/{self.signer.sign(route)}/level"
 
@@ -49,12 +52,15 @@ class Payouts:
         Raises Rejected or Transient only if it is certain that nothing left; everything else counts as maybe sent.
         """
         instruction, reference = order.instruction, order.reference
+        msisdn = instruction.msisdn
+        if msisdn is None:
+            raise InvalidRequest("M-Pesa pays phones only.", code="wrong_rail", field="msisdn")
         async with self.database.transaction() as session:
             daraja = await self.connections.daraja(session, instruction.partner_id)
             await payouts.begin(session, instruction, reference, order.number, order.previous)
             await timeline.write(
                 session, instruction.workflow_id, f"{reference}:send",
-                f"Sending {instruction.amount} to {instruction.msisdn.masked} by M-Pesa.",
+                f"Sending {instruction.amount} to {instruction.to} by M-Pesa.",
                 reference=reference, attempt=str(order.number),
             )  # fmt: skip
         route = CallbackRoute(instruction.workflow_id, reference)
@@ -62,7 +68,7 @@ class Payouts:
             accepted = await daraja.send(
                 PayoutOrder(
                     reference=reference,
-                    msisdn=instruction.msisdn,
+                    msisdn=msisdn,
                     amount=instruction.amount,
                     remarks=instruction.remarks,
                     result_url=self.urls.result(route),
@@ -70,7 +76,7 @@ class Payouts:
                 )
             )
         except KivukoError as error:
-            await self._mark_error(reference, error)
+            await mark_error(self.database, reference, error)
             raise
         async with self.database.transaction() as session:
             await payouts.mark(session, reference, "accepted", provider_reference=accepted.provider_reference)
@@ -109,7 +115,9 @@ class Payouts:
         url = self.urls.balance(CallbackRoute(f"balance/{order.partner_id}", order.partner_id))
         await daraja.query_balance(url, url)
 
-    async def _mark_error(self, reference: str, error: KivukoError) -> None:
-        state = "not_sent" if isinstance(error, Transient) else "failed" if isinstance(error, Rejected) else "unknown"
-        async with self.database.transaction() as session:
-            await payouts.mark(session, reference, state, code=error.code, detail=error.detail[:500])
+
+async def mark_error(database: Database, reference: str, error: KivukoError) -> None:
+    """What a send's error says of the attempt."""
+    state = "not_sent" if isinstance(error, Transient) else "failed" if isinstance(error, Rejected) else "unknown"
+    async with database.transaction() as session:
+        await payouts.mark(session, reference, state, code=error.code, detail=error.detail[:500])

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import text
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -15,15 +13,16 @@ from ledger.balances import open_holds
 from ledger.invariants import violations
 from ledger.rollups import roll_up
 from models.messages.disbursements import BooksChecked, DisbursementRequest, Swept
-from models.tables.disbursements import Disbursement
-from store import cases, inbox
+from store import cases, disbursements, inbox, pulse, saga_rows
 from store.database import Database
 from temporal.delivery import deliver
+from temporal.requests import start_row
 from temporal.starts import start_workflow
 
 _DELIVERY_TIMEOUT = timedelta(seconds=5)
 _UNSTARTED_AFTER = timedelta(seconds=20)
 _AT_MOST = 500
+_CHECK_TIME = timedelta(minutes=4)
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,13 @@ class Sweeps:
         """Delivers due inbox items and starts claimed sagas that never started. Harmless beside any other sweep."""
         async with self.database.transaction() as session:
             due = await inbox.due(session, limit=_AT_MOST)
-            unstarted = list(
-                await session.exec(
-                    select(Disbursement)
-                    .where(Disbursement.stage == "requested", Disbursement.created_at < utc_now() - _UNSTARTED_AFTER)
-                    .order_by(col(Disbursement.id))
-                    .limit(_AT_MOST)
-                )
-            )
+            older_than = utc_now() - _UNSTARTED_AFTER
+            unstarted = await disbursements.unstarted(session, older_than=older_than, limit=_AT_MOST)
+            rows = [
+                row
+                for model in saga_rows.KINDS.values()
+                for row in await saga_rows.unstarted(session, model, older_than=older_than, limit=_AT_MOST)
+            ]
         for inbox_id in due:
             await deliver(self.client, self.database, inbox_id, rpc_timeout=_DELIVERY_TIMEOUT)
         for row in unstarted:
@@ -56,7 +54,9 @@ class Sweeps:
                     workflow_id=row.workflow_id,
                 ),
             )
-        return Swept(delivered=len(due), started=len(unstarted))
+        for saga in rows:
+            await start_row(self.client, self.database, saga)
+        return Swept(delivered=len(due), started=len(unstarted) + len(rows))
 
     @activity.defn(name="sweeps.check_books")
     async def check_books(self) -> BooksChecked:
@@ -65,8 +65,7 @@ class Sweeps:
         async with self.database.transaction() as session:
             await roll_up(session)
         async with self.database.transaction() as session:
-            # The check reads every entry: more than an ordinary statement's time.
-            await (await session.connection()).execute(text("SET LOCAL statement_timeout = '4min'"))
+            await pulse.allow(session, _CHECK_TIME)  # the check reads every entry
             breaches = [str(violation) for violation in await violations(session)]
             holds = await open_holds(session)
             unended = await self._unended(session)
@@ -89,10 +88,7 @@ class Sweeps:
     @staticmethod
     async def _unended(session: AsyncSession) -> set[str]:
         """Sagas that were started and have not ended, by our own rows."""
-        query = select(Disbursement.workflow_id).where(
-            col(Disbursement.ended_at).is_(None), Disbursement.stage != "requested"
-        )
-        return set(await session.exec(query))
+        return await disbursements.unended(session) | await saga_rows.unended(session)
 
     async def _runs(self, workflow_id: str) -> bool:
         """Whether a saga is really there: one may have been terminated, or lost with Temporal's own database."""

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from sqlalchemy import update
-from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
@@ -39,32 +37,29 @@ async def tell_wallet_short(
     )
 
 
-async def tell_if_low(session: AsyncSession, partner: Partner, workflow_id: str | None, available: Money) -> None:
-    """One alert when the wallet falls below the partner's threshold; the next only after it was above it again."""
+async def tell_if_low(
+    session: AsyncSession, partner: Partner, workflow_id: str | None, available: Money, *, top_up_url: str
+) -> None:
+    """One alert when the wallet falls below the partner's threshold; the next only after it was above it again. Call it
+    after the posting that changed the wallet, in its transaction.
+    `top_up_url` is where a partner tops up; `{partner_id}` in it becomes the partner's id."""
     low = available.minor < partner.low_balance_minor
-    if low == (partner.low_balance_told_at is not None):
+    crossed = await partners.mark_low_balance(session, partner.id, low=low)
+    if not (low and crossed):
         return
-    now = utc_now()
-    crossed = await session.exec(
-        update(Partner)
-        .where(col(Partner.id) == partner.id, col(Partner.low_balance_told_at).is_(None) == low)
-        .values(low_balance_told_at=now if low else None)
-        .returning(col(Partner.id))
+    threshold = Money(partner.low_balance_minor, partner.currency)
+    recommended = max(threshold.minor * 5 - available.minor, threshold.minor)
+    await tell_partner(
+        session,
+        "low_balance",
+        key=f"low_balance:{partner.id}:{utc_now():%Y%m%d%H%M%S%f}",
+        contacts=await partners.contacts(session, partner.id),
+        partner_id=partner.id,
+        workflow_id=workflow_id,
+        facts={
+            "balance": str(available),
+            "threshold": str(threshold),
+            "recommended": str(Money(recommended, partner.currency)),
+            "top_up_link": top_up_url.replace("{partner_id}", partner.id),
+        },
     )
-    if low and crossed.first() is not None:
-        threshold = Money(partner.low_balance_minor, partner.currency)
-        await tell_partner(
-            session,
-            "low_balance",
-            key=f"low_balance:{partner.id}:{now:%Y%m%d%H%M%S%f}",
-            contacts=await partners.contacts(session, partner.id),
-            partner_id=partner.id,
-            workflow_id=workflow_id,
-            facts={
-                "balance": str(available),
-                "threshold": str(threshold),
-                "recommended": str(
-                    Money(max(threshold.minor * 5 - available.minor, threshold.minor), partner.currency)
-                ),
-            },
-        )

@@ -15,6 +15,10 @@ def main() -> None:
         smtp_host=wanted.host,
         smtp_port=wanted.smtp_port,
     )
+    # Where Africa's Talking's dashboard would be told to send delivery reports.
+    secret = settings.sms.report_secret.get_secret_value()
+    address = {"url": f"{settings.callbacks.base_url}/cb/sms/{secret}/africastalking"}
+    app.state.world.documents.put("africastalking.settings", "delivery", address)
     # No access log: some providers' URLs carry phone numbers. Hanging faults must not hold up a stop.
     uvicorn.run(
         app,

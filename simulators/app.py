@@ -2,6 +2,7 @@
 
 /daraja/…           Safaricom M-Pesa             simulators/daraja
 /fineract/…         Apache Fineract              simulators/fineract
+/bank/…             NCBA, the reference bank     simulators/bank
 /damza/…            Damza SMS                    simulators/damza
 /africastalking/…   Africa's Talking SMS         simulators/africastalking
 (port)              SMTP                         simulators/smtp
@@ -16,6 +17,7 @@ from pathlib import Path
 from fastapi import FastAPI, HTTPException
 
 from simulators.africastalking.routes import africastalking_routes
+from simulators.bank.routes import bank_routes
 from simulators.books import books_routes
 from simulators.damza.routes import damza_routes
 from simulators.daraja.routes import daraja_routes
@@ -48,6 +50,7 @@ def create_simulators(
     app.state.world = world
     app.include_router(daraja_routes(world), prefix="/daraja", tags=["daraja"])
     app.include_router(fineract_routes(world), prefix="/fineract", tags=["fineract"])
+    app.include_router(bank_routes(world), prefix="/bank", tags=["bank"])
     app.include_router(damza_routes(world), prefix="/damza", tags=["damza"])
     app.include_router(africastalking_routes(world), prefix="/africastalking", tags=["africastalking"])
     app.include_router(books_routes(world), prefix="/books", tags=["books"])

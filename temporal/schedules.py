@@ -17,6 +17,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from models.messages.collections import PullPayments, PullStatement
 from models.messages.disbursements import WatchLoans
 from temporal.queues import FLOWS_QUEUE
 
@@ -67,6 +68,28 @@ async def ensure_loan_watch(client: Client, partner_id: str, *, every: timedelta
     """Polls the partner's Fineract for approved loans (A2)."""
     await ensure_schedule(
         client, loan_watch_id(partner_id), "LoanWatch", WatchLoans(partner_id=partner_id), every=every
+    )
+
+
+def payment_pull_id(partner_id: str) -> str:
+    return f"payment-pull/{partner_id}"
+
+
+async def ensure_payment_pull(client: Client, partner_id: str, *, every: timedelta = timedelta(hours=1)) -> None:
+    """Pulls the list of the partner's M-Pesa payments, for confirmations that were lost (A10)."""
+    await ensure_schedule(
+        client, payment_pull_id(partner_id), "PaymentPull", PullPayments(partner_id=partner_id), every=every
+    )
+
+
+def bank_statement_id(partner_id: str) -> str:
+    return f"bank-statement/{partner_id}"
+
+
+async def ensure_bank_statement(client: Client, partner_id: str, *, every: timedelta = timedelta(hours=1)) -> None:
+    """Reads the statement of the partner's bank accounts, for credits whose push was lost (A6)."""
+    await ensure_schedule(
+        client, bank_statement_id(partner_id), "BankStatementPull", PullStatement(partner_id=partner_id), every=every
     )
 
 

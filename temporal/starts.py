@@ -7,22 +7,13 @@ from typing import Final
 
 import structlog
 from temporalio.client import Client
-from temporalio.common import (
-    Priority,
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from models.messages.disbursements import DisbursementRequest, Source
 from models.messages.policies import DEFAULT_DISBURSEMENT_POLICY, DisbursementPolicy
 from store import disbursements, partners
 from store.database import Database
-from temporal.queues import FLOWS_QUEUE
-from temporal.search_attributes import PARTNER, PROVIDER, STAGE
+from temporal.requests import start_saga
 
 log = structlog.get_logger()
 
@@ -88,25 +79,15 @@ async def start_disbursement(
 
 async def start_workflow(client: Client, request: DisbursementRequest) -> None:
     """Starts the saga of a claimed row, unless it runs or ran already."""
-    with suppress(WorkflowAlreadyStartedError):
-        await client.start_workflow(
-            "LoanDisbursement",
-            request,
-            id=request.workflow_id,
-            task_queue=FLOWS_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"Loan {request.loan_id}",
-            search_attributes=TypedSearchAttributes(
-                [
-                    SearchAttributePair(STAGE, "requested"),
-                    SearchAttributePair(PARTNER, request.partner_id),
-                    SearchAttributePair(PROVIDER, request.provider),
-                ]
-            ),
-            # A large lender's backlog must not make a small one wait.
-            priority=Priority(fairness_key=request.partner_id),
-        )
+    await start_saga(
+        client,
+        "LoanDisbursement",
+        request,
+        request.workflow_id,
+        partner_id=request.partner_id,
+        provider=request.provider,
+        summary=f"Loan {request.loan_id}",
+    )
 
 
 async def tell_waiting_sagas(client: Client, database: Database, partner_id: str) -> int:

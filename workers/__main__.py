@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from core.crypto import CredentialBox
 from core.logs import configure_logs
 from core.settings import Settings, get_settings
 from store.database import Database
@@ -32,7 +33,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         running: list[asyncio.Task[Any]] = [asyncio.create_task(worker.run()) for worker in built.workers]
         # Messages leave from the processes that write them; a process that only calls providers needs no gateway.
         sends = "flows" in settings.worker.queues
-        dispatcher = Dispatcher(database, gateways.sms, gateways.email)
+        sealer = CredentialBox([key.get_secret_value() for key in settings.security.credential_keys])
+        dispatcher = Dispatcher(database, gateways.sms, gateways.email, sealer=sealer)
         dispatching = [asyncio.create_task(dispatcher.run())] if sends else []
         stopped = asyncio.create_task(stop.wait())
         log.info("worker_ready", queues=settings.worker.queues)

@@ -6,26 +6,42 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.bank_payments import BankPayments
 from activities.connections import Connections
+from activities.customer_payments import CustomerPayments
 from activities.disbursements import Disbursements
+from activities.float_purchases import FloatPurchases
 from activities.heartbeats import Heartbeats
 from activities.loan_watch import LoanWatching
 from activities.loans import Loans
 from activities.partner_connections import PartnerConnections
+from activities.payment_watch import PaymentWatching
 from activities.payouts import CallbackUrls, Payouts
+from activities.prompts import Prompts
+from activities.saga_books import SagaBooks
+from activities.statement_watch import StatementWatching
 from activities.sweeps import Sweeps
+from activities.top_ups import TopUps
 from activities.translate import ErrorTranslation
-from core.crypto import CallbackSigner, CredentialBox
+from core.crypto import CallbackSigner, CodeHasher, CredentialBox
 from core.settings import Settings
 from store.database import Database
-from temporal.queues import FINERACT_QUEUE, FLOWS_QUEUE, MPESA_QUEUE
+from temporal.queues import BANK_QUEUE, FINERACT_QUEUE, FLOWS_QUEUE, MPESA_QUEUE
 from workers.sandbox import runner
+from workflows.customer_collection import CustomerCollection
+from workflows.float_purchase import FloatPurchase
 from workflows.housekeeping import BooksCheck, Sweep
 from workflows.loan_disbursement import LoanDisbursement
 from workflows.loan_watch import LoanWatch
-from workflows.partner_chores import BalanceInquiry, ConnectionCheck, LoanProductSync
+from workflows.partner_chores import BalanceInquiry, ConnectionCheck, LoanProductSync, PaybillRegistration
+from workflows.payment_watch import AccountCheck, BankStatementPull, PaymentNotice, PaymentPull
+from workflows.wallet_top_up import WalletTopUp
 
-WORKFLOWS = [LoanDisbursement, LoanWatch, ConnectionCheck, LoanProductSync, BalanceInquiry, Sweep, BooksCheck]
+WORKFLOWS = [
+    LoanDisbursement, CustomerCollection, WalletTopUp, FloatPurchase,
+    LoanWatch, PaymentPull, BankStatementPull, AccountCheck, PaymentNotice, ConnectionCheck, LoanProductSync,
+    BalanceInquiry, PaybillRegistration, Sweep, BooksCheck,
+]  # fmt: skip
 
 
 @dataclass
@@ -48,12 +64,23 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
     grace = timedelta(seconds=settings.worker.graceful_shutdown_seconds)
     limit = settings.worker.max_concurrent_activities
 
-    disbursements = Disbursements(database)
+    top_up_url = settings.notices.top_up_url
+    disbursements = Disbursements(database, top_up_url)
     sweeps = Sweeps(database, client)
-    payouts = Payouts(database, connections, CallbackUrls(settings.callbacks.base_url, signer))
-    loans = Loans(database, connections)
+    secrets = [secret.get_secret_value() for secret in security.callback_secrets]
+    urls = CallbackUrls(settings.callbacks.base_url, signer)
+    payouts = Payouts(database, connections, urls)
+    bank = BankPayments(database, connections)
+    prompts = Prompts(database, connections, urls)
+    notes = SagaBooks(database)
+    top_ups = TopUps(database, client, top_up_url)
+    floats = FloatPurchases(database, CodeHasher(secrets), box, top_up_url)
+    customers = CustomerPayments(database, connections)
+    payments = PaymentWatching(database, connections, client)
+    statements = StatementWatching(database, connections, client)
+    loans = Loans(database, connections, top_up_url)
     watching = LoanWatching(database, connections, client)
-    checks = PartnerConnections(database, connections)
+    checks = PartnerConnections(database, connections, settings.callbacks.base_url)
 
     workers = {
         "flows": lambda: Worker(
@@ -62,6 +89,9 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             workflows=WORKFLOWS,
             activities=[
                 disbursements.settle, disbursements.release, disbursements.note, sweeps.sweep, sweeps.check_books,
+                notes.note, top_ups.credit, top_ups.end, floats.hold_costs, floats.send_code,
+                floats.check_confirmation, floats.record_move, floats.settle, floats.end, customers.claim,
+                customers.end,
             ],
             workflow_runner=runner(),
             interceptors=[ErrorTranslation(), Heartbeats()],
@@ -73,17 +103,32 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
         "mpesa": lambda: Worker(
             client,
             task_queue=MPESA_QUEUE,
-            activities=[payouts.send, payouts.ask_status, payouts.ask_balance],
+            activities=[
+                payouts.send, payouts.ask_status, payouts.ask_balance, prompts.send, prompts.query, payments.pull,
+                checks.register_paybill,
+            ],
             interceptors=[ErrorTranslation(), Heartbeats()],
             max_concurrent_activities=limit,
             max_task_queue_activities_per_second=settings.worker.mpesa_calls_per_second,
             disable_eager_activity_execution=True,
             graceful_shutdown_timeout=grace,
         ),
+        "bank": lambda: Worker(
+            client,
+            task_queue=BANK_QUEUE,
+            activities=[bank.send, bank.ask_status, prompts.send, prompts.query, statements.pull],
+            interceptors=[ErrorTranslation(), Heartbeats()],
+            max_concurrent_activities=limit,
+            disable_eager_activity_execution=True,
+            graceful_shutdown_timeout=grace,
+        ),
         "fineract": lambda: Worker(
             client,
             task_queue=FINERACT_QUEUE,
-            activities=[loans.reserve, loans.post, watching.watch, watching.sync_products, checks.check],
+            activities=[
+                loans.reserve, loans.post, watching.watch, watching.sync_products, checks.check, customers.identify,
+                customers.post_part, customers.settle, payments.check_account, payments.tell_recorded,
+            ],
             interceptors=[ErrorTranslation(), Heartbeats()],
             max_concurrent_activities=limit,
             disable_eager_activity_execution=True,

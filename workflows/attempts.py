@@ -4,6 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from models.messages.payouts import PayoutInstruction, PayoutReport
+
+# What a report changed in a leg.
+Effect = Literal["settled", "noted", "agrees", "contradicts"]
+
 
 @dataclass(frozen=True)
 class LegNote:
@@ -15,7 +20,9 @@ class LegNote:
     in_review: bool = False
     code: str | None = None
     facts: dict[str, str] = field(default_factory=dict)
-    case: Literal["payout_unknown", "payout_contradiction"] | None = None
+    case: Literal["payout_unknown", "payout_contradiction", "collection_unknown", "collection_contradiction"] | None = (
+        None
+    )
     tell_partner: str | None = None
 
 
@@ -36,7 +43,33 @@ class Attempt:
     in_doubt: bool = False  # it may have left
     ask_now: bool = False  # something must be confirmed, or a person wants to know
     status_said: str | None = None  # the last final word of the provider's status answer
+    failure_told: bool = False  # the failure is a callback's word, which nobody has confirmed yet
     contradictions: int = 0
 
     def fail(self, code: str, detail: str, *, retriable: bool = False) -> None:
         self.outcome, self.code, self.detail, self.retriable = "failed", code, detail, retriable
+
+
+def evidence(instruction: PayoutInstruction, attempt: Attempt) -> dict[str, str]:
+    """All that a person needs to find the payment on the provider's portal, without the phone number."""
+    return {
+        "reference": attempt.reference,
+        "provider_reference": attempt.provider_reference or "-",
+        "amount": str(instruction.amount),
+        "to": instruction.to,
+        "attempt": str(attempt.number),
+        "said": attempt.detail or "nothing",
+    }
+
+
+def contradiction(instruction: PayoutInstruction, attempt: Attempt, report: PayoutReport, why: str) -> LegNote:
+    """A report that does not agree with what is known; a person must look."""
+    attempt.contradictions += 1
+    return LegNote(
+        key=f"{attempt.reference}:contradiction:{report.state}:{report.code}:{report.receipt or '-'}",
+        text=f"A report of “{report.state}” {why}.",
+        tone="bad",
+        code=report.code,
+        facts={**evidence(instruction, attempt), "reported": report.state, "reported_receipt": report.receipt or "-"},
+        case="payout_contradiction",
+    )

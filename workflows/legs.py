@@ -11,14 +11,12 @@ while no newer attempt exists; either way a case is opened (daraja.md 14.7).
 
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import Final, Literal
+from typing import Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.payouts import Payouts
-    from models.messages.disbursements import LegStatus
     from models.messages.payouts import (
         AskStatus,
         Paid,
@@ -30,13 +28,13 @@ with workflow.unsafe.imports_passed_through():
         Unpaid,
     )
     from models.messages.policies import PayoutPolicy
-    from workflows import policies
-    from workflows.attempts import Attempt, LegNote
+    from models.messages.sagas import LegStatus
+    from workflows.attempts import Attempt, Effect, LegNote, contradiction, evidence
     from workflows.failures import facts_of
+    from workflows.rails import RAILS
     from workflows.saga import Saga
 
 NEVER_SENT: Final = "never_sent"
-Effect = Literal["settled", "noted", "agrees", "contradicts"]
 
 
 class PayoutLeg:
@@ -48,8 +46,15 @@ class PayoutLeg:
         instruction: PayoutInstruction,
         policy: PayoutPolicy,
         note: Callable[[LegNote], Awaitable[None]],
+        *,
+        stage: str = "paying",
+        cancellable: bool = True,
     ) -> None:
+        """`stage` is what the saga shows while the leg runs. A leg that must finish (money on its way back) is not
+        `cancellable`."""
         self.saga, self.instruction, self.policy, self.note = saga, instruction, policy, note
+        self.stage, self.cancellable = stage, cancellable
+        self.rail = RAILS[instruction.provider]
         self.attempts: list[Attempt] = []
         self.in_review = False
         self.ended = False
@@ -64,6 +69,8 @@ class PayoutLeg:
                 attempt = await self._attempt(number)
                 if attempt.outcome != "paid" and self._may_try_again(attempt):
                     await self._wait_to_try_again(attempt)
+                elif attempt.failure_told and workflow.patched("confirm-the-last-failure"):
+                    await self._confirm_failure(attempt)
                 if attempt.outcome == "paid":
                     return self._paid(attempt)
                 if not self._may_try_again(attempt):
@@ -88,13 +95,13 @@ class PayoutLeg:
                 attempt.fail("not_reached", "The provider could not be reached; nothing was sent.")
                 break
             await self.saga.until(
-                lambda: attempt.outcome or self.saga.cancel_wanted or self._take_retry(),
+                lambda: attempt.outcome or self._cancelled or self._take_retry(),
                 timeout=wait,
                 waiting_for="the provider to be reachable; nothing was sent yet",
             )
             if attempt.outcome:
                 break
-            if self.saga.cancel_wanted:
+            if self._cancelled:
                 attempt.fail("cancelled", "The payout was cancelled before anything was sent.")
                 break
         if attempt.outcome is None:
@@ -113,9 +120,11 @@ class PayoutLeg:
         attempt.in_doubt = True
         try:
             accepted = await workflow.execute_activity_method(
-                Payouts.send, order, summary=f"attempt {attempt.number}", **policies.SEND.options()
+                self.rail.send, order, summary=f"attempt {attempt.number}", **self.rail.sending.options()
             )
             attempt.provider_reference = accepted.provider_reference
+            if accepted.report is not None:
+                await self._hear(accepted.report)
         except ActivityError as error:
             facts = facts_of(error)
             attempt.code, attempt.detail = facts.code, facts.detail
@@ -143,16 +152,19 @@ class PayoutLeg:
         attempt.ask_now = False
         try:
             asked = await workflow.execute_activity_method(
-                Payouts.ask_status,
+                self.rail.ask,
                 AskStatus(instruction=self.instruction, reference=attempt.reference, number=attempt.number),
                 summary=f"what became of attempt {attempt.number}?",
-                **policies.ASK.options(),
+                **self.rail.asking.options(),
             )
         except ActivityError:
             return attempt.outcome is not None  # no answer proves nothing; the schedule goes on
         if asked.never_sent:
             attempt.fail(NEVER_SENT, "The instruction never left; its reference is fenced off.", retriable=True)
             return True
+        if asked.report is not None:
+            await self._hear(asked.report)
+            return attempt.outcome is not None
         return await self.saga.until(
             lambda: attempt.outcome,
             timeout=self.policy.answer_within,
@@ -169,7 +181,7 @@ class PayoutLeg:
                 tone="bad",
                 in_review=True,
                 code=attempt.code,
-                facts=self._evidence(attempt),
+                facts=evidence(self.instruction, attempt),
                 case="payout_unknown",
                 tell_partner="payout_in_review",
             )
@@ -182,15 +194,19 @@ class PayoutLeg:
             if attempt.outcome is None:
                 await self._ask(attempt)
         self.in_review = False
-        self.saga.enter("paying", searchable=True)
+        self.saga.enter(self.stage, searchable=True)
 
     def _may_try_again(self, attempt: Attempt) -> bool:
         return (
             attempt.outcome == "failed"
             and attempt.retriable
             and (attempt.code == NEVER_SENT or self._refusals <= len(self.policy.attempt_again_after))
-            and not self.saga.cancel_wanted
+            and not self._cancelled
         )
+
+    @property
+    def _cancelled(self) -> bool:
+        return self.cancellable and self.saga.cancel_wanted
 
     @property
     def _refusals(self) -> int:
@@ -206,35 +222,44 @@ class PayoutLeg:
                 text=f"The payout failed and will be tried again: {attempt.detail}",
                 tone="warning",
                 code=attempt.code,
-                facts=self._evidence(attempt),
+                facts=evidence(self.instruction, attempt),
             )
         )
         await self.saga.until(
-            lambda: attempt.outcome == "paid" or self._take_retry() or self.saga.cancel_wanted,
+            lambda: attempt.outcome == "paid" or self._take_retry() or self._cancelled,
             timeout=wait,
             waiting_for="the time of the next attempt",
         )
         # A failure told by callback alone may be wrong; a new reference is made only if the provider's status answer
         # does not say that the first one was paid after all.
-        if attempt.outcome == "failed" and not self.saga.cancel_wanted and not never_sent:
+        if attempt.outcome == "failed" and not self._cancelled and not never_sent:
             await self._confirm_failure(attempt)
 
     async def _confirm_failure(self, attempt: Attempt) -> None:
         attempt.status_said = None
         try:
-            await workflow.execute_activity_method(
-                Payouts.ask_status,
+            asked = await workflow.execute_activity_method(
+                self.rail.ask,
                 AskStatus(instruction=self.instruction, reference=attempt.reference, number=attempt.number),
                 summary=f"did attempt {attempt.number} really fail?",
-                **policies.ASK.options(),
+                **self.rail.asking.options(),
             )
         except ActivityError:
+            return
+        if asked.report is not None:
+            await self._hear(asked.report)
             return
         await self.saga.until(
             lambda: attempt.outcome == "paid" or attempt.status_said,
             timeout=self.policy.answer_within,
             waiting_for="the provider to confirm the failure",
         )
+
+    async def _hear(self, report: PayoutReport) -> None:
+        """A report that came as the answer to a call of ours."""
+        _, note = self.take(report)
+        if note:
+            await self.note(note)
 
     # ------------------------------------------------------------------------------------------------- the messages
 
@@ -246,14 +271,15 @@ class PayoutLeg:
         attempt = next(a for a in self.attempts if a.reference == report.reference)
         attempt.provider_reference = attempt.provider_reference or report.provider_reference
         if report.state in ("pending", "unclear"):
-            attempt.code, attempt.detail = report.code, report.detail
+            if attempt.outcome is None:
+                attempt.code, attempt.detail = report.code, report.detail
             attempt.ask_now = attempt.ask_now or (report.state == "unclear" and report.source != "status")
             return "noted", None
         if report.source == "status":
             attempt.status_said = report.state
         if report.state == "paid" and not self._fits(report):
             attempt.ask_now = attempt.outcome is None
-            return "contradicts", self._contradiction(attempt, report, "does not fit what was asked")
+            return "contradicts", contradiction(self.instruction, attempt, report, "does not fit what was asked")
         if attempt.outcome is None:
             if self._needs_confirmation(report):
                 attempt.ask_now = True
@@ -263,7 +289,8 @@ class PayoutLeg:
             return "settled", None
         if attempt.outcome == report.state:
             return "agrees", None
-        note = self._contradiction(attempt, report, f"contradicts the recorded outcome ({attempt.outcome})")
+        why = f"contradicts the recorded outcome ({attempt.outcome})"
+        note = contradiction(self.instruction, attempt, report, why)
         if report.state == "paid" and attempt is self.attempts[-1] and not self.ended:
             self._settle(attempt, report)  # the money is out: no new attempt may be made
         return "contradicts", note
@@ -297,7 +324,7 @@ class PayoutLeg:
         return LegStatus(
             leg_id=self.instruction.leg_id,
             amount=self.instruction.amount,
-            to=self.instruction.msisdn.masked,
+            to=self.instruction.to,
             state=state,
             reference=last and last.reference,
             receipt=last and last.receipt,
@@ -316,13 +343,15 @@ class PayoutLeg:
             # What a person must mend first (a locked credential) may be tried again too: the sending activity holds
             # back while the connection is blocked.
             attempt.fail(report.code, report.detail, retriable=report.retriable or report.operator_needed)
+            attempt.failure_told = report.source == "callback"
 
     def _fits(self, report: PayoutReport) -> bool:
         """A success counts only if it names a receipt, and our amount and party where it names them at all."""
+        phone = self.instruction.msisdn
         return (
             report.receipt is not None
             and report.amount in (None, self.instruction.amount)
-            and report.party_digits in (None, self.instruction.msisdn.digits)
+            and (phone is None or report.party_digits in (None, phone.digits))
         )
 
     def _needs_confirmation(self, report: PayoutReport) -> bool:
@@ -337,28 +366,6 @@ class PayoutLeg:
     def _take_retry(self) -> bool:
         wanted, self._retry_now = self._retry_now, False
         return wanted
-
-    def _contradiction(self, attempt: Attempt, report: PayoutReport, why: str) -> LegNote:
-        attempt.contradictions += 1
-        return LegNote(
-            key=f"{attempt.reference}:contradiction:{report.state}:{report.code}:{report.receipt or '-'}",
-            text=f"A report of “{report.state}” {why}.",
-            tone="bad",
-            code=report.code,
-            facts={**self._evidence(attempt), "reported": report.state, "reported_receipt": report.receipt or "-"},
-            case="payout_contradiction",
-        )
-
-    def _evidence(self, attempt: Attempt) -> dict[str, str]:
-        """All that a person needs to find the payment on the provider's portal, without the phone number."""
-        return {
-            "reference": attempt.reference,
-            "provider_reference": attempt.provider_reference or "-",
-            "amount": str(self.instruction.amount),
-            "to": self.instruction.msisdn.masked,
-            "attempt": str(attempt.number),
-            "said": attempt.detail or "nothing",
-        }
 
     def _paid(self, attempt: Attempt) -> Paid:
         assert attempt.receipt is not None

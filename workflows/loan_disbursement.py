@@ -9,6 +9,8 @@
 Before the client is paid everything can be undone; afterwards nothing is, and the rest is retried for ever.
 """
 
+from typing import cast
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -174,7 +176,7 @@ class LoanDisbursement(PayingSaga):
             Disbursements.release,
             Release(
                 request=self.request,
-                ending=end.ending,
+                ending=cast(Ending, end.ending),
                 code=end.code,
                 detail=end.detail,
                 failed_reference=end.reference,
@@ -184,7 +186,7 @@ class LoanDisbursement(PayingSaga):
         )
         self.reason = ErrorFacts(kind="rejected", code=end.code, detail=end.detail)
         self.enter(end.ending, searchable=True)
-        return DisbursementResult(ending=end.ending, code=end.code, detail=end.detail)
+        return DisbursementResult(ending=cast(Ending, end.ending), code=end.code, detail=end.detail)
 
     # ------------------------------------------------------------------------------------------- waits and decisions
 

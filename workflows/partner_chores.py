@@ -10,7 +10,9 @@ with workflow.unsafe.imports_passed_through():
         AskBalance,
         CheckConnection,
         ConnectionChecked,
+        PaybillRegistered,
         ProductsSynced,
+        RegisterPaybill,
         SyncProducts,
     )
     from workflows import policies
@@ -41,3 +43,14 @@ class BalanceInquiry:
     @workflow.run
     async def run(self, order: AskBalance) -> None:
         await workflow.execute_activity_method(Payouts.ask_balance, order, **policies.ASK.options())
+
+
+@workflow.defn(name="PaybillRegistration")
+class PaybillRegistration:
+    """Registers at M-Pesa where payments to the partner's short code are announced, and that we may list them."""
+
+    @workflow.run
+    async def run(self, order: RegisterPaybill) -> PaybillRegistered:
+        return await workflow.execute_activity_method(
+            PartnerConnections.register_paybill, order, **policies.REGISTER.options()
+        )

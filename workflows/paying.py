@@ -4,10 +4,10 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from models.messages.disbursements import DisbursementStatus
     from models.messages.errors import ErrorFacts
     from models.messages.payouts import CommandTaken, Paid, PayoutInstruction, PayoutReport, ReportTaken, RetryNow
     from models.messages.policies import PayoutPolicy
+    from models.messages.sagas import SagaStatus
     from workflows.attempts import LegNote
     from workflows.legs import PayoutLeg
     from workflows.saga import Saga
@@ -26,8 +26,10 @@ class PayingSaga(Saga):
         self.reason: ErrorFacts | None = None
         self.retry_wanted = False
 
-    def new_leg(self, instruction: PayoutInstruction, policy: PayoutPolicy) -> PayoutLeg:
-        leg = PayoutLeg(self, instruction, policy, self.note_leg)
+    def new_leg(
+        self, instruction: PayoutInstruction, policy: PayoutPolicy, *, stage: str = "paying", cancellable: bool = True
+    ) -> PayoutLeg:
+        leg = PayoutLeg(self, instruction, policy, self.note_leg, stage=stage, cancellable=cancellable)
         self.legs.append(leg)
         return leg
 
@@ -37,7 +39,9 @@ class PayingSaga(Saga):
 
     @property
     def leg_in_review(self) -> bool:
-        return bool(self.legs) and self.legs[-1].in_review
+        if not self.legs or not self.legs[-1].in_review:
+            return False
+        return self.legs[-1].attempts[-1].outcome is None  # a report may have come in the same moment
 
     def take_wish(self) -> bool:
         """True once per `retry`, and always once somebody wants to cancel while nothing was paid."""
@@ -87,8 +91,8 @@ class PayingSaga(Saga):
             raise ApplicationError("Money may have left; a payout cannot be recalled.", type="wrong_stage")
 
     @workflow.query(name="status")
-    def status(self) -> DisbursementStatus:
-        return DisbursementStatus(
+    def status(self) -> SagaStatus:
+        return SagaStatus(
             stage=self.stage,
             waiting_for=self.waiting_for,
             since=self.since,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from temporalio.common import RetryPolicy
 
-from temporal.queues import FINERACT_QUEUE, FLOWS_QUEUE, MPESA_QUEUE
+from temporal.queues import BANK_QUEUE, FINERACT_QUEUE, FLOWS_QUEUE, MPESA_QUEUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,26 @@ SEND: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=75), RetryPolicy(max
 # A question moves nothing; no answer is no harm, since the saga asks again on its own schedule.
 ASK: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=75), _times(3), schedule_to_close=timedelta(minutes=5))
 
+# The same for a bank: one send, and questions that move nothing.
+SEND_BANK: Final = ActivityPolicy(BANK_QUEUE, timedelta(seconds=75), RetryPolicy(maximum_attempts=1))
+ASK_BANK: Final = ActivityPolicy(BANK_QUEUE, timedelta(seconds=75), _times(3), schedule_to_close=timedelta(minutes=5))
+
+# Looking up a customer's account; how long before a person is told is the saga's policy.
+LOOK_UP: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=60), _for_ever(timedelta(seconds=30)))
+
+# M-Pesa waits about eight seconds for the answer to a validation (daraja.md 5): one quick try.
+VALIDATE: Final = ActivityPolicy(
+    FINERACT_QUEUE,
+    timedelta(seconds=5),
+    _times(1),
+    schedule_to_close=timedelta(seconds=5),
+    heartbeat=timedelta(seconds=3),
+)
+
+# Pulling the list of payments that came in: the next pull overlaps with this one.
+PULL: Final = ActivityPolicy(MPESA_QUEUE, timedelta(minutes=5), _times(3), schedule_to_close=timedelta(minutes=15))
+PULL_BANK: Final = ActivityPolicy(BANK_QUEUE, timedelta(minutes=5), _times(3), schedule_to_close=timedelta(minutes=15))
+
 # Posting back re-reads after every doubtful answer, so it may be repeated; how long is the saga's policy.
 POST: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=120), _for_ever(timedelta(minutes=1)))
 
@@ -63,3 +83,17 @@ SWEEP: Final = ActivityPolicy(FLOWS_QUEUE, timedelta(minutes=5), _times(2), sche
 
 # Someone waits at the API for this answer, so it is one quick try.
 CHECK: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=40), _times(1))
+REGISTER: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=40), _times(1))
+
+
+# Lets what came together with a saga's start be heard before its first step; makes no timer.
+A_TURN: Final = 0
+
+
+def prompting(provider: str) -> ActivityPolicy:
+    """A prompt to a payer leaves once, like a payout."""
+    return SEND_BANK if provider == "bank" else SEND
+
+
+def querying(provider: str) -> ActivityPolicy:
+    return ASK_BANK if provider == "bank" else ASK

@@ -13,16 +13,16 @@ from typing import Any, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from models.messages.disbursements import Ending
     from temporal.search_attributes import STAGE
 
 T = TypeVar("T")
 
 
 class EndsUnpaid(Exception):
-    """Raised inside a saga when it is certain that nothing was paid: everything that was done may be undone."""
+    """Raised inside a saga when it is certain that nothing was paid: everything that was done may be undone. `ending` is
+    one of the saga's own stages."""
 
-    def __init__(self, ending: Ending, code: str, detail: str, reference: str | None = None) -> None:
+    def __init__(self, ending: str, code: str, detail: str, reference: str | None = None) -> None:
         super().__init__(code)
         self.ending, self.code, self.detail, self.reference = ending, code, detail, reference
 
@@ -55,7 +55,7 @@ class Saga:
     def safe_point(self) -> None:
         """Nothing is in flight here: a wish to cancel ends the saga."""
         if self.cancel_wanted:
-            raise EndsUnpaid("withdrawn", "cancelled", "The disbursement was cancelled before anything was paid.")
+            raise EndsUnpaid("withdrawn", "cancelled", "It was cancelled before any money had moved.")
 
     async def until(self, met: Callable[[], Any], *, timeout: timedelta | None = None, waiting_for: str) -> bool:
         """Waits until `met()` holds; False if the time ran out first. Shown as what the saga waits for."""

@@ -8,12 +8,29 @@ from temporalio.testing import WorkflowEnvironment
 from core.settings import Settings
 from store.database import Database
 from tests.support.house import House, open_house
+from tests.support.money_in import MoneyDesk
 from tests.support.simulator_server import RunningSimulators
 
 
 @pytest.fixture
+def dialect() -> str:
+    """Which bank the lender has; tests/support/bank_books.py has the marks that choose another."""
+    return "reference"
+
+
+@pytest.fixture
 async def house(
-    wired_settings: Settings, database: Database, temporal_env: WorkflowEnvironment, simulators: RunningSimulators
+    wired_settings: Settings,
+    database: Database,
+    temporal_env: WorkflowEnvironment,
+    simulators: RunningSimulators,
+    dialect: str,
 ) -> AsyncIterator[House]:
-    async with open_house(wired_settings, database, temporal_env.client, simulators) as opened:
+    async with open_house(wired_settings, database, temporal_env.client, simulators, dialect=dialect) as opened:
         yield opened
+
+
+@pytest.fixture
+def desk(house: House) -> MoneyDesk:
+    """What lenders, customers, banks and operators do with the house."""
+    return MoneyDesk(house)

@@ -192,6 +192,14 @@ async def test_a_wrong_failure_is_discovered_before_a_new_attempt(house: House) 
     assert "payout_contradiction" in await house.cases()
 
 
+async def test_a_wrong_last_failure_is_discovered(house: House) -> None:
+    """A false failure whose reason allows no other attempt: ending unpaid on it would give back charges that are due."""
+    await house.fault("daraja.b2c.result", "contradict_before", options={"code": "2040", "seconds": 20})
+    loan_id, result = await house.disburse()
+    await assert_paid_once(house, loan_id, result)
+    assert "payout_contradiction" in await house.cases()
+
+
 async def test_silence_ends_in_review_and_a_person_resolves_it_as_paid(house: House) -> None:
     """SCARS: a timed-out payout is marked failed."""
     await house.fault("daraja.b2c.result", "lose")

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -18,9 +18,8 @@ from temporalio.service import RPCError
 
 from api.app import create_app
 from cli.local.ports import free_port
-from core.clock import utc_now
 from core.crypto import CredentialBox
-from core.ids import CONNECTION, CONTACT, PARTNER, new_id
+from core.ids import new_id
 from core.money import Money
 from core.settings import Settings
 from ledger import chart
@@ -28,23 +27,16 @@ from ledger.balances import Balance, balance, open_holds
 from ledger.invariants import violations
 from ledger.posting import post
 from ledger.transfers import Post
-from models.messages.base import Message
-from models.messages.connections import (
-    DarajaSecrets,
-    DarajaSettings,
-    FineractSecrets,
-    FineractSettings,
-    Patience,
-)
-from models.messages.disbursements import DisbursementResult, DisbursementStatus
+from models.messages.disbursements import DisbursementResult
 from models.messages.payouts import CommandTaken, RetryNow
 from models.messages.policies import DisbursementPolicy, PayoutPolicy
+from models.messages.sagas import SagaStatus
 from models.tables.disbursements import Disbursement
-from models.tables.partners import Connection, Contact, LoanProduct, Partner, TariffBand
 from models.tables.traffic import InboxItem
-from store import cases, disbursements, partners, timeline
+from store import cases, disbursements, partners, saga_rows, timeline
 from store.database import Database
 from temporal.starts import Started, start_disbursement, tell_waiting_sagas
+from tests.support.lender import make_lender
 from tests.support.simulator_server import RunningSimulators
 from tests.support.waiting import eventually
 from workers.gateways import Gateways
@@ -207,8 +199,8 @@ class House:
     async def result(self, started: Started, timeout: float = 60) -> DisbursementResult:
         return await asyncio.wait_for(self.handle(started).result(), timeout)
 
-    async def status(self, started: Started) -> DisbursementStatus:
-        status: DisbursementStatus = await self.handle(started).query("status", result_type=DisbursementStatus)
+    async def status(self, started: Started) -> SagaStatus:
+        status: SagaStatus = await self.handle(started).query("status", result_type=SagaStatus)
         return status
 
     async def until_stage(self, started: Started, stage: str, timeout: float = 40) -> Disbursement:
@@ -270,14 +262,18 @@ class House:
         """The ledger's invariants hold, and every open hold belongs to a saga that has not ended."""
         async with self.database.transaction() as session:
             assert [str(violation) for violation in await violations(session)] == []
-            for hold in await open_holds(session):
-                rows = await disbursements.page(session, partner_id=self.partner_id, limit=1000)
-                assert hold.workflow_id in {row.workflow_id for row in rows if row.ended_at is None}
+            living = await disbursements.unended(session) | await saga_rows.unended(session)
+            assert {hold.workflow_id for hold in await open_holds(session)} <= living
 
 
 @asynccontextmanager
 async def open_house(
-    settings: Settings, database: Database, client: Client, simulators: RunningSimulators
+    settings: Settings,
+    database: Database,
+    client: Client,
+    simulators: RunningSimulators,
+    *,
+    dialect: str = "reference",
 ) -> AsyncIterator[House]:
     """The house with its doors open; at the end every saga that still runs is terminated."""
     port = free_port()
@@ -299,8 +295,9 @@ async def open_house(
         httpx.AsyncClient(base_url=simulators.url, timeout=20) as http,
         Gateways.open(settings, database) as gateways,
     ):
-        dispatching = asyncio.create_task(Dispatcher(database, gateways.sms, gateways.email).run())
-        partner_id = await make_lender(settings, database, http)
+        sealer = CredentialBox([key.get_secret_value() for key in settings.security.credential_keys])
+        dispatching = asyncio.create_task(Dispatcher(database, gateways.sms, gateways.email, sealer=sealer).run())
+        partner_id = await make_lender(settings, database, http, api_url=api_url, dialect=dialect)
         house = House(settings, database, client, simulators, api_url, partner_id, http)
         await house.fund("1000.00", "opening")
         await house.start_workers()
@@ -319,76 +316,7 @@ async def open_house(
 
 async def _terminate_all(house: House) -> None:
     async with house.database.transaction() as session:
-        rows = await disbursements.page(session, partner_id=house.partner_id, limit=2000)
-    for row in rows:
-        if row.ended_at is None:
-            with suppress(RPCError):
-                await house.client.get_workflow_handle(row.workflow_id).terminate("the test is over")
-
-
-async def make_lender(settings: Settings, database: Database, http: httpx.AsyncClient) -> str:
-    """One lender with its Fineract, its M-Pesa short code, two contacts, one product and a tariff."""
-    app = {
-        "consumer_key": new_id("ck"), "consumer_secret": "consumer-secret", "shortcode": "600997",
-        "initiator_name": "kivukoapi", "initiator_password": "Init#2026", "utility_balance": "90000000.00",
-    }  # fmt: skip
-    opened = await http.post("/daraja/simulator/apps", json=app)
-    assert opened.status_code == 200, opened.text
-    certificate = (await http.get("/daraja/simulator/certificate")).text
-    box = CredentialBox([key.get_secret_value() for key in settings.security.credential_keys])
-    now, partner_id = utc_now(), new_id(PARTNER)
-
-    def connection(provider: str, plain: Message, secrets: Message) -> Connection:
-        return Connection(
-            id=new_id(CONNECTION), partner_id=partner_id, provider=provider, settings=plain.model_dump(mode="json"),
-            sealed=box.seal(secrets.model_dump_json()), version=1, status="ok", created_at=now, updated_at=now,
-        )  # fmt: skip
-
-    base = str(http.base_url).rstrip("/")
-    async with database.transaction() as session:
-        session.add(
-            Partner(
-                id=partner_id, name=f"Demo Sacco {partner_id[-6:]}", currency="KES", country="KE",
-                timezone="Africa/Nairobi", language="en", status="active", hook_secret=new_id("hook")[5:] + "f" * 8,
-                low_balance_minor=10_000, created_at=now, updated_at=now,
-            )
-        )  # fmt: skip
-        await session.flush()
-        session.add_all(
-            [
-                connection(
-                    "fineract",
-                    FineractSettings(
-                        base_url=f"{base}/fineract/fineract-provider/api", patience=Patience(read_seconds=1)
-                    ),
-                    FineractSecrets(username="mifos", password="password"),
-                ),
-                connection(
-                    "daraja",
-                    DarajaSettings(
-                        base_url=f"{base}/daraja", shortcode="600997", initiator_name="kivukoapi",
-                        certificate_pem=certificate, patience=Patience(read_seconds=1),
-                    ),
-                    DarajaSecrets(
-                        consumer_key=app["consumer_key"], consumer_secret="consumer-secret",
-                        initiator_password="Init#2026",
-                    ),
-                ),
-                Contact(
-                    id=new_id(CONTACT), partner_id=partner_id, name="Grace", phone="+254711000222",
-                    email="grace@example.com", role="authorised", language="en",
-                ),
-                LoanProduct(
-                    partner_id=partner_id, product_id=1, name="Boda Boda Loan", currency="KES", enabled=True,
-                    min_minor=10_000, max_minor=15_000_000, daily_minor=None, above_maximum="refuse", synced_at=now,
-                ),
-            ]
-        )  # fmt: skip
-        for charge, fee in (("processing", 1000), ("sms", 200)):
-            session.add(
-                TariffBand(
-                    charge=charge, currency="KES", from_minor=0, to_minor=10**12, fee_minor=fee,
-                    valid_from=datetime(2024, 1, 1, tzinfo=UTC),
-                )
-            )  # fmt: skip
-    return partner_id
+        living = await disbursements.unended(session) | await saga_rows.unended(session)
+    for workflow_id in living:
+        with suppress(RPCError):
+            await house.client.get_workflow_handle(workflow_id).terminate("the test is over")

@@ -1,0 +1,105 @@
+"""Prompts to payers: written down before they leave, sent once, asked after. Runs on the asked provider's queue."""
+
+from dataclasses import dataclass
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+
+from activities.connections import Connections
+from activities.payouts import CallbackUrls
+from core.crypto import CallbackRoute
+from core.errors import KivukoError, Rejected, Transient
+from models.messages.collections import AskPrompt, PromptAsked, PromptInstruction, PromptReport, PromptSent, SendPrompt
+from providers.banking import BankPort
+from providers.collecting import AskInquiry, AskOrder, AskResult
+from providers.daraja.client import Daraja
+from store import prompts, saga_rows, timeline
+from store.database import Database
+
+
+@dataclass(frozen=True)
+class Prompts:
+    database: Database
+    connections: Connections
+    urls: CallbackUrls
+
+    @activity.defn(name="prompts.send")
+    async def send(self, order: SendPrompt) -> PromptSent:
+        """Writes the prompt, commits, sends once. The caller gives it one attempt.
+
+        Raises Rejected or Transient only if it is certain that no prompt left; everything else counts as maybe sent.
+        """
+        instruction, reference = order.instruction, order.reference
+        async with self.database.transaction() as session:
+            provider = await self._provider(session, instruction)
+            await prompts.begin(session, instruction, reference)
+            await saga_rows.change(session, instruction.workflow_id, stage="asking")
+            await timeline.write(
+                session, instruction.workflow_id, f"{reference}:send",
+                f"Asking {instruction.msisdn.masked} for {instruction.amount}, code {instruction.payer_reference}.",
+                reference=reference,
+            )  # fmt: skip
+        try:
+            asked = await provider.ask(
+                AskOrder(
+                    reference=reference,
+                    msisdn=instruction.msisdn,
+                    amount=instruction.amount,
+                    payer_reference=instruction.payer_reference,
+                    description=instruction.description,
+                    callback_url=self.urls.prompt(CallbackRoute(instruction.workflow_id, reference)),
+                )
+            )
+        except KivukoError as error:
+            await self._mark_error(reference, error)
+            raise
+        async with self.database.transaction() as session:
+            await prompts.mark(session, reference, "asked", provider_reference=asked.provider_reference)
+        return PromptSent(reference=reference, provider_reference=asked.provider_reference)
+
+    @activity.defn(name="prompts.query")
+    async def query(self, order: AskPrompt) -> PromptAsked:
+        """Asks the provider what became of a prompt. Without its acknowledgement there is no id to ask by: then nothing is
+        said. If no row of it was ever written it never left, and a fence makes sure that it never will."""
+        instruction, reference = order.instruction, order.reference
+        async with self.database.transaction() as session:
+            if await prompts.fence(session, instruction, reference):
+                return PromptAsked(never_sent=True)
+            prompt = await prompts.get(session, reference)
+            assert prompt is not None
+            if prompt.provider_reference is None:
+                return PromptAsked()
+            provider = await self._provider(session, instruction)
+            await timeline.write(
+                session, instruction.workflow_id, f"{reference}:query",
+                "No answer of the payer yet: asking what became of the prompt.", reference=reference,
+            )  # fmt: skip
+        result = await provider.query_ask(AskInquiry(reference, prompt.provider_reference))
+        return PromptAsked(report=prompt_report(reference, result))
+
+    async def _provider(self, session: AsyncSession, instruction: PromptInstruction) -> Daraja | BankPort:
+        if instruction.provider == "daraja":
+            return await self.connections.daraja(session, instruction.partner_id)
+        bank, _ = await self.connections.bank(session, instruction.partner_id)
+        return bank
+
+    async def _mark_error(self, reference: str, error: KivukoError) -> None:
+        state = "not_sent" if isinstance(error, Transient) else "failed" if isinstance(error, Rejected) else "unknown"
+        async with self.database.transaction() as session:
+            await prompts.mark(session, reference, state, code=error.code, detail=error.detail[:500])
+
+
+def prompt_report(reference: str, result: AskResult) -> PromptReport:
+    """A query's answer as a saga's leg takes it."""
+    return PromptReport(
+        reference=reference,
+        source="query",
+        state=result.state.value,
+        code=result.code,
+        detail=result.detail,
+        provider_reference=result.provider_reference,
+        receipt=result.receipt,
+        amount=result.amount,
+        party_digits=result.party_digits,
+        happened_at=result.happened_at,
+    )

@@ -1,0 +1,118 @@
+"""Provider clients made from stored connections: which class, which settings, which secrets."""
+
+from datetime import timedelta
+from typing import Protocol
+
+from core.crypto import CredentialBox
+from models.messages.connections import (
+    BankSecrets,
+    BankSettings,
+    DarajaSecrets,
+    DarajaSettings,
+    FineractSecrets,
+    FineractSettings,
+    Patience,
+    SealedConnection,
+    Trust,
+)
+from providers.daraja.client import Daraja
+from providers.daraja.requests import DarajaCredentials
+from providers.fineract.client import Fineract
+from providers.fineract.wire import FineractCredentials
+from providers.ncba.client import Ncba
+from providers.ncba.requests import NcbaCredentials
+from providers.ports import Endpoint, ExchangeRecorder
+from providers.reference_bank.client import ReferenceBank
+from providers.reference_bank.requests import ReferenceBankCredentials
+
+ProviderClient = Daraja | Fineract | Ncba | ReferenceBank
+
+
+class _Reached(Protocol):
+    """What every kind of connection settings has."""
+
+    @property
+    def base_url(self) -> str: ...
+    @property
+    def trust(self) -> Trust: ...
+    @property
+    def patience(self) -> Patience: ...
+
+
+def build(connection: SealedConnection, box: CredentialBox, recorder: ExchangeRecorder) -> ProviderClient:
+    """A client from a connection that need not be stored yet. The caller closes it."""
+    secrets = box.open(connection.sealed)
+    if connection.provider == "daraja":
+        return _daraja(
+            DarajaSettings.model_validate(connection.settings), DarajaSecrets.model_validate_json(secrets), recorder
+        )
+    if connection.provider == "bank":
+        return _bank(
+            BankSettings.model_validate(connection.settings), BankSecrets.model_validate_json(secrets), recorder
+        )
+    server = FineractSettings.model_validate(connection.settings)
+    user = FineractSecrets.model_validate_json(secrets)
+    return Fineract(
+        _endpoint(server),
+        FineractCredentials(
+            tenant=server.tenant,
+            username=user.username,
+            password=user.password,
+            timezone=server.timezone,
+            savings_external_ids=server.savings_external_ids,
+        ),
+        recorder=recorder,
+    )
+
+
+def _daraja(settings: DarajaSettings, keys: DarajaSecrets, recorder: ExchangeRecorder) -> Daraja:
+    return Daraja(
+        _endpoint(settings),
+        DarajaCredentials(
+            consumer_key=keys.consumer_key,
+            consumer_secret=keys.consumer_secret,
+            shortcode=settings.shortcode,
+            initiator_name=settings.initiator_name,
+            initiator_password=keys.initiator_password,
+            certificate_pem=settings.certificate_pem,
+            b2c_version=settings.b2c_version,
+            command_id=settings.command_id,
+            passkey=keys.passkey,
+            stk_shortcode=settings.stk_shortcode,
+            stk_party_b=settings.stk_party,
+            stk_type=settings.stk_type,
+        ),
+        recorder=recorder,
+    )
+
+
+def _bank(settings: BankSettings, secrets: BankSecrets, recorder: ExchangeRecorder) -> Ncba | ReferenceBank:
+    if settings.dialect == "reference":
+        return ReferenceBank(
+            _endpoint(settings), ReferenceBankCredentials(token=secrets.token or ""), recorder=recorder
+        )
+    return Ncba(
+        _endpoint(settings),
+        NcbaCredentials(
+            user_id=secrets.username or "",
+            password=secrets.password or "",
+            subscription_key=secrets.subscription_key or "",
+            till_base_url=settings.till_base_url,
+            till_username=secrets.till_username,
+            till_password=secrets.till_password,
+            till_paybill=settings.till_paybill,
+            till_account=settings.till_account,
+            rejection_codes=settings.rejection_codes,
+        ),
+        recorder=recorder,
+    )
+
+
+def _endpoint(settings: _Reached) -> Endpoint:
+    return Endpoint(
+        base_url=settings.base_url,
+        ca_pem=settings.trust.ca_pem,
+        verify_tls=settings.trust.verify_tls,
+        connect_timeout=timedelta(seconds=settings.patience.connect_seconds),
+        read_timeout=timedelta(seconds=settings.patience.read_seconds),
+    )

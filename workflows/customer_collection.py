@@ -1,0 +1,296 @@
+"""A customer pays the lender: a prompt is answered, or a paybill payment comes by itself; Fineract books it.
+
+    step                     where the money is afterwards
+    ask the payer            with the customer, or on the lender's short code (nothing is known until a receipt is)
+    claim the payment        on the lender's short code; it is this saga's, whatever else announces it
+    find the accounts        the same; if nobody has the account, a person says whose it is
+    post to Fineract         booked on the customer's loan or savings account, each part once
+    settle                   customer and lender are told
+
+Kivuko never holds this money. Before a receipt is known the saga may end without one; afterwards it goes on until the
+payment is booked, or an operator has recorded what was done with it.
+"""
+
+import asyncio
+from typing import cast
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.customer_payments import CustomerPayments
+    from models.messages.collections import (
+        Allocation,
+        ArrivedPayment,
+        ClaimPayment,
+        Collected,
+        CollectionEnding,
+        CollectionRequest,
+        CollectionResult,
+        EndCollection,
+        IdentifyAccounts,
+        PartPosted,
+        PaymentClaimed,
+        PlacedPart,
+        PostPart,
+        SettleCollection,
+        Uncollected,
+    )
+    from models.messages.errors import ErrorFacts
+    from models.messages.payouts import CommandTaken, Resolution
+    from models.messages.sagas import CaseToOpen, Progress
+    from workflows import policies
+    from workflows.collecting import CollectingSaga
+    from workflows.saga import EndsUnpaid
+
+
+@workflow.defn(name="CustomerCollection")
+class CustomerCollection(CollectingSaga):
+    """One payment of one customer, booked exactly once on the right accounts."""
+
+    @workflow.init
+    def __init__(self, request: CollectionRequest) -> None:
+        super().__init__()
+        self.request = request
+        self.workflow_id, self.partner_id = request.workflow_id, request.partner_id
+        self.payment = request.arrived
+        self.open = request.arrived is None  # a confirmation may come with the saga's first task
+        self.allocations: tuple[Allocation, ...] = ()
+        self.returned: Resolution | None = None
+        self.posted_by_hand: Resolution | None = None
+        self.dispute: ErrorFacts | None = None
+
+    @workflow.run
+    async def run(self, request: CollectionRequest) -> CollectionResult:
+        return await self.protect(self.collect())
+
+    async def collect(self) -> CollectionResult:
+        try:
+            collected = await self.receive()
+            arrived = await self.claim(collected)
+            parts = await self.find_accounts(arrived)
+        except EndsUnpaid as end:
+            return await self.end_without_posting(end)
+        posted = [await self.post_part(arrived, part, number) for number, part in enumerate(parts, start=1)]
+        return await self.settle(arrived, parts, tuple(posted))
+
+    # ----------------------------------------------------------------------------------------------------- the steps
+
+    async def receive(self) -> Collected:
+        """The payment: it has arrived already, or the payer is asked for it."""
+        await asyncio.sleep(policies.A_TURN)  # what came together with the start is heard first
+        arrived = self.payment
+        if arrived is not None:
+            return Collected(
+                leg_id=self.request.collection_id,
+                receipt=arrived.external_id,
+                amount=arrived.amount,
+                paid_at=arrived.happened_at,
+                incoming_id=arrived.incoming_id,
+            )
+        assert self.request.ask is not None
+        self.safe_point()
+        self.enter("asking")
+        outcome = await self.new_leg(self.request.ask, self.request.policy.prompt).run()
+        self.open = False
+        if isinstance(outcome, Uncollected):
+            ending = "withdrawn" if outcome.code == "cancelled" else "failed" if outcome.certain else "expired"
+            raise EndsUnpaid(ending, outcome.code, outcome.detail)
+        return outcome
+
+    async def claim(self, collected: Collected) -> ArrivedPayment:
+        """One payment is one saga's: if a confirmation started another one for the same receipt, that one books it."""
+        self.enter("identifying")
+        claimed: PaymentClaimed = await workflow.execute_activity_method(
+            CustomerPayments.claim,
+            ClaimPayment(request=self.request, collected=collected),
+            summary="is this payment ours to book?",
+            **policies.BOOKS.options(),
+        )
+        if not claimed.ours:
+            raise EndsUnpaid("merged", "booked_elsewhere", f"The same payment is booked by {claimed.claimed_by}.")
+        self.payment = claimed.arrived
+        if claimed.differs is not None:
+            self.dispute = ErrorFacts(kind="rejected", code="payment_differs", detail=claimed.differs)
+        return claimed.arrived
+
+    async def find_accounts(self, arrived: ArrivedPayment) -> tuple[PlacedPart, ...]:
+        """By account number; where that is unknown, ambiguous, closed or too small, or where the amount was told differently,
+        an operator allocates."""
+        if self.dispute is not None:
+            await self.ask_operator(arrived, self.dispute)
+        while True:
+            try:
+                return await workflow.execute_activity_method(
+                    CustomerPayments.identify,
+                    IdentifyAccounts(request=self.request, arrived=arrived, allocations=self.allocations),
+                    summary="find the account",
+                    **policies.LOOK_UP.options(schedule_to_close=self.request.policy.identify_for),
+                )
+            except ActivityError as error:
+                reason = self.failed(error)
+            if reason.kind == "rejected":
+                await self.ask_operator(arrived, reason)
+            else:
+                await self.wait_for_fineract(reason)
+
+    async def post_part(self, arrived: ArrivedPayment, part: PlacedPart, number: int) -> PartPosted:
+        """The lender has the money, so this is tried for ever: fast at first, then slowly with an open case."""
+        self.enter("posting")
+        key_number = 1
+        while True:
+            try:
+                return await workflow.execute_activity_method(
+                    CustomerPayments.post_part,
+                    PostPart(request=self.request, arrived=arrived, part=part, number=number, key_number=key_number),
+                    summary=f"post {part.kind} payment {number}",
+                    **policies.POST.options(schedule_to_close=self.request.policy.post_for),
+                )
+            except ActivityError as error:
+                reason = self.failed(error)
+            if reason.extra.get("new_key") == "yes":
+                key_number += 1  # Fineract replays a stored failure under the same key for ever
+            await self.review_post(part, number, reason)
+            if self.posted_by_hand is not None:
+                by_hand, self.posted_by_hand = self.posted_by_hand, None
+                return PartPosted(transaction_id=by_hand.transaction_id, by_hand=True)
+
+    async def settle(
+        self, arrived: ArrivedPayment, parts: tuple[PlacedPart, ...], posted: tuple[PartPosted, ...]
+    ) -> CollectionResult:
+        """Closes the saga's books, tells customer and lender."""
+        self.enter("settling")
+        await workflow.execute_activity_method(
+            CustomerPayments.settle,
+            SettleCollection(request=self.request, arrived=arrived, parts=parts, posted=posted),
+            summary="tell customer and lender",
+            **policies.POST.options(),
+        )
+        self.reason = None
+        self.enter("completed", searchable=True)
+        return CollectionResult(
+            ending="completed",
+            receipt=arrived.external_id,
+            transaction_ids=tuple(part.transaction_id for part in posted),
+        )
+
+    async def end_without_posting(self, end: EndsUnpaid) -> CollectionResult:
+        ending = cast(CollectionEnding, end.ending)
+        self.open = False
+        await workflow.execute_activity_method(
+            CustomerPayments.end,
+            EndCollection(request=self.request, ending=ending, code=end.code, detail=end.detail),
+            summary="say why nothing was booked",
+            **policies.BOOKS.options(),
+        )
+        self.reason = ErrorFacts(kind="rejected", code=end.code, detail=end.detail)
+        self.enter(end.ending, searchable=True)
+        receipt = self.payment.external_id if self.payment else None
+        return CollectionResult(ending=ending, receipt=receipt, code=end.code, detail=end.detail)
+
+    # ------------------------------------------------------------------------------------------- waits and decisions
+
+    async def ask_operator(self, arrived: ArrivedPayment, reason: ErrorFacts) -> None:
+        """The money is on the lender's short code, and a machine must not guess whose it is."""
+        self.enter("waiting_account", searchable=True)
+        self.allocations = ()
+        await self.note(
+            Progress(
+                workflow_id=self.workflow_id,
+                partner_id=self.partner_id,
+                key=f"place:{reason.code}",
+                text=f"{arrived.amount} came in and could not be placed: {reason.detail}",
+                tone="bad",
+                stage="waiting_account",
+                code=reason.code,
+                facts={"receipt": arrived.external_id, "amount": str(arrived.amount), "typed": arrived.reference},
+                case=CaseToOpen(
+                    kind="payment_unplaced", summary=reason.detail, actions=("allocate", "returned"), about=reason.code
+                ),
+                tell_partner="payment_unplaced",
+                notice={
+                    "amount": str(arrived.amount),
+                    "receipt": arrived.external_id,
+                    "reference": arrived.reference or "-",
+                    "reason": reason.detail,
+                },
+            )
+        )
+        await self.until(
+            lambda: self.allocations or self.returned or self.take_wish(),
+            waiting_for="an operator: whose account is it (allocate), or was it given back (returned)?",
+        )
+        if self.returned is not None:
+            raise EndsUnpaid("returned", "returned", f"Given back by an operator: {self.returned.evidence}")
+        self.enter("identifying", searchable=True)
+
+    async def wait_for_fineract(self, reason: ErrorFacts) -> None:
+        await self.note(
+            Progress(
+                workflow_id=self.workflow_id,
+                partner_id=self.partner_id,
+                key=f"identify:{reason.code}",
+                text=f"Fineract does not say whose account it is: {reason.detail}",
+                tone="warning",
+                code=reason.code,
+                case=CaseToOpen(kind="core_banking_down", summary=reason.detail, actions=("retry",)),
+            )
+        )
+        await self.until(self.take_wish, timeout=self.request.policy.read_again_every, waiting_for="Fineract to answer")
+
+    async def review_post(self, part: PlacedPart, number: int, reason: ErrorFacts) -> None:
+        self.enter("post_review", searchable=True)
+        await self.note(
+            Progress(
+                workflow_id=self.workflow_id,
+                partner_id=self.partner_id,
+                key=f"post:{number}:{reason.code}",
+                text=f"The lender has {part.amount}, but Fineract has not booked it: {reason.detail}",
+                tone="bad",
+                stage="post_review",
+                code=reason.code,
+                facts={"account_no": part.account_no, "amount": str(part.amount), "kind": part.kind},
+                case=CaseToOpen(kind="post_failed", summary=reason.detail, actions=("posted", "retry")),
+            )
+        )
+        await self.until(
+            lambda: self.posted_by_hand or self.take_wish(),
+            timeout=self.request.policy.post_again_every,
+            waiting_for="Fineract to take the posting, or an operator who posted it by hand",
+        )
+        self.enter("posting", searchable=True)
+
+    # -------------------------------------------------------------------------------------------------- the messages
+
+    @workflow.update(name="resolve")
+    async def resolve(self, resolution: Resolution) -> CommandTaken:
+        """An operator's decision where the machine must not guess."""
+        if resolution.decision == "allocate":
+            self.allocations = resolution.allocations
+        elif resolution.decision == "returned":
+            self.returned = resolution
+        elif resolution.decision == "posted":
+            self.posted_by_hand = resolution
+        else:
+            assert self.leg is not None
+            self.leg.resolve(resolution)
+        return CommandTaken(stage=self.stage, at=workflow.now())
+
+    @resolve.validator
+    def _resolve_fits_the_stage(self, resolution: Resolution) -> None:
+        leg_in_review = self.leg is not None and self.leg.in_review and self.leg.outcome is None
+        allowed = {
+            "paid": leg_in_review,
+            "not_paid": leg_in_review,
+            "allocate": self.stage == "waiting_account",
+            "returned": self.stage == "waiting_account",
+            "posted": self.stage == "post_review",
+        }
+        if not allowed.get(resolution.decision, False):
+            raise ApplicationError(
+                f"“{resolution.decision}” does not fit the stage “{self.stage}”.", type="wrong_stage"
+            )
+        if resolution.decision == "paid" and not resolution.receipt:
+            raise ApplicationError("A payment is resolved as paid only with its receipt.", type="receipt_missing")
+        if resolution.decision == "allocate" and not resolution.allocations:
+            raise ApplicationError("Name the accounts that the payment belongs to.", type="allocations_missing")

@@ -1,0 +1,219 @@
+"""A lender puts money into its prepaid wallet: by bank transfer under a code, or by a prompt to a phone.
+
+    step                     where the money is afterwards
+    wait for the money       with the payer, or on the wallet's bank account (nothing is credited without bank evidence)
+    decide whose it is       on the bank account; only for a credit that names no top-up: one person says, another agrees
+    credit the wallet        in the lender's wallet, once per bank transaction whatever announced it; waiting sagas go on
+
+A credit that comes after the end, or twice under one code, gets a saga of its own and is credited once as well.
+"""
+
+from typing import cast
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.top_ups import TopUps
+    from models.messages.collections import ArrivedPayment, Collected, Uncollected
+    from models.messages.errors import ErrorFacts
+    from models.messages.payouts import CommandTaken, Resolution
+    from models.messages.sagas import CaseToOpen, Progress
+    from models.messages.wallets import CreditWallet, EndTopUp, TopUpEnding, TopUpRequest, TopUpResult, WalletCredited
+    from workflows import policies
+    from workflows.collecting import CollectingSaga
+    from workflows.four_eyes import FourEyes
+    from workflows.saga import EndsUnpaid
+
+
+@workflow.defn(name="WalletTopUp")
+class WalletTopUp(CollectingSaga):
+    """One top-up, credited once, or ended without money."""
+
+    review_actions = ("paid", "not_paid", "approve", "decline")
+
+    @workflow.init
+    def __init__(self, request: TopUpRequest) -> None:
+        super().__init__()
+        self.request = request
+        self.workflow_id, self.partner_id = request.workflow_id, request.partner_id
+        self.payment = request.arrived
+        # From the start: an update that comes with the first task is handled before the first step runs.
+        self.open = request.arrived is None
+        self.decision = FourEyes()
+
+    @workflow.run
+    async def run(self, request: TopUpRequest) -> TopUpResult:
+        return await self.protect(self.top_up())
+
+    async def top_up(self) -> TopUpResult:
+        try:
+            collected = await self.receive()
+            if self.request.method == "unannounced" and self.request.reference is None:
+                await self.decide_whose(collected)
+        except EndsUnpaid as end:
+            return await self.end_without_money(end)
+        return await self.credit(collected)
+
+    # ----------------------------------------------------------------------------------------------------- the steps
+
+    async def receive(self) -> Collected:
+        """The bank's evidence of the money: it is there already, or it is waited for."""
+        if self.payment is not None:
+            return self._collected(self.payment)
+        self.safe_point()
+        return await (self.ask_payer() if self.request.ask else self.wait_for_transfer())
+
+    async def ask_payer(self) -> Collected:
+        assert self.request.ask is not None
+        self.enter("asking")
+        outcome = await self.new_leg(self.request.ask, self.request.policy.prompt).run()
+        self.open = False
+        if isinstance(outcome, Uncollected):
+            ending = "withdrawn" if outcome.code == "cancelled" else "failed" if outcome.certain else "expired"
+            raise EndsUnpaid(ending, outcome.code, outcome.detail)
+        return outcome
+
+    async def wait_for_transfer(self) -> Collected:
+        self.enter("waiting_money", searchable=True)
+        await self.note(
+            Progress(
+                workflow_id=self.workflow_id,
+                partner_id=self.partner_id,
+                key="waiting_money",
+                text=f"Waiting for a bank transfer that names {self.request.reference}.",
+                stage="waiting_money",
+            )
+        )
+        await self.until(
+            lambda: self.payment or self.cancel_wanted,
+            timeout=self.request.policy.money_within,
+            waiting_for=f"a bank transfer that names {self.request.reference}",
+        )
+        self.open = False
+        if self.payment is not None:
+            return self._collected(self.payment)
+        self.safe_point()
+        raise EndsUnpaid("expired", "no_money", "No transfer that names this top-up came in time.")
+
+    async def decide_whose(self, collected: Collected) -> None:
+        """A credit without a code: matching its digits or names would be a guess. One person decides, another agrees."""
+        self.enter("unallocated", searchable=True)
+        assert self.payment is not None
+        await self.note(
+            Progress(
+                workflow_id=self.workflow_id,
+                partner_id=self.partner_id,
+                key="unallocated",
+                text=f"{collected.amount} came in and names no top-up.",
+                tone="warning",
+                stage="unallocated",
+                facts={"bank_reference": self.payment.external_id, "narrative": self.payment.reference or "-"},
+                case=CaseToOpen(
+                    kind="credit_unallocated",
+                    summary=f"A credit of {collected.amount} names no top-up; whose money is it?",
+                    actions=("allocate", "returned", "approve", "decline"),
+                ),
+            )
+        )
+        decided = await self.decision.made(self, "a person: is it this partner's (allocate) or given back (returned)?")
+        if decided.decision == "returned":
+            raise EndsUnpaid("returned", "returned", f"Given back by an operator: {decided.evidence}")
+
+    async def credit(self, collected: Collected) -> TopUpResult:
+        """The money is on our account, so what forbids the credit is a person's to mend; then it is tried again."""
+        self.enter("crediting")
+        credited: WalletCredited | None = None
+        while credited is None:
+            try:
+                credited = await workflow.execute_activity_method(
+                    TopUps.credit,
+                    CreditWallet(request=self.request, collected=collected, decided_by=self.decision.people),
+                    summary="credit the wallet",
+                    **policies.BOOKS.options(),
+                )
+            except ActivityError as error:
+                await self.review_credit(collected, self.failed(error))
+        if not credited.ours:
+            return await self.end_without_money(
+                EndsUnpaid("failed", "credited_elsewhere", f"The same money is credited by {credited.claimed_by}.")
+            )
+        self.reason = None
+        self.enter("completed", searchable=True)
+        return TopUpResult(ending="completed", amount=credited.amount)
+
+    async def review_credit(self, collected: Collected, reason: ErrorFacts) -> None:
+        self.enter("in_review", searchable=True)
+        await self.note(
+            Progress(
+                workflow_id=self.workflow_id,
+                partner_id=self.partner_id,
+                key=f"credit:{reason.code}",
+                text=f"{collected.amount} came in and cannot be credited: {reason.detail}",
+                tone="bad",
+                stage="in_review",
+                code=reason.code,
+                facts={"bank_reference": collected.receipt, "amount": str(collected.amount)},
+                case=CaseToOpen(kind="credit_failed", summary=reason.detail, actions=("retry",)),
+            )
+        )
+        await self.until(self.take_wish, waiting_for="an operator to mend what forbids the credit (retry)")
+        self.enter("crediting", searchable=True)
+
+    async def end_without_money(self, end: EndsUnpaid) -> TopUpResult:
+        ending = cast(TopUpEnding, end.ending)
+        self.open = False
+        await workflow.execute_activity_method(
+            TopUps.end,
+            EndTopUp(request=self.request, ending=ending, code=end.code, detail=end.detail),
+            summary="say why nothing was credited",
+            **policies.BOOKS.options(),
+        )
+        self.reason = ErrorFacts(kind="rejected", code=end.code, detail=end.detail)
+        self.enter(end.ending, searchable=True)
+        return TopUpResult(ending=ending, code=end.code, detail=end.detail)
+
+    def _collected(self, payment: ArrivedPayment) -> Collected:
+        return Collected(
+            leg_id=self.request.top_up_id,
+            receipt=payment.external_id,
+            amount=payment.amount,
+            paid_at=payment.happened_at,
+            incoming_id=payment.incoming_id,
+        )
+
+    # -------------------------------------------------------------------------------------------------- the messages
+
+    @workflow.update(name="resolve")
+    async def resolve(self, resolution: Resolution) -> CommandTaken:
+        """An operator's decision. Each puts money into a wallet or keeps it out, so whoever makes it cannot agree to it
+        (P8)."""
+        self.decision.turn_to(self._question)
+        self.decision.take(resolution)
+        if not self._leg_in_review:
+            self.enter("approval" if self.decision.waits_for_approval else "unallocated")
+        elif (decided := self.decision.proposed) and self.decision.approved_by:
+            assert self.leg is not None
+            self.leg.resolve(decided)
+        return CommandTaken(stage=self.stage, at=workflow.now())
+
+    @resolve.validator
+    def _resolve_fits_the_stage(self, resolution: Resolution) -> None:
+        if not self._leg_in_review and self.stage not in ("unallocated", "approval"):
+            raise ApplicationError(
+                f"“{resolution.decision}” does not fit the stage “{self.stage}”.", type="wrong_stage"
+            )
+        proposals = ("paid", "not_paid") if self._leg_in_review else ("allocate", "returned")
+        if resolution.decision == "paid" and "paid" in proposals and not resolution.receipt:
+            raise ApplicationError("A payment is resolved as paid only with its receipt.", type="receipt_missing")
+        fresh = FourEyes() if self.decision.is_about_another(self._question) else self.decision
+        fresh.check(resolution, proposals=proposals)
+
+    @property
+    def _leg_in_review(self) -> bool:
+        return self.leg is not None and self.leg.in_review and self.leg.outcome is None
+
+    @property
+    def _question(self) -> str:
+        """What a decision is about: the prompt in review, or whose a credit is."""
+        return self.leg.reference if self.leg is not None and self._leg_in_review else "whose credit"
