@@ -16,34 +16,45 @@ from api.front_door import FrontDoor
 from api.metrics import Metrics
 from api.reach import connect_when_needed
 from api.routers import (
+    announcements,
     callbacks,
     cases,
     codec,
+    collections,
     connections,
+    delivery_reports,
     disbursements,
     exchanges,
+    float_codes,
+    float_purchases,
     health,
     hooks,
     keys,
     loan_products,
     partners,
+    reports,
     tariffs,
+    top_ups,
+    unknown_outcomes,
     wallets,
 )
 from core.settings import Settings
 from store.database import Database
 
-# The hook's fixed path goes before the callbacks' open ones.
+# Fixed paths of hooks and delivery reports go before the callbacks' open ones.
 _ROUTERS = (
-    partners, connections, loan_products, wallets, disbursements, cases, exchanges, tariffs, keys, hooks, callbacks, codec,
-    health,
+    partners, connections, loan_products, wallets, disbursements, top_ups, float_purchases, float_codes,
+    collections, cases, unknown_outcomes, exchanges, tariffs, keys, reports, hooks,
+    announcements, delivery_reports, callbacks, codec, health,
 )  # fmt: skip
 
 
 def create_app(settings: Settings, *, database: Database | None = None, client: Client | None = None) -> FastAPI:
     """The application. What is not given is opened when it starts and closed when it stops; Temporal is connected to at
     the first call, so that callbacks are taken even while it is away."""
-    for network in (*settings.callbacks.allowed_sources, *settings.callbacks.trusted_proxies):
+    for network in (
+        *settings.callbacks.allowed_sources, *settings.callbacks.trusted_proxies, *settings.sms.report_sources,
+    ):  # fmt: skip
         ip_network(network, strict=False)  # a misspelt one must stop the start, not every callback
     metrics = Metrics()
 

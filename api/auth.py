@@ -14,7 +14,7 @@ from api.dependencies import House
 from api.schemas.keys import Scope
 from core.clock import utc_now
 from core.crypto import sha256_hex
-from core.errors import NotAllowed, NotFound
+from core.errors import InvalidRequest, NotAllowed, NotFound
 from core.ids import API_KEY, new_id
 from models.tables.security import ApiKey
 from store import api_keys, audit
@@ -57,6 +57,14 @@ class Principal:
         if not self.sees(partner_id):
             raise NotFound("No partner has that id.", field="partner_id")
         return partner_id
+
+    def for_partner(self, named: str | None) -> str:
+        """The partner that a request is for: the one it names, else the key's own. Raises InvalidRequest if neither is
+        there, NotFound for another's."""
+        partner_id = named or self.partner_id
+        if partner_id is None:
+            raise InvalidRequest("Name the partner; this key is of the house.", code="missing", field="partner_id")
+        return self.visible(partner_id)
 
 
 def new_key() -> tuple[str, str]:
@@ -113,6 +121,15 @@ WalletCreditor = Annotated[Principal, Depends(need("wallets:credit"))]
 DisbursementReader = Annotated[Principal, Depends(need("disbursements:read"))]
 DisbursementWriter = Annotated[Principal, Depends(need("disbursements:write"))]
 DisbursementResolver = Annotated[Principal, Depends(need("disbursements:resolve"))]
+TopUpReader = Annotated[Principal, Depends(need("top-ups:read"))]
+TopUpWriter = Annotated[Principal, Depends(need("top-ups:write"))]
+TopUpResolver = Annotated[Principal, Depends(need("top-ups:resolve"))]
+FloatReader = Annotated[Principal, Depends(need("float-purchases:read"))]
+FloatWriter = Annotated[Principal, Depends(need("float-purchases:write"))]
+FloatResolver = Annotated[Principal, Depends(need("float-purchases:resolve"))]
+CollectionReader = Annotated[Principal, Depends(need("collections:read"))]
+CollectionWriter = Annotated[Principal, Depends(need("collections:write"))]
+CollectionResolver = Annotated[Principal, Depends(need("collections:resolve"))]
 
 
 async def ensure_bootstrap_key(database: Database, key: str) -> None:

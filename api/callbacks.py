@@ -8,8 +8,17 @@ from typing import Any, Final, Literal
 
 from core.crypto import CallbackRoute, sha256_hex
 from core.errors import Garbled
+from models.messages.collections import PromptReport
 from models.messages.payouts import PayoutReport, ReportSource
-from providers.daraja.wire import external_id, parse_result, parse_status_result, parse_timeout_notice, scrub
+from providers.collecting import AskResult, AskState
+from providers.daraja.wire import (
+    external_id,
+    parse_result,
+    parse_status_result,
+    parse_stk_callback,
+    parse_timeout_notice,
+    scrub,
+)
 from providers.ports import PayoutResult, PayoutState
 
 Kind = Literal["out", "out-late", "ask"]
@@ -83,6 +92,31 @@ def report_of(kind: Kind, route: CallbackRoute, result: PayoutResult, *, b2c_ver
         retriable=result.retriable,
         operator_needed=result.operator_needed,
     )
+
+
+def read_prompt_answer(route: CallbackRoute, raw: bytes) -> tuple[str, Any, PromptReport]:
+    """The inbox's id, the body fit to keep, and the report on the prompt whose address it came to. What cannot be
+    understood came from somebody who has the address, and is kept as `unclear`."""
+    body = decode(raw)
+    try:
+        result = parse_stk_callback(body)
+        identity = external_id("asked", body)
+    except (Garbled, RecursionError):
+        result = AskResult(AskState.unclear, "garbled", "the callback cannot be read")
+        identity = f"asked:garbled:{sha256_hex(raw)[:32]}"
+    report = PromptReport(
+        reference=route.reference,
+        source="callback",
+        state=result.state.value,
+        code=result.code,
+        detail=result.detail,
+        provider_reference=result.provider_reference,
+        receipt=result.receipt,
+        amount=result.amount,
+        party_digits=result.party_digits,
+        happened_at=result.happened_at,
+    )
+    return f"{route.reference}:{identity}", scrub(body), report
 
 
 def decode(raw: bytes) -> Any:

@@ -1,6 +1,7 @@
 """Small jobs on a partner's outside systems, done by workflows: the API itself never calls a provider."""
 
 import asyncio
+import secrets
 from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel
@@ -9,20 +10,24 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 
 from api.dependencies import Services
-from api.schemas.connections import ConnectionIn
+from api.schemas.banks import BankIn, ConnectionIn
 from core.clock import utc_now
-from core.errors import Busy, Conflict, InvalidRequest, Rejected, Transient, Unknown
+from core.errors import Busy, Conflict, InvalidRequest, NotAllowed, Rejected, Transient, Unknown
 from models.messages.connections import (
     AskBalance,
     CheckConnection,
     ConnectionChecked,
+    DarajaSecrets,
+    PaybillRegistered,
     ProductsSynced,
+    RegisterPaybill,
     SealedConnection,
     SyncProducts,
 )
 from models.messages.errors import ErrorFacts
 from models.tables.partners import Connection
 from temporal.queues import FLOWS_QUEUE
+from temporal.schedules import ensure_bank_statement, ensure_loan_watch, ensure_payment_pull
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -31,10 +36,14 @@ _CHECK_SECONDS: Final = 50.0  # the check itself gives up after 40 (workflows/po
 
 def sealed_connection(house: Services, partner_id: str, given: ConnectionIn, version: int = 1) -> SealedConnection:
     """What a caller gave, with its secrets sealed. Raises InvalidRequest for what production does not allow."""
-    if house.settings.environment == "production" and not given.base_url.startswith("https://"):
-        raise InvalidRequest(
-            "In production an address must be https.", code="insecure", field=f"{given.provider}.base_url"
-        )
+    addresses = {"base_url": given.base_url}
+    if isinstance(given, BankIn) and given.till is not None:
+        addresses["till.base_url"] = given.till.base_url
+    for field, address in addresses.items():
+        if house.settings.environment == "production" and not address.startswith("https://"):
+            raise InvalidRequest(
+                "In production an address must be https.", code="insecure", field=f"{given.provider}.{field}"
+            )
     if house.settings.environment == "production" and not given.trust.verify_tls:
         raise InvalidRequest(
             "In production certificates are checked.", code="insecure", field=f"{given.provider}.trust.verify_tls"
@@ -72,13 +81,52 @@ async def check_or_refuse(house: Services, connection: SealedConnection) -> None
         )
 
 
+def keeps_currency(partner_currency: str, given: ConnectionIn) -> None:
+    """Raises InvalidRequest for a bank whose accounts are in another currency than the partner's wallet."""
+    if isinstance(given, BankIn) and given.currency != partner_currency:
+        raise InvalidRequest(
+            f"The partner's currency is {partner_currency}.", code="currency_differs", field="bank.currency"
+        )
+
+
+async def watch(house: Services, partner_id: str, given: ConnectionIn) -> None:
+    """Makes the schedule that a connection asks for: the poll for approved loans (A2), the list of payments whose
+    announcement was lost (A6, A10). Only for a connection that is not watched: an interval that was changed since stays."""
+    if given.provider == "fineract":
+        await ensure_loan_watch(house.client, partner_id)
+    elif given.provider == "bank":
+        await ensure_bank_statement(house.client, partner_id)
+    elif given.passkey is not None:
+        await ensure_payment_pull(house.client, partner_id)
+
+
+def is_watched(house: Services, row: Connection) -> bool:
+    """Whether a stored connection has its schedule: one to M-Pesa gets it with its pass key."""
+    if row.provider != "daraja":
+        return True
+    try:
+        return DarajaSecrets.model_validate_json(house.box.open(row.sealed)).passkey is not None
+    except NotAllowed:  # sealed with a key that is lost: new credentials must mend that
+        return False
+
+
+def address_of(house: Services, row: Connection) -> str:
+    """Where this connection's provider tells of payments, without the last part. Raises Conflict (code "no_address")."""
+    if row.push_secret is None:
+        raise Conflict("The connection has no address yet; give its settings anew.", code="no_address")
+    place = {"daraja": "in", "bank": "bank"}[row.provider]
+    return f"{house.settings.callbacks.base_url.rstrip('/')}/cb/{place}/{row.push_secret}"
+
+
 def stored(row: Connection) -> SealedConnection:
     return SealedConnection.model_validate(row, from_attributes=True)
 
 
 def take_over(row: Connection, connection: SealedConnection) -> None:
-    """Puts checked settings into a row; `updated_at` is the moment from which these credentials are used."""
+    """Puts checked settings into a row; `updated_at` is the moment from which these credentials are used. The secret of
+    its address for announcements is made once and stays: providers have it."""
     now = utc_now()
+    row.push_secret = row.push_secret or secrets.token_hex(32)
     row.settings, row.sealed, row.version = connection.settings, connection.sealed, connection.version
     row.status, row.check_detail, row.checked_at, row.updated_at = "ok", None, now, now
 
@@ -103,6 +151,20 @@ async def ask_balance(house: Services, partner_id: str) -> None:
         id=f"balance-inquiry/{partner_id}",
         task_queue=FLOWS_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+    )
+
+
+async def register_paybill(house: Services, order: RegisterPaybill) -> PaybillRegistered:
+    """Has M-Pesa announce payments to the partner's short code. Raises Conflict if that is being done already, Busy if no
+    worker answers in time, what M-Pesa refuses as Rejected."""
+    return await _run(
+        house.client,
+        "PaybillRegistration",
+        order,
+        workflow_id=f"paybill-registration/{order.partner_id}",
+        result=PaybillRegistered,
+        seconds=_CHECK_SECONDS,
+        join=False,
     )
 
 

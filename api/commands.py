@@ -1,7 +1,7 @@
 """A person's command to a running saga: an update with a deterministic id, refused in plain words."""
 
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
@@ -10,21 +10,38 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.dependencies import Services
 from core.errors import Busy, Conflict, InvalidRequest, KivukoError
 from models.messages.base import Message
-from models.messages.disbursements import DisbursementStatus
 from models.messages.payouts import CommandTaken
-from models.tables.disbursements import Disbursement
+from models.messages.sagas import SagaStatus
 
 _COMMAND_TIMEOUT: Final = timedelta(seconds=10)
 _QUERY_TIMEOUT: Final = timedelta(seconds=1.5)
 
 # Refusals of the saga's validators that are about the request's content and not about the moment.
-_FIELD_TO_BLAME: Final = {"receipt_missing": "receipt"}
+_FIELD_TO_BLAME: Final = {"receipt_missing": "receipt", "allocations_missing": "allocations"}
 
 
-async def tell(house: Services, row: Disbursement, update: str, message: Message, update_id: str) -> CommandTaken:
-    """Raises Conflict (wrong stage, ended), InvalidRequest (a fact is missing), Busy (no worker took it in time)."""
-    if row.ended_at is not None:
-        raise Conflict("The disbursement has ended.", code="ended", stage=row.stage)
+class Row(Protocol):
+    """What every saga's list row has."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def partner_id(self) -> str: ...
+    @property
+    def workflow_id(self) -> str: ...
+    @property
+    def stage(self) -> str: ...
+    @property
+    def ended_at(self) -> datetime | None: ...
+
+
+async def tell(
+    house: Services, row: Row, update: str, message: Message, update_id: str, *, repeatable: bool = False
+) -> CommandTaken:
+    """Raises Conflict (wrong stage, ended), InvalidRequest (a fact is missing), Busy (no worker took it in time). A
+    `repeatable` one is told even to a saga that has ended: Temporal gives the first answer again."""
+    if row.ended_at is not None and not repeatable:
+        raise Conflict("The saga has ended.", code="ended", stage=row.stage)
     try:
         taken: CommandTaken = await house.client.get_workflow_handle(row.workflow_id).execute_update(
             update, message, id=update_id, result_type=CommandTaken, rpc_timeout=_COMMAND_TIMEOUT
@@ -42,13 +59,13 @@ async def tell(house: Services, row: Disbursement, update: str, message: Message
         raise
 
 
-async def ask_status(house: Services, row: Disbursement) -> DisbursementStatus | None:
+async def ask_status(house: Services, row: Row) -> SagaStatus | None:
     """The running saga's own words; None if it has ended or does not answer at once."""
     if row.ended_at is not None:
         return None
     try:
-        status: DisbursementStatus = await house.client.get_workflow_handle(row.workflow_id).query(
-            "status", result_type=DisbursementStatus, rpc_timeout=_QUERY_TIMEOUT
+        status: SagaStatus = await house.client.get_workflow_handle(row.workflow_id).query(
+            "status", result_type=SagaStatus, rpc_timeout=_QUERY_TIMEOUT
         )
         return status
     except Exception:  # a page must not fail because one source of it is silent

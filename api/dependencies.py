@@ -8,7 +8,7 @@ from temporalio.client import Client
 
 from api.metrics import Metrics
 from api.rate_limit import RateLimit
-from core.crypto import CallbackSigner, CredentialBox
+from core.crypto import CallbackSigner, CodeHasher, CredentialBox
 from core.settings import Settings
 from store.database import Database
 
@@ -22,18 +22,21 @@ class Services:
     client: Client
     box: CredentialBox
     signer: CallbackSigner
+    codes: CodeHasher
     metrics: Metrics
     rate: RateLimit
 
     @classmethod
     def build(cls, settings: Settings, database: Database, client: Client, metrics: Metrics) -> Self:
         security = settings.security
+        secrets = [secret.get_secret_value() for secret in security.callback_secrets]
         return cls(
             settings=settings,
             database=database,
             client=client,
             box=CredentialBox([key.get_secret_value() for key in security.credential_keys]),
-            signer=CallbackSigner([secret.get_secret_value() for secret in security.callback_secrets]),
+            signer=CallbackSigner(secrets),
+            codes=CodeHasher(secrets),
             metrics=metrics,
             rate=RateLimit(settings.api.rate_per_minute),
         )

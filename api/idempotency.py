@@ -6,14 +6,15 @@ of the effect, so that a crash leaves both or neither. A request that fails give
 
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Header, Request
 from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import JSONResponse, Response
 
-from api.auth import Anyone
+from api.auth import Anyone, Principal
 from api.dependencies import House, Services
 from core.crypto import sha256_hex
 from core.errors import Conflict
@@ -21,13 +22,18 @@ from models.tables.security import IdempotencyKey
 from store import idempotency
 from store.idempotency import Claim
 
-Key = Annotated[
-    str | None,
+_NAME: Final = "Idempotency-Key"
+_FORM: Final = r"^[!-~]{1,128}$"
+_SAID: Final = "1 to 128 visible ASCII characters, per API key. The same key and body get the same answer."
+
+Key = Annotated[str | None, Header(alias=_NAME, pattern=_FORM, description=_SAID, examples=["loan-91-first"])]
+RequiredKey = Annotated[
+    str,
     Header(
-        alias="Idempotency-Key",
-        pattern=r"^[!-~]{1,128}$",
-        description="1 to 128 visible ASCII characters, per API key. The same key and body get the same answer.",
-        examples=["loan-91-first"],
+        alias=_NAME,
+        pattern=_FORM,
+        description=f"{_SAID} Required: nothing else tells a repeated wish from a second one.",
+        examples=["top-up-2026-11-21-1"],
     ),
 ]
 
@@ -75,7 +81,8 @@ class Once:
                 await idempotency.release(session, self._claim)
 
 
-async def _once(request: Request, house: House, principal: Anyone, key: Key = None) -> AsyncIterator[Once]:
+@asynccontextmanager
+async def _claiming(request: Request, house: Services, principal: Principal, key: str | None) -> AsyncIterator[Once]:
     claim = None
     if key is not None:
         wish = f"{request.method} {request.url.path}"
@@ -92,7 +99,19 @@ async def _once(request: Request, house: House, principal: Anyone, key: Key = No
         raise
 
 
+async def _once(request: Request, house: House, principal: Anyone, key: Key = None) -> AsyncIterator[Once]:
+    async with _claiming(request, house, principal, key) as once:
+        yield once
+
+
+async def _keyed(request: Request, house: House, principal: Anyone, key: RequiredKey) -> AsyncIterator[Once]:
+    async with _claiming(request, house, principal, key) as once:
+        yield once
+
+
 Idempotent = Annotated[Once, Depends(_once)]
+# Where a wish has no natural key: without the header it is a 422 that names it.
+Keyed = Annotated[Once, Depends(_keyed)]
 
 
 def install(app: FastAPI) -> None:

@@ -5,7 +5,9 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-CallbackOutcome = Literal["stored", "copy", "garbled", "forged", "wrong_source", "noted", "not_noted"]
+CallbackOutcome = Literal[
+    "stored", "copy", "garbled", "forged", "wrong_source", "noted", "not_noted", "accepted", "refused"
+]
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

@@ -44,7 +44,7 @@ _TITLES: Final[dict[int, str]] = {
     405: "Method not allowed",
     409: "Conflict",
     413: "The body is too large",
-    415: "The body is not JSON",
+    415: "The body is of another media type",
     422: "The request breaks a rule",
     429: "Too many requests",
     500: "Internal error",

@@ -69,6 +69,31 @@ async def take_payout_status(route_hex: RouteHex, mac_hex: MacHex, request: Requ
     return await _take("ask", route_hex, mac_hex, request, house)
 
 
+@router.post("/{route_hex}/{mac_hex}/in", summary="What a payer answered to a prompt", **_DOCUMENTED)
+async def take_prompt_answer(route_hex: RouteHex, mac_hex: MacHex, request: Request, house: House) -> Response:
+    route = _route("prompt", route_hex, mac_hex, request, house)
+    external_id, body, report = callbacks.read_prompt_answer(route, await request.body())
+    async with house.database.transaction() as session:
+        inbox_id, is_new = await inbox.store_report(
+            session,
+            provider=PROVIDER,
+            kind="prompt",
+            external_id=external_id,
+            workflow_id=route.workflow_id,
+            reference=route.reference,
+            body=body,
+            report=report,
+            source=source_address(request, house.settings.callbacks),
+        )
+    house.metrics.callback("prompt", "stored" if is_new else "copy")
+    response = JSONResponse(CALLBACK_REPLY)
+    if is_new:
+        response.background = afterwards(
+            "deliver", lambda: deliver(house.client, house.database, inbox_id, rpc_timeout=_DELIVERY_TIMEOUT)
+        )
+    return response
+
+
 @router.post("/{route_hex}/{mac_hex}/level", summary="The balances of the partner's M-Pesa accounts", **_DOCUMENTED)
 async def take_balances(route_hex: RouteHex, mac_hex: MacHex, request: Request, house: House) -> Response:
     route = _route("balance", route_hex, mac_hex, request, house)

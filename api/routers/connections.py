@@ -1,6 +1,6 @@
 """A partner's connections and contacts."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Response
 
@@ -11,16 +11,26 @@ from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
 from api.routers.partners import PartnerId
-from api.schemas.connections import ConnectionIn, ConnectionOut, DarajaIn, FineractIn, ProviderBalanceOut
+from api.schemas.banks import BankIn, ConnectionIn
+from api.schemas.connections import (
+    ConnectionOut,
+    DarajaIn,
+    FineractIn,
+    PaybillIn,
+    PaybillOut,
+    ProviderBalanceOut,
+    PushAddress,
+    PushAddresses,
+)
 from api.schemas.partners import ContactIn, ContactOut
 from api.schemas.values import Out, id_pattern
 from core.clock import utc_now
 from core.errors import NotFound
 from core.ids import CONNECTION, CONTACT, new_id
-from models.messages.connections import Provider
+from models.messages.connections import Provider, RegisterPaybill
 from models.tables.partners import Connection, Contact
 from store import audit, partner_admin, partners, wallets
-from temporal.schedules import ensure_loan_watch
+from temporal.schedules import ensure_payment_pull
 
 router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"], dependencies=KNOWN_PARAMETERS)
 
@@ -45,6 +55,68 @@ async def put_fineract(
 async def put_daraja(partner_id: PartnerId, wanted: DarajaIn, house: House, principal: PartnerWriter) -> ConnectionOut:
     """Tried first. Working credentials also lift a block: payouts that waited for them go on."""
     return await _put(partner_id, wanted, house, principal)
+
+
+@router.put("/connections/bank", responses=problems(404, 409, *WRITES), summary="Give or rotate the bank's settings")
+async def put_bank(partner_id: PartnerId, wanted: BankIn, house: House, principal: PartnerWriter) -> ConnectionOut:
+    """Tried first. The bank must be told its address: see `address`."""
+    return await _put(partner_id, wanted, house, principal)
+
+
+@router.get(
+    "/connections/{provider}/address",
+    responses=problems(404, 409),
+    summary="The secret addresses for announced payments",
+)
+async def get_connection_address(
+    partner_id: PartnerId, provider: Literal["daraja", "bank"], house: House, principal: PartnerWriter
+) -> PushAddresses:
+    """To be registered at the provider: M-Pesa's by `register-paybill`, a bank's by the bank."""
+    principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        await partners.get(session, partner_id)
+        row = await partners.connection(session, partner_id, provider)
+    address = chores.address_of(house, row)
+    if provider == "bank":
+        items = [PushAddress(purpose="push", url=f"{address}/")]
+    else:
+        items = [
+            PushAddress(purpose="confirm", url=f"{address}/confirm"),
+            PushAddress(purpose="check", url=f"{address}/check"),
+        ]
+    return PushAddresses(provider=provider, items=items)
+
+
+@router.post(
+    "/connections/daraja/register-paybill",
+    responses=problems(404, 409, *WRITES),
+    summary="Have M-Pesa announce payments to the short code",
+)
+async def register_paybill(
+    partner_id: PartnerId, wanted: PaybillIn, house: House, principal: PartnerWriter
+) -> PaybillOut:
+    """May be repeated. From then on the list of payments is pulled too, for announcements that were lost."""
+    principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        await partners.active(session, partner_id)
+        row = await partners.connection(session, partner_id, "daraja")
+        chores.address_of(house, row)
+    done = await chores.register_paybill(
+        house,
+        RegisterPaybill(partner_id=partner_id, nominated=wanted.nominated_phone, unanswered=wanted.unanswered),
+    )
+    shown = PaybillOut(announcements=_said(done.announcements), pull=_said(done.pull))
+    async with house.database.transaction() as session:
+        await audit.write(
+            session,
+            actor=principal.id,
+            action="connections.register_paybill",
+            subject=row.id,
+            after={**shown.model_dump(mode="json"), "unanswered": wanted.unanswered},
+        )
+        if not chores.is_watched(house, row):
+            await ensure_payment_pull(house.client, partner_id)
+    return shown
 
 
 @router.post("/connections/{provider}/check", responses=problems(404, 409), summary="Try a connection now")
@@ -158,13 +230,14 @@ async def remove_contact(
 async def _put(partner_id: str, wanted: ConnectionIn, house: Services, principal: Principal) -> ConnectionOut:
     principal.visible(partner_id)
     async with house.database.transaction() as session:
-        await partners.get(session, partner_id)
+        chores.keeps_currency((await partners.get(session, partner_id)).currency, wanted)
     sealed = chores.sealed_connection(house, partner_id, wanted)
     await chores.check_or_refuse(house, sealed)
     async with house.database.transaction() as session:
         await partner_admin.lock(session, partner_id)
         row = await partner_admin.lock_connection(session, partner_id, wanted.provider)
         before = ConnectionOut.of(row).model_dump(mode="json") if row else None
+        watched = row is not None and chores.is_watched(house, row)
         if row is None:
             now = utc_now()
             row = Connection(
@@ -183,6 +256,10 @@ async def _put(partner_id: str, wanted: ConnectionIn, house: Services, principal
             before=before,
             after=shown.model_dump(mode="json"),
         )
-        if before is None and wanted.provider == "fineract":
-            await ensure_loan_watch(house.client, partner_id)
+        if not watched:
+            await chores.watch(house, partner_id, wanted)
     return shown
+
+
+def _said(newly: bool) -> Literal["newly_registered", "already_registered"]:
+    return "newly_registered" if newly else "already_registered"

@@ -1,47 +1,43 @@
 """Loan disbursements: started, read, waited for, commanded."""
 
-import asyncio
-import time
-from typing import Annotated, Final, Literal
+from collections.abc import Callable
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
-from api import commands
-from api.auth import DisbursementReader, DisbursementResolver, DisbursementWriter, Principal
-from api.dependencies import House, Services
+from api import commands, desk, saga_pages
+from api.auth import DisbursementReader, DisbursementResolver, DisbursementWriter
+from api.dependencies import House
 from api.documented import WRITES, problems
-from api.idempotency import Idempotent, Once
+from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
 from api.paging import IdCursor, Limit, Page, PartnerFilter, page
+from api.saga_pages import Resource, Wait
 from api.schemas.disbursements import (
-    AttemptOut,
     ChargesOut,
     CommandOut,
     DisbursementDetail,
     DisbursementNew,
     DisbursementOut,
-    EventOut,
     ResolutionIn,
-    SagaNow,
-    Timeline,
-    WishIn,
 )
+from api.schemas.sagas import AttemptOut, SagaNow, Timeline, WishIn
 from api.schemas.values import id_pattern
 from core.crypto import sha256_hex
-from core.errors import Conflict, InvalidRequest, KivukoError, NotFound
-from core.ids import DISBURSEMENT, new_id
+from core.ids import DISBURSEMENT
 from ledger.balances import open_holds
-from models.messages.base import Message
 from models.messages.disbursements import Stage
-from models.messages.payouts import Resolution, RetryNow
+from models.messages.payouts import CommandTaken, Resolution, RetryNow
 from models.tables.disbursements import Disbursement
-from store import audit, disbursements, payouts
+from store import audit, disbursements, payouts, sagas
 from temporal.starts import start_disbursement
 
 router = APIRouter(prefix="/api/v1/disbursements", tags=["disbursements"], dependencies=KNOWN_PARAMETERS)
 
 DisbursementId = Annotated[str, Path(pattern=id_pattern(DISBURSEMENT))]
-_LOOK_EVERY: Final = 0.25
+_DISBURSEMENTS: Final = Resource[Disbursement](
+    noun="disbursement", path=router.prefix, acts="disbursements", field="disbursement_id", read=disbursements.get
+)
 
 
 @router.post(
@@ -59,14 +55,10 @@ async def create_disbursement(
 ) -> Response:
     """The loan is the natural key: asking again gives the same disbursement, whoever or whatever asked first. A loan
     whose disbursement ended unpaid gets a new one."""
-    partner_id = wanted.partner_id or principal.partner_id
-    if partner_id is None:
-        raise InvalidRequest("Name the partner; this key is of the house.", code="missing", field="partner_id")
-    principal.visible(partner_id)
     started = await start_disbursement(
         house.client,
         house.database,
-        partner_id=partner_id,
+        partner_id=principal.for_partner(wanted.partner_id),
         loan_id=wanted.loan_id,
         source="api",
         requested_by=principal.id,
@@ -112,15 +104,9 @@ async def get_disbursement(
     request: Request,
     house: House,
     principal: DisbursementReader,
-    wait: Annotated[float, Query(ge=0, le=120, description="Seconds to wait for an ended stage, bounded by us")] = 0,
+    wait: Wait = 0,
 ) -> DisbursementDetail:
-    deadline = time.monotonic() + min(wait, house.settings.api.max_wait_seconds)
-    row = await _find(house, principal, disbursement_id)
-    while row.ended_at is None and (left := deadline - time.monotonic()) > 0:
-        await asyncio.sleep(min(_LOOK_EVERY, left))
-        if await request.is_disconnected():
-            break
-        row = await _find(house, principal, disbursement_id)
+    row = await _DISBURSEMENTS.wait_for(house, principal, disbursement_id, request, wait)
     status = await commands.ask_status(house, row)
     async with house.database.transaction() as session:
         attempts = await payouts.of_workflow(session, row.workflow_id)
@@ -139,10 +125,7 @@ async def get_disbursement(
 async def list_disbursement_events(
     disbursement_id: DisbursementId, house: House, principal: DisbursementReader
 ) -> Timeline:
-    row = await _find(house, principal, disbursement_id)
-    async with house.database.transaction() as session:
-        events = await disbursements.events(session, row.workflow_id)
-    return Timeline(items=[EventOut.of(event) for event in events])
+    return await _DISBURSEMENTS.timeline(house, principal, disbursement_id)
 
 
 @router.post(
@@ -159,12 +142,13 @@ async def resolve_disbursement(
     once: Idempotent,
 ) -> Response:
     """409 if the decision does not fit the stage, 422 if a fact is missing."""
-    row = await _find(house, principal, disbursement_id)
+    row = await _DISBURSEMENTS.find(house, principal, disbursement_id)
     async with house.database.transaction() as session:
         attempts = await payouts.of_workflow(session, row.workflow_id)
-        about = attempts[-1].reference if attempts else ""
-        if wanted.receipt and await payouts.receipt_is_taken(session, wanted.receipt, by_other_than=about):
-            raise Conflict("That receipt belongs to another payout.", code="receipt_taken", field="receipt")
+        saga = await sagas.find(session, row.workflow_id)
+    about = attempts[-1].reference if attempts else ""
+    if saga is not None:
+        await desk.refuse_foreign_receipt(house, saga, wanted.receipt)
     resolution = Resolution(
         decision=wanted.decision,
         evidence=wanted.evidence,
@@ -176,7 +160,9 @@ async def resolve_disbursement(
     )
     # Without a key the same words are one decision, but only on the same attempt: a later one needs its own.
     content = sha256_hex(f"{principal.id}\n{about}\n{wanted.model_dump_json()}")
-    return await _command(house, principal, once, row, "resolve", resolution, content)
+    return await saga_pages.command(
+        house, principal, once, _DISBURSEMENTS, row, "resolve", resolution, content=content, answer=_taken(row)
+    )
 
 
 @router.post(
@@ -192,9 +178,9 @@ async def retry_disbursement(
     once: Idempotent,
     wanted: WishIn | None = None,
 ) -> Response:
-    row = await _find(house, principal, disbursement_id)
+    row = await _DISBURSEMENTS.find(house, principal, disbursement_id)
     wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await _command(house, principal, once, row, "retry", wish, new_id("cmd"))
+    return await saga_pages.command(house, principal, once, _DISBURSEMENTS, row, "retry", wish, answer=_taken(row))
 
 
 @router.post(
@@ -210,48 +196,12 @@ async def cancel_disbursement(
     once: Idempotent,
     wanted: WishIn | None = None,
 ) -> Response:
-    row = await _find(house, principal, disbursement_id)
+    row = await _DISBURSEMENTS.find(house, principal, disbursement_id)
     wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await _command(house, principal, once, row, "cancel_request", wish, new_id("cmd"))
+    return await saga_pages.command(
+        house, principal, once, _DISBURSEMENTS, row, "cancel_request", wish, answer=_taken(row)
+    )
 
 
-async def _find(house: Services, principal: Principal, disbursement_id: str) -> Disbursement:
-    async with house.database.transaction() as session:
-        row = await disbursements.get(session, disbursement_id)
-    if row is None or not principal.sees(row.partner_id):
-        raise NotFound("No disbursement has that id.", field="disbursement_id")
-    return row
-
-
-async def _command(
-    house: Services,
-    principal: Principal,
-    once: Once,
-    row: Disbursement,
-    update: Literal["resolve", "retry", "cancel_request"],
-    message: Message,
-    content: str,
-) -> Response:
-    """Recorded before it is sent, so that no command leaves without a trace; a refusal is recorded too."""
-    update_id = f"api:{sha256_hex(f'{principal.id}:{once.key}')}" if once.key else f"api:{content}"
-    action = f"disbursements.{update}"
-    async with house.database.transaction() as session:
-        await audit.write(
-            session,
-            actor=principal.id,
-            action=action,
-            subject=row.id,
-            before={"stage": row.stage},
-            after=message.model_dump(mode="json", exclude={"actor"}),
-        )
-    try:
-        taken = await commands.tell(house, row, update, message, update_id)
-    except KivukoError as error:
-        async with house.database.transaction() as session:
-            await audit.write(
-                session, actor=principal.id, action=f"{action}.refused", subject=row.id, after={"code": error.code}
-            )
-        raise
-    async with house.database.transaction() as session:
-        answer = CommandOut(disbursement_id=row.id, stage=taken.stage, at=taken.at)
-        return await once.reply(session, answer, status=200)
+def _taken(row: Disbursement) -> Callable[[CommandTaken], CommandOut]:
+    return lambda taken: CommandOut(disbursement_id=row.id, stage=taken.stage, at=taken.at)

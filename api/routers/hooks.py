@@ -1,11 +1,14 @@
-"""Where a partner's Fineract tells of approved loans. Unsigned and easily lost, so a hint and no more (A3): the saga
-reads the loan anew, and the poll finds what no hook told."""
+"""Where a partner's Fineract tells of approved loans and recorded payments. Unsigned and easily lost, so a hint and no
+more (A3, A11): the saga reads the loan anew, and the poll finds what no hook told."""
 
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from api.background import afterwards
 from api.dependencies import House, Services
@@ -13,9 +16,11 @@ from api.documented import open_problems
 from api.schemas.values import BIGINT
 from core.crypto import sha256_hex
 from core.errors import InvalidRequest, NotFound
+from models.messages.collections import PaymentRecorded
 from models.tables.partners import Partner
 from providers.fineract.wire import HookEvent, parse_hook
 from store import partner_admin
+from temporal.queues import FLOWS_QUEUE
 from temporal.starts import start_disbursement
 
 router = APIRouter(prefix="/cb/hooks", tags=["callbacks"])
@@ -53,6 +58,9 @@ async def take_hook(hook_secret: str, request: Request, house: House) -> Respons
         log.warning("hook_garbled", partner_id=partner.id)
         return JSONResponse(_TAKEN)
     response = JSONResponse(_TAKEN)
+    if (recorded := recorded_payment(partner.id, event)) is not None:
+        response.background = afterwards("payment_notice", lambda: _start_notice(house, recorded))
+        return response
     loan_id = approved_loan(event)
     if loan_id is not None:
         response.background = afterwards(
@@ -73,6 +81,32 @@ def approved_loan(event: HookEvent) -> int | None:
     """The loan's id, if this tells of a loan that was approved."""
     approved = event.entity == "LOAN" and event.action == "APPROVE"
     return event.loan_id if approved and event.loan_id is not None and event.loan_id <= BIGINT else None
+
+
+def recorded_payment(partner_id: str, event: HookEvent) -> PaymentRecorded | None:
+    """The payment, if this tells of one that was recorded; failed and pending commands name none."""
+    ids = {("LOAN", "REPAYMENT"): event.loan_id, ("SAVINGSACCOUNT", "DEPOSIT"): event.savings_id}
+    account_id = ids.get((event.entity, event.action))
+    if account_id is None or event.transaction_id is None or max(account_id, event.transaction_id) > BIGINT:
+        return None
+    return PaymentRecorded(
+        partner_id=partner_id,
+        kind="loan" if event.entity == "LOAN" else "savings",
+        account_id=account_id,
+        transaction_id=event.transaction_id,
+    )
+
+
+async def _start_notice(house: Services, recorded: PaymentRecorded) -> None:
+    """Once per transaction, however often Fineract tells of it."""
+    with suppress(WorkflowAlreadyStartedError):
+        await house.client.start_workflow(
+            "PaymentNotice",
+            recorded,
+            id=f"payment-notice/{recorded.partner_id}/{recorded.kind}/{recorded.account_id}/{recorded.transaction_id}",
+            task_queue=FLOWS_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        )
 
 
 async def _partner(house: Services, hook_secret: str) -> Partner:

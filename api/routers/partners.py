@@ -21,9 +21,11 @@ from models.messages.connections import SealedConnection
 from models.tables.partners import Connection, Contact, Partner
 from store import audit, partner_admin, partners
 from store.partner_admin import connections
-from temporal.schedules import ensure_loan_watch
 
 router = APIRouter(prefix="/api/v1/partners", tags=["partners"], dependencies=KNOWN_PARAMETERS)
+
+# What we want to hear of: loans to pay out (A3), payments to confirm to the customer (A11).
+HOOK_EVENTS = (("LOAN", "APPROVE"), ("LOAN", "REPAYMENT"), ("SAVINGSACCOUNT", "DEPOSIT"))
 
 PartnerId = Annotated[str, Path(pattern=id_pattern(PARTNER))]
 
@@ -42,11 +44,9 @@ async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: I
         if await partner_admin.name_is_taken(session, wanted.name):
             raise Conflict("Another partner has this name.", code="name_taken", field="name")
     partner = _row(wanted)
-    sealed = [
-        chores.sealed_connection(house, partner.id, given)
-        for given in (wanted.fineract, wanted.daraja)
-        if given is not None
-    ]
+    for given in wanted.connections:
+        chores.keeps_currency(partner.currency, given)
+    sealed = [chores.sealed_connection(house, partner.id, given) for given in wanted.connections]
     for connection in sealed:
         await chores.check_or_refuse(house, connection)
     rows = [_connection(connection) for connection in sealed]
@@ -69,9 +69,9 @@ async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: I
             session, actor=admin.id, action="partners.create", subject=partner.id, after=shown.model_dump(mode="json")
         )
         response = await once.reply(session, shown, status=201, location=f"/api/v1/partners/{partner.id}")
-        if wanted.fineract is not None:
+        for given in wanted.connections:
             # Before the commit: a partner without its poll would wait for ever, a poll without its partner only fails.
-            await ensure_loan_watch(house.client, partner.id)
+            await chores.watch(house, partner.id, given)
     return response
 
 
@@ -128,7 +128,7 @@ async def get_hook(partner_id: PartnerId, house: House, principal: PartnerWriter
         partner = await partners.get(session, partner_id)
     return HookAddress(
         url=f"{house.settings.callbacks.base_url.rstrip('/')}/cb/hooks/{partner.hook_secret}/",
-        events=[{"entity": "LOAN", "action": "APPROVE"}],
+        events=[{"entity": entity, "action": action} for entity, action in HOOK_EVENTS],
     )
 
 

@@ -5,13 +5,13 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field
 
-from api.schemas.values import BIGINT, Body, Moment, MoneyOut, Note, Out, Prose, example, id_pattern
+from api.schemas.sagas import AttemptOut, ChargeHeld, SagaNow
+from api.schemas.values import BIGINT, Body, Moment, MoneyOut, Out, Prose, example, id_pattern
 from core.ids import PARTNER
 from core.money import Money
-from core.msisdn import Msisdn
 from ledger.balances import HoldView
-from models.messages.disbursements import DisbursementStatus, LegStatus, Stage
-from models.tables.disbursements import UNPAID_ENDS, Disbursement, PayoutAttempt, SagaEvent
+from models.messages.disbursements import Stage
+from models.tables.disbursements import UNPAID_ENDS, Disbursement
 
 STAGES: tuple[str, ...] = get_args(Stage)
 
@@ -78,48 +78,6 @@ class DisbursementOut(Out):
         return DisbursementOut.model_validate(DisbursementOut.facts(row))
 
 
-class AttemptOut(Out):
-    """One instruction to the provider; the phone is masked. `void`: declared never sent, and now it never can be."""
-
-    model_config = example(
-        reference="pay_01ktv0r5m8e9a7d3c2b4x6y8z0-a1", leg_id="pay_01ktv0r5m8e9a7d3c2b4x6y8z0", number=1,
-        provider="daraja", state="accepted", amount={"amount": "12500.00", "currency": "KES"}, to="+2547•••••678",
-        provider_reference="AG_20261121_201036b2c9e14f77a0d8", receipt=None, code=None, detail=None,
-        created_at="2026-11-21T06:14:04Z", updated_at="2026-11-21T06:14:05Z",
-    )  # fmt: skip
-
-    reference: str
-    leg_id: str
-    number: int
-    provider: str
-    state: str
-    amount: MoneyOut
-    to: str
-    provider_reference: str | None
-    receipt: str | None
-    code: str | None
-    detail: str | None
-    created_at: datetime
-    updated_at: datetime
-
-    @classmethod
-    def of(cls, row: PayoutAttempt) -> Self:
-        return cls.model_validate(
-            {
-                **{name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)},
-                "amount": MoneyOut.of(Money(row.amount_minor, row.currency)),
-                "to": Msisdn(row.msisdn).masked,
-            }
-        )
-
-
-class ChargeHeld(Out):
-    """One charge that is set aside in the wallet now."""
-
-    charge: str
-    amount: MoneyOut
-
-
 class ChargesOut(Out):
     """What this disbursement costs the partner, and whether that is only held yet."""
 
@@ -143,50 +101,6 @@ class ChargesOut(Out):
         return cls(state=state, total=MoneyOut.minor(row.charges_minor, row.currency), held=held)
 
 
-class LegOut(Out):
-    """A payout as the running saga sees it."""
-
-    leg_id: str
-    state: str
-    amount: MoneyOut
-    to: str
-    reference: str | None
-    receipt: str | None
-    attempts: int
-    last_said: str | None
-
-    @classmethod
-    def of(cls, leg: LegStatus) -> Self:
-        return cls.model_validate(leg, from_attributes=True)
-
-
-class SagaNow(Out):
-    """What the running saga says of itself; absent if it has ended, or did not answer in time."""
-
-    model_config = example(
-        stage="paying", waiting_for="M-Pesa's report", since="2026-11-21T06:14:05Z", legs=[], reason_code=None,
-        reason=None,
-    )  # fmt: skip
-
-    stage: str
-    waiting_for: str | None
-    since: datetime
-    legs: list[LegOut]
-    reason_code: str | None
-    reason: str | None
-
-    @classmethod
-    def of(cls, status: DisbursementStatus) -> Self:
-        return cls(
-            stage=status.stage,
-            waiting_for=status.waiting_for,
-            since=status.since,
-            legs=[LegOut.of(leg) for leg in status.legs],
-            reason_code=status.reason_code,
-            reason=status.reason,
-        )
-
-
 class DisbursementDetail(DisbursementOut):
     """A disbursement with everything that is known of it."""
 
@@ -198,31 +112,6 @@ class DisbursementDetail(DisbursementOut):
     attempts: list[AttemptOut]
     charge_state: ChargesOut
     saga: SagaNow | None
-
-
-class EventOut(Out):
-    """One line of the timeline."""
-
-    model_config = example(
-        at="2026-11-21T06:14:04Z", tone="good", text="M-Pesa paid KES 12,500.00, receipt UKL4X7QW2D.",
-        facts={"receipt": "UKL4X7QW2D"}, key="pay_…-a1:paid",
-    )  # fmt: skip
-
-    at: datetime
-    tone: Literal["info", "good", "warning", "bad"]
-    text: str
-    facts: dict[str, Any]
-    key: str
-
-    @classmethod
-    def of(cls, row: SagaEvent) -> Self:
-        return cls.model_validate(row, from_attributes=True)
-
-
-class Timeline(Out):
-    """A disbursement's whole history, oldest first."""
-
-    items: list[EventOut]
 
 
 class ResolutionIn(Body):
@@ -244,14 +133,6 @@ class ResolutionIn(Body):
     receipt: str | None = Field(default=None, strict=True, pattern=r"^[A-Za-z0-9]{3,40}$")
     transaction_id: int | None = Field(default=None, strict=True, ge=1, le=BIGINT)
     paid_at: Moment | None = None
-
-
-class WishIn(Body):
-    """A note for the record."""
-
-    model_config = example(note="the lender asks for it")
-
-    note: Note = ""
 
 
 class CommandOut(Out):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from api.schemas.banks import BankIn, ConnectionIn
 from api.schemas.connections import ConnectionOut, DarajaIn, FineractIn
 from api.schemas.values import Body, Currency, Line, MoneyIn, MoneyOut, Out, Timezone, example
 from core.money import Money
@@ -82,7 +83,13 @@ class PartnerNew(Body):
     low_balance: MoneyIn | None = Field(default=None, description="Below this the partner is alerted")
     fineract: FineractIn | None = None
     daraja: DarajaIn | None = None
+    bank: BankIn | None = None
     contacts: list[ContactIn] = Field(default=[], max_length=20)
+
+    @property
+    def connections(self) -> list[ConnectionIn]:
+        """Those that are given."""
+        return [given for given in (self.fineract, self.daraja, self.bank) if given is not None]
 
 
 class PartnerChange(Body):

@@ -10,6 +10,8 @@ from core.ids import PARTNER
 from core.money import Money
 from models.tables.partners import TariffBand
 
+Charge = Literal["mpesa_b2c", "processing", "sms", "bank_transfer", "float_processing"]
+
 _BAND = {
     "charge": "mpesa_b2c", "from_amount": {"amount": "1.00", "currency": "KES"},
     "to_amount": {"amount": "100.99", "currency": "KES"}, "fee": {"amount": "0.00", "currency": "KES"},
@@ -23,7 +25,7 @@ class BandIn(Body):
 
     model_config = example(**_BAND)
 
-    charge: Literal["mpesa_b2c", "processing", "sms"]
+    charge: Charge
     from_amount: MoneyIn
     to_amount: MoneyIn
     fee: MoneyIn
@@ -47,7 +49,7 @@ class BandOut(Out):
     model_config = example(id="7", **_BAND)
 
     id: str
-    charge: Literal["mpesa_b2c", "processing", "sms"]
+    charge: Charge
     from_amount: MoneyOut
     to_amount: MoneyOut
     fee: MoneyOut

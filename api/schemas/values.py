@@ -121,6 +121,19 @@ Prose = Annotated[
 ]
 Note = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
+# What a person types as the number of an account at the lender.
+AccountNumber = Annotated[
+    str,
+    StringConstraints(
+        strict=True, strip_whitespace=True, min_length=1, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./_\-]*$"
+    ),
+]
+# A provider's id of a payment that came in. Kept in capitals, as providers spell it: what they announce later must be known
+# for the same payment, or it would be booked twice.
+Capitals = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9]{3,40}$"), AfterValidator(lambda text: text.upper())
+]
+
 
 @cache
 def _zones() -> frozenset[str]:

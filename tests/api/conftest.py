@@ -30,11 +30,12 @@ from models.messages.payouts import PayoutInstruction
 from models.tables.disbursements import Disbursement
 from models.tables.partners import Connection, LoanProduct, Partner
 from models.tables.security import AuditEntry
-from store import payouts
+from store import payouts, saga_rows
 from store.database import Database
-from temporal.schedules import loan_watch_id
+from temporal.schedules import bank_statement_id, loan_watch_id, payment_pull_id
 from tests.support.databases import database_from
 from tests.support.house import House, open_house
+from tests.support.money_in import MoneyDesk
 from tests.support.simulator_server import RunningSimulators
 
 ADMIN_KEY = "kvk_testadm1_" + "a" * 43
@@ -175,8 +176,11 @@ async def open_door(settings: Settings, database: Database, client: Client) -> A
         for visitor in opened.opened:
             await visitor.aclose()
     # Nobody worked on these; a later test's workers must not find them.
+    started: list[str] = []
     async with database.transaction() as session:
-        started = list(await session.exec(select(Disbursement.workflow_id)))
+        models: list[type[Any]] = [Disbursement, *saga_rows.KINDS.values()]
+        for model in models:
+            started += await session.exec(select(model.workflow_id))
     for workflow_id in started:
         with suppress(RPCError):
             await client.get_workflow_handle(workflow_id).terminate("the test is over")
@@ -213,8 +217,15 @@ async def house(
         async with database.transaction() as session:
             partners = list(await session.exec(select(Partner.id)))
         for partner_id in partners:
-            with suppress(RPCError):  # most have none
-                await opened.client.get_schedule_handle(loan_watch_id(partner_id)).delete()
+            for schedule in (loan_watch_id, payment_pull_id, bank_statement_id):
+                with suppress(RPCError):  # most have none
+                    await opened.client.get_schedule_handle(schedule(partner_id)).delete()
+
+
+@pytest.fixture
+def desk(house: House) -> MoneyDesk:
+    """What lenders, customers, banks and operators do with the house."""
+    return MoneyDesk(house)
 
 
 @pytest.fixture

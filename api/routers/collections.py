@@ -1,0 +1,193 @@
+"""Customers' payments: asked for by a prompt, read, waited for, commanded. Those by paybill come by themselves."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Request, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api import commands, money_rules, saga_pages
+from api.auth import CollectionReader, CollectionResolver, CollectionWriter
+from api.dependencies import House, Services
+from api.documented import WRITES, problems
+from api.idempotency import Idempotent, Keyed
+from api.known_parameters import KNOWN_PARAMETERS
+from api.paging import IdCursor, Limit, Page, PartnerFilter, page
+from api.saga_pages import Resource, Wait
+from api.schemas.collections import CollectionDetail, CollectionNew, CollectionOut, CollectionResolution
+from api.schemas.sagas import CommandTakenOut, PaymentOut, PromptOut, SagaNow, Timeline, WishIn
+from api.schemas.values import id_pattern
+from core.errors import Conflict
+from core.ids import COLLECTION
+from core.money import Money
+from models.messages.collections import CollectionStage
+from models.messages.connections import DarajaSecrets
+from models.messages.payouts import Resolution, RetryNow
+from models.tables.collections import Collection
+from models.tables.partners import Partner
+from store import collections, partners, receipts, saga_reads, saga_rows
+
+router = APIRouter(prefix="/api/v1/collections", tags=["collections"], dependencies=KNOWN_PARAMETERS)
+
+CollectionId = Annotated[str, Path(pattern=id_pattern(COLLECTION))]
+_COLLECTIONS: Final = Resource[Collection](
+    noun="collection",
+    path=router.prefix,
+    acts="collections",
+    field="collection_id",
+    read=lambda session, row_id: saga_reads.row(session, Collection, row_id),
+)
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=CollectionOut,
+    responses=problems(404, 409, *WRITES),
+    summary="Ask a customer to pay",
+)
+async def create_collection(wanted: CollectionNew, house: House, principal: CollectionWriter, once: Keyed) -> Response:
+    """The customer is prompted once. What is paid is booked in Fineract on `account`; if nobody has it, or it does not take
+    the payment, a person decides."""
+
+    async def make(session: AsyncSession, partner: Partner) -> tuple[Collection, CollectionOut]:
+        amount = money_rules.in_currency_of(partner, wanted.amount)
+        money_rules.can_be_prompted(amount, wanted.phone)
+        await _can_prompt(session, house, partner)
+        row = await collections.begin_prompted(
+            session,
+            partner_id=partner.id,
+            amount=amount,
+            account_ref=wanted.account,
+            msisdn=wanted.phone,
+            requested_by=principal.id,
+        )
+        return row, CollectionOut.of(row)
+
+    return await saga_pages.accept(house, principal, once, _COLLECTIONS, principal.for_partner(wanted.partner_id), make)
+
+
+@router.get("", responses=problems(404), summary="List customers' payments, newest first")
+async def list_collections(
+    house: House,
+    principal: CollectionReader,
+    partner_id: PartnerFilter = None,
+    stage: CollectionStage | None = None,
+    cursor: IdCursor = None,
+    limit: Limit = 50,
+) -> Page[CollectionOut]:
+    if partner_id is not None:
+        principal.visible(partner_id)
+    async with house.database.transaction() as session:
+        rows = await saga_rows.page(
+            session,
+            Collection,
+            partner_id=partner_id or principal.partner_id,
+            stage=stage,
+            before=cursor,
+            limit=limit + 1,
+        )
+    return page(rows, limit, CollectionOut.of, lambda row: row.id)
+
+
+@router.get("/{collection_id}", responses=problems(404), summary="One customer's payment; `wait` for its end")
+async def get_collection(
+    collection_id: CollectionId, request: Request, house: House, principal: CollectionReader, wait: Wait = 0
+) -> CollectionDetail:
+    row = await _COLLECTIONS.wait_for(house, principal, collection_id, request, wait)
+    status = await commands.ask_status(house, row)
+    async with house.database.transaction() as session:
+        payment = await saga_reads.payment(session, row.incoming_id)
+        prompts = await saga_reads.prompts(session, row.workflow_id)
+    return CollectionDetail.model_validate(
+        {
+            **CollectionOut.facts(row),
+            "payment": PaymentOut.of(payment) if payment else None,
+            "prompts": [PromptOut.of(prompt) for prompt in prompts],
+            "saga": SagaNow.of(status) if status else None,
+        }
+    )
+
+
+@router.get("/{collection_id}/events", responses=problems(404), summary="Its timeline, oldest first")
+async def list_collection_events(collection_id: CollectionId, house: House, principal: CollectionReader) -> Timeline:
+    return await _COLLECTIONS.timeline(house, principal, collection_id)
+
+
+@router.post(
+    "/{collection_id}/resolve",
+    response_model=CommandTakenOut,
+    responses=problems(404, 409, *WRITES),
+    summary="Decide, with evidence, whose money it is and what was done with it",
+)
+async def resolve_collection(
+    collection_id: CollectionId,
+    wanted: CollectionResolution,
+    house: House,
+    principal: CollectionResolver,
+    once: Keyed,
+) -> Response:
+    """409 if the decision does not fit the stage, 422 if a fact is missing or the allocations are not the payment."""
+    row = await _COLLECTIONS.find(house, principal, collection_id)
+    allocations = tuple(part.message for part in wanted.allocations) if wanted.decision == "allocate" else ()
+    if allocations and row.stage == "waiting_account":
+        money_rules.comes_to([part.amount for part in allocations], Money(row.amount_minor, row.currency))
+    async with house.database.transaction() as session:
+        if wanted.receipt and await receipts.belongs_elsewhere(
+            session, wanted.receipt, workflow_id=row.workflow_id, money_in=True
+        ):
+            raise Conflict("That receipt belongs to another payment.", code="receipt_taken", field="receipt")
+    resolution = Resolution(
+        decision=wanted.decision,
+        evidence=wanted.evidence,
+        actor=principal.id,
+        receipt=wanted.receipt,
+        paid_at=wanted.paid_at,
+        transaction_id=wanted.transaction_id,
+        allocations=allocations,
+    )
+    return await saga_pages.command(house, principal, once, _COLLECTIONS, row, "resolve", resolution)
+
+
+@router.post(
+    "/{collection_id}/retry",
+    response_model=CommandTakenOut,
+    responses=problems(404, 409, *WRITES),
+    summary="Go on at once instead of at the end of a wait",
+)
+async def retry_collection(
+    collection_id: CollectionId,
+    house: House,
+    principal: CollectionWriter,
+    once: Idempotent,
+    wanted: WishIn | None = None,
+) -> Response:
+    row = await _COLLECTIONS.find(house, principal, collection_id)
+    wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
+    return await saga_pages.command(house, principal, once, _COLLECTIONS, row, "retry", wish)
+
+
+@router.post(
+    "/{collection_id}/cancel",
+    response_model=CommandTakenOut,
+    responses=problems(404, 409, *WRITES),
+    summary="Stop it, if the customer was not asked yet",
+)
+async def cancel_collection(
+    collection_id: CollectionId,
+    house: House,
+    principal: CollectionWriter,
+    once: Idempotent,
+    wanted: WishIn | None = None,
+) -> Response:
+    row = await _COLLECTIONS.find(house, principal, collection_id)
+    wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
+    return await saga_pages.command(house, principal, once, _COLLECTIONS, row, "cancel_request", wish)
+
+
+async def _can_prompt(session: AsyncSession, house: Services, partner: Partner) -> None:
+    """Raises NotFound without a connection to M-Pesa, Conflict (code "no_passkey") if it cannot prompt (daraja.md 6)."""
+    connection = await partners.connection(session, partner.id, "daraja")
+    if DarajaSecrets.model_validate_json(house.box.open(connection.sealed)).passkey is None:
+        raise Conflict(
+            "The partner's M-Pesa connection has no pass key, without which nobody can be prompted.", code="no_passkey"
+        )

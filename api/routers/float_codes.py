@@ -1,0 +1,98 @@
+"""The one-time code of a float purchase: given back by the partner's authorised people, or sent anew.
+
+The code is in no log, no audit entry and no stored answer. That is why `confirm` takes no Idempotency-Key, whose table
+keeps a hash of the body: six digits are found from their plain hash at once.
+"""
+
+from typing import Final, NoReturn
+
+from fastapi import APIRouter, Response
+
+from api import saga_pages
+from api.auth import FloatWriter
+from api.dependencies import House
+from api.documented import WRITES, problems
+from api.idempotency import Idempotent
+from api.known_parameters import KNOWN_PARAMETERS
+from api.routers.float_purchases import PURCHASES, PurchaseId
+from api.schemas.float_purchases import CodeIn
+from api.schemas.sagas import CommandTakenOut, WishIn
+from core.errors import Conflict, InvalidRequest
+from core.money import Money
+from models.messages.wallets import CodeConfirmed, ResendCode, code_content
+from models.tables.wallets import FloatPurchase
+from store import audit, one_time_codes
+from store.one_time_codes import Checked
+
+router = APIRouter(prefix="/api/v1/float-purchases", tags=["float purchases"], dependencies=KNOWN_PARAMETERS)
+
+_REFUSALS: Final = {
+    "expired": ("code_expired", "The code has expired; have a new one sent."),
+    "used_up": ("code_used_up", "The code takes no more tries; have a new one sent."),
+    "none": ("no_code", "No code has been sent for this purchase."),
+}
+
+
+@router.post(
+    "/{purchase_id}/confirm", responses=problems(404, 409, *WRITES), summary="Confirm it with the one-time code"
+)
+async def confirm_float_purchase(
+    purchase_id: PurchaseId, wanted: CodeIn, house: House, principal: FloatWriter
+) -> CommandTakenOut:
+    """A wrong code is 422 `wrong_code`, with `tries_left` in the facts; one that takes no more tries, or none, is 409. The
+    right one may be given again if an answer was lost."""
+    row = await PURCHASES.find(house, principal, purchase_id)
+    hashes = house.codes.hashes(row.workflow_id, _content(row), wanted.code)
+    # Committed whatever the verdict: a try that is refused must be counted all the same.
+    async with house.database.transaction() as session:
+        checked = await one_time_codes.check(session, row.workflow_id, hashes)
+        await audit.write(
+            session,
+            actor=principal.id,
+            action="float_purchases.confirm",
+            subject=row.id,
+            before={"stage": row.stage},
+            after={"verdict": checked.verdict, "number": checked.number, "tries_left": checked.tries_left},
+        )
+    if checked.verdict != "right":
+        _refuse(row, checked)
+    confirmed = CodeConfirmed(number=checked.number, actor=principal.id)
+    taken = await saga_pages.tell(
+        house,
+        principal,
+        "float_purchases.confirm",
+        row,
+        "confirm",
+        confirmed,
+        f"code:{row.id}:{checked.number}",
+        repeatable=True,
+    )
+    return CommandTakenOut(id=row.id, stage=taken.stage, at=taken.at)
+
+
+@router.post(
+    "/{purchase_id}/resend-code",
+    response_model=CommandTakenOut,
+    responses=problems(404, 409, *WRITES),
+    summary="Send a new code; the one before dies",
+)
+async def resend_float_code(
+    purchase_id: PurchaseId, house: House, principal: FloatWriter, once: Idempotent, wanted: WishIn | None = None
+) -> Response:
+    """409 `resend_limit` once no more are sent for this purchase."""
+    row = await PURCHASES.find(house, principal, purchase_id)
+    wish = ResendCode(actor=principal.id, note=wanted.note if wanted else "")
+    return await saga_pages.command(house, principal, once, PURCHASES, row, "resend_code", wish)
+
+
+def _content(row: FloatPurchase) -> str:
+    return code_content(Money(row.amount_minor, row.currency), Money(row.total_minor, row.currency), row.operator)
+
+
+def _refuse(row: FloatPurchase, checked: Checked) -> NoReturn:
+    if row.ended_at is not None:
+        raise Conflict("The saga has ended.", code="ended", stage=row.stage)
+    if checked.verdict == "wrong":
+        raise InvalidRequest("The code is wrong.", code="wrong_code", field="code", tries_left=str(checked.tries_left))
+    code, detail = _REFUSALS[checked.verdict]
+    raise Conflict(detail, code=code)
