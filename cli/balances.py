@@ -79,16 +79,14 @@ async def read_books(*, check: bool) -> Books:
 
 async def find_breaches(database: Any) -> list[dict[str, str]]:
     """What is wrong with the books: the ledger's own rules, and open holds that name no living saga (P4)."""
-    from sqlmodel import col, select
-
     from ledger.balances import open_holds
     from ledger.invariants import violations
-    from models.tables.disbursements import Disbursement
+    from store import disbursements, saga_rows
 
     async with database.transaction() as session:
         found = [asdict(violation) for violation in await violations(session)]
         holds = await open_holds(session)
-        living = set(await session.exec(select(Disbursement.workflow_id).where(col(Disbursement.ended_at).is_(None))))
+        living = await disbursements.unended(session) | await saga_rows.unended(session)
     return found + [
         {"rule": "open_hold_has_a_living_saga", "subject": hold.key, "detail": f"{hold.amount} held for no living saga"}
         for hold in holds

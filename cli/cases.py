@@ -1,67 +1,161 @@
 """`kivuko cases`: what a person must decide."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
+from cli import unknown
 from cli.context import api
 from cli.errors import Failure
-from cli.output import AsJson, console, pairs, print_json, table
+from cli.follow import Narrator
+from cli.output import AsJson, cell, console, pairs, print_json, table, tinted
 
 app = typer.Typer(no_args_is_help=True, help="The case desk: what a person must decide, with its evidence.")
+
+CaseId = Annotated[str, typer.Argument(help="Such as cas_01ktv…")]
+_AT_A_GLANCE = (
+    "kind",
+    "state",
+    "owner",
+    "partner_id",
+    "workflow_id",
+    "opened_at",
+    "closed_at",
+    "closed_by",
+    "resolution",
+)
 
 
 @app.command("list")
 def list_cases(
     ctx: typer.Context,
     state: Annotated[str, typer.Option(help="open or closed.")] = "open",
+    kind: Annotated[str | None, typer.Option(help="Of this kind only, such as payout_unknown.")] = None,
+    owner: Annotated[str | None, typer.Option(help="me, nobody, or a key's id.")] = None,
     partner: Annotated[str | None, typer.Option(help="Of this partner only.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     as_json: AsJson = False,
 ) -> None:
     """The newest cases."""
     with api(ctx) as client:
-        rows = client.get("/cases", state=state, partner_id=partner, limit=limit)["items"]
+        rows = client.get("/cases", state=state, kind=kind, owner=owner, partner_id=partner, limit=limit)["items"]
     if as_json:
         print_json(rows)
     elif not rows:
         console().print(f"[green]✓[/] no {state} cases")
     else:
-        console().print(
-            table(
-                None,
-                ["case", "kind", "what happened", "since"],
-                [(row["id"], row["kind"], row["summary"], row["opened_at"]) for row in rows],
-            )
-        )
+        listed = table(None, ["case", "kind", "what happened", "you may", "owner", "since"], [])
+        for row in rows:
+            told = (row["summary"], ", ".join(row["actions"]) or "close", row["owner"], row["opened_at"])
+            listed.add_row(cell(row["id"]), _kind(row), *(cell(value) for value in told))
+        console().print(listed)
 
 
 @app.command()
-def show(ctx: typer.Context, case_id: str, as_json: AsJson = False) -> None:
-    """One case with all its evidence."""
+def show(ctx: typer.Context, case_id: CaseId, as_json: AsJson = False) -> None:
+    """One case with its saga, its evidence and the whole timeline."""
     with api(ctx) as client:
-        row = next((one for one in client.pages("/cases", limit=200) if one["id"] == case_id), None)
-    if row is None:
-        raise Failure("No case has that id.", code="not_found")
+        row = client.get(f"/cases/{case_id}")
     if as_json:
         print_json(row)
         return
-    evidence = row.pop("evidence", None) or {}
-    console().print(pairs(row["summary"], row))
-    console().print(pairs("\nEvidence", evidence))
+    out = console()
+    out.print(f"[bold]{escape(row['summary'])}[/]\n{escape(row['means'])}\n")
+    out.print(pairs(None, {name.replace("_", " "): row[name] for name in _AT_A_GLANCE}))
+    if saga := row["saga"]:
+        waiting = (row["now"] or {}).get("waiting_for")
+        out.print(f"\n[bold]Saga[/] {saga['id']}: {tinted(saga['stage'])}")
+        out.print(pairs(None, {"waits for": waiting, "page": saga["href"]}))
+    out.print(pairs("\nEvidence", row["evidence"]))
+    if row["events"]:
+        out.print("\n[bold]Timeline[/]")
+        narrator = Narrator(out)
+        for event in row["events"]:
+            narrator.tell(event)
+    if row["state"] == "open":
+        ways = [f"kivuko cases act {row['id']} {action}" for action in row["actions"]]
+        out.print("\n" + "\n".join(ways or [f"kivuko cases close {row['id']} --reason …"]))
+
+
+@app.command()
+def take(ctx: typer.Context, case_id: CaseId, as_json: AsJson = False) -> None:
+    """Says that you look at it."""
+    _post(ctx, case_id, "take", {}, "is yours", as_json)
+
+
+@app.command("give-back")
+def give_back(ctx: typer.Context, case_id: CaseId, as_json: AsJson = False) -> None:
+    """Says that you do not look at it any more."""
+    _post(ctx, case_id, "give-back", {}, "is nobody's", as_json)
+
+
+@app.command()
+def act(
+    ctx: typer.Context,
+    case_id: CaseId,
+    action: Annotated[str, typer.Argument(help="One that `cases show` names, such as paid, posted, retry.")],
+    evidence: Annotated[
+        str | None, typer.Option(help="What this rests on: the portal's line, a statement, a call.")
+    ] = None,
+    receipt: Annotated[str | None, typer.Option(help="The provider's receipt, with paid.")] = None,
+    paid_at: Annotated[str | None, typer.Option(help="When, with its zone: 2026-11-21T09:14:00+03:00.")] = None,
+    transaction: Annotated[int | None, typer.Option(help="Fineract's transaction id, with posted.")] = None,
+    to: Annotated[
+        list[str] | None, typer.Option(help="With allocate: loan:000000091:1000.00:KES; once for each account.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decides, with evidence, what the case's saga waits for; or has it go on at once (retry)."""
+    body = {
+        "action": action, "evidence": evidence, "receipt": receipt, "paid_at": paid_at, "transaction_id": transaction,
+        "allocations": [_allocation(text) for text in to] if to else None,
+    }  # fmt: skip
+    with api(ctx) as client:
+        taken = client.post(f"/cases/{case_id}/act", {name: value for name, value in body.items() if value is not None})
+    if as_json:
+        print_json(taken)
+    else:
+        stage = tinted(taken["stage"])
+        console().print(f"[green]✓[/] {action} taken at stage {stage}; the case closes when its saga goes on")
 
 
 @app.command()
 def close(
     ctx: typer.Context,
-    case_id: str,
+    case_id: CaseId,
     reason: Annotated[str, typer.Option(help="Why it needs nobody any more.")],
     as_json: AsJson = False,
 ) -> None:
     """Closes a case that needs nothing more of a saga."""
+    _post(ctx, case_id, "close", {"reason": reason}, "is closed", as_json)
+
+
+app.command("unknown")(unknown.unknown)
+app.command("ask")(unknown.ask)
+app.command("resolve")(unknown.resolve)
+
+
+def _post(ctx: typer.Context, case_id: str, verb: str, body: dict[str, Any], said: str, as_json: bool) -> None:
     with api(ctx) as client:
-        row = client.post(f"/cases/{case_id}/close", {"reason": reason})
+        row = client.post(f"/cases/{case_id}/{verb}", body)
     if as_json:
         print_json(row)
     else:
-        console().print(f"[green]✓[/] {case_id} is closed")
+        console().print(f"[green]✓[/] {case_id} {said}")
+
+
+def _allocation(text: str) -> dict[str, Any]:
+    parts = text.split(":")
+    if len(parts) != 4:
+        raise Failure(
+            f"{text!r} is not kind:account:amount:currency, such as loan:000000091:1000.00:KES.", code="usage"
+        )
+    kind, account_no, amount, currency = parts
+    return {"kind": kind, "account_no": account_no, "amount": {"amount": amount, "currency": currency}}
+
+
+def _kind(row: dict[str, Any]) -> str:
+    """Red where a saga waits for somebody."""
+    colour = "dim" if row["state"] == "closed" else "red" if row["actions"] else "yellow"
+    return f"[{colour}]{escape(row['kind'])}[/]"

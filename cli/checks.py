@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -125,6 +125,15 @@ class Examination:
             else:
                 yield Finding(f"queue {queue}", "failing", "nobody polls it", f"Start `kivuko worker --queue {name}`.")
 
+    async def look_at_the_schedules(self) -> AsyncGenerator[Finding, None]:
+        """What should run by the clock: a missing or paused schedule is a loss that nobody notices."""
+        from cli.schedules import expected, rows_of
+        from temporal.client import connect
+
+        there = {row["id"]: row for row in await rows_of(await connect(self.settings))}
+        for name in await expected(self.settings):
+            yield schedule_finding(name, there.get(name))
+
     async def look_at_the_api(self) -> AsyncGenerator[Finding, None]:
         async with httpx.AsyncClient(base_url=self.url, timeout=10) as http:
             for path, word in (("/health/live", "alive"), ("/health/ready", "ready")):
@@ -178,7 +187,12 @@ class Examination:
             if not partners:
                 yield Finding("partners", "skipped", "there are none yet")
             for partner in partners:
-                for provider in ("fineract", "daraja"):
+                given = (await asyncio.to_thread(api.get, f"/partners/{partner['id']}"))["connections"]
+                has_bank = any(one["provider"] == "bank" for one in given)
+                if not has_bank:
+                    why = "there is none: without it no top-ups and no float purchases"
+                    yield Finding(f"{partner['name']}: bank", "skipped", why)
+                for provider in ("fineract", "daraja", *(["bank"] if has_bank else [])):
                     what = f"{partner['name']}: {provider}"
                     try:
                         checked = await asyncio.to_thread(check_connection, api, partner["id"], provider)
@@ -190,6 +204,17 @@ class Examination:
                     yield Finding(what, "ok" if good else "failing", detail)
 
 
+def schedule_finding(name: str, row: dict[str, Any] | None) -> Finding:
+    """What is wrong with a schedule that should be there; `row` as `kivuko schedules list --json` shows it."""
+    what = f"schedule {name}"
+    if row is None:
+        return Finding(what, "failing", "is missing", "Run `kivuko schedules ensure`.")
+    if row["paused"]:
+        hint = f"Let it go on: `kivuko schedules resume {name}`."
+        return Finding(what, "warning", f"paused: {row['note'] or 'nobody said why'}", hint)
+    return Finding(what, "ok", f"every {row['every']}")
+
+
 def _others_may_read(mode: int) -> bool:
     return bool(mode & (stat.S_IRWXG | stat.S_IRWXO)) if stat.S_ISREG(mode) else bool(mode & stat.S_IWOTH)
 
@@ -199,6 +224,7 @@ _CHECKS: Final[dict[str, Callable[[Examination], AsyncGenerator[Finding, None]]]
     "database": Examination.look_at_the_database,
     "temporal": Examination.look_at_temporal,
     "queues": Examination.look_at_the_queues,
+    "schedules": Examination.look_at_the_schedules,
     "api": Examination.look_at_the_api,
     "clock": Examination.look_at_the_clock,
     "callbacks": Examination.look_at_the_callback_address,

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Literal
 
 from cli.demo_world import SimulatedWorld
 from cli.errors import Failure
-from cli.follow import ENDED, Narrator, events
+from cli.follow import Narrator, events
 from cli.http import ApiClient, poll
+from cli.kinds import ENDED
+from cli.promises import Judged, Promise
 
 Trouble = Literal["none", "lost_callback", "unknown_outcome"]
 _DETECTED_WITHIN: Final = 30.0
@@ -19,17 +21,8 @@ _MESSAGES_WITHIN: Final = 15.0
 _SILENT_SECONDS: Final = 2
 
 
-@dataclass(frozen=True)
-class Promise:
-    """One thing that must be true afterwards."""
-
-    text: str
-    kept: bool
-    seen: str = ""
-
-
 @dataclass
-class Crossing:
+class Crossing(Judged):
     """What happened, as `--json` shows it."""
 
     trouble: Trouble
@@ -47,14 +40,6 @@ class Crossing:
     messages: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     workflow_id: str = ""
-    promises: list[Promise] = field(default_factory=list)
-
-    @property
-    def as_promised(self) -> bool:
-        return all(promise.kept for promise in self.promises)
-
-    def plain(self) -> dict[str, Any]:
-        return {**asdict(self), "as_promised": self.as_promised}
 
 
 class Ferry:

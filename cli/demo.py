@@ -1,19 +1,18 @@
-"""`kivuko demo`: the crossing, shown live against the simulators."""
+"""`kivuko demo`: flows, shown live against the simulators; each ends with its promises, held against everybody's books."""
 
 import re
-from typing import Annotated, Any
-from urllib.parse import quote
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
 
 import typer
-from rich.markup import escape
+from rich.console import Console
 
-from cli.context import api, settings, wait_for
+from cli.context import wait_for
 from cli.crossing import Crossing, Ferry, Trouble
-from cli.demo_lender import LENDER
-from cli.demo_world import SimulatedWorld
 from cli.errors import STDERR, Failure
-from cli.follow import Narrator
-from cli.output import AsJson, console, money, pairs, print_json
+from cli.guide import Guide, guided
+from cli.output import AsJson, console, money
+from cli.promises import Scene, conclude, masked, show
 from core.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Shows a flow live against the simulators; needs a running `kivuko up`.")
@@ -23,11 +22,8 @@ _TITLES: dict[Trouble, str] = {
     "lost_callback": "The same, and M-Pesa's callback is lost",
     "unknown_outcome": "The same, and M-Pesa pays without ever answering",
 }
-
-
-@app.callback()
-def demo() -> None:
-    """Keeps `loan` a command of its own, since more flows follow."""
+_MONEY: Final = r"[1-9]\d{0,6}(\.\d{1,2})?"
+_SHILLINGS: Final = r"[1-9]\d{0,5}"
 
 
 @app.command()
@@ -44,32 +40,113 @@ def loan(
 
     Exit code 1 if anything is not as promised.
     """
-    if not re.fullmatch(r"[1-9]\d{0,6}(\.\d{1,2})?", amount):
-        raise Failure("The amount is in KES, such as 12500 or 12500.00.", code="usage")
-    here = settings()
+    _check(amount, _MONEY, "12500 or 12500.00")
     troubles: list[Trouble] = ["lost_callback", "unknown_outcome"] if faults else ["none"]
-    out = STDERR if as_json else console()
+    out = _live(as_json)
     crossings: list[Crossing] = []
-    with api(ctx) as client, SimulatedWorld(f"http://{here.simulators.host}:{here.simulators.port}") as world:
-        partner = next((one for one in client.pages("/partners") if one["name"] == LENDER), None)
-        if partner is None:
-            raise Failure(f"There is no lender called {LENDER}: `kivuko up` makes it.", code="not_found")
+    with guided(ctx, out) as guide:
         for trouble in troubles:
-            out.print(f"\n[bold]{_TITLES[trouble]}[/]\n")
-            ferry = Ferry(client, world, partner["id"], Narrator(out), lambda: wait_for(_poll_now(here, partner["id"])))
+            guide.begin(_TITLES[trouble])
+            ferry = Ferry(
+                guide.api, guide.world, guide.partner_id, guide.narrator,
+                lambda: wait_for(_poll_now(guide.here, guide.partner_id)),
+            )  # fmt: skip
             crossing = ferry.cross(amount, product, trouble)
             crossings.append(crossing)
             if not as_json:
-                _show(crossing, here)
-    kept = all(crossing.as_promised for crossing in crossings)
-    if as_json:
-        print_json({"as_promised": kept, "crossings": [crossing.plain() for crossing in crossings]})
-    elif kept:
-        out.print("\n[bold green]Everything is as promised.[/]\n")
-    else:
-        out.print("\n[bold red]Something is not as promised: see the crosses above.[/]\n")
-    if not kept:
-        raise typer.Exit(1)
+                show(_facts(crossing), [crossing.workflow_id], crossing.promises, guide.here)
+    conclude(crossings, as_json=as_json, named="crossings")
+
+
+@app.command()
+def topup(
+    ctx: typer.Context,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Told three times; late, after a forgery; without a code.")
+    ] = False,
+    amount: Annotated[str, typer.Option(help="What is paid in, in KES.")] = "2500",
+    as_json: AsJson = False,
+) -> None:
+    """A lender announces money, somebody pays it in at the bank under its code, the wallet grows by it once, live.
+
+    Exit code 1 if anything is not as promised.
+    """
+    from cli.demo_topup import TITLES, TopUpDemo
+
+    _check(amount, _MONEY, "2500 or 2500.00")
+    names = ["told_twice", "late_and_forged", "no_code"] if faults else ["announced"]
+    _play(ctx, lambda guide: TopUpDemo(guide).play, names, TITLES, amount, as_json)
+
+
+@app.command("float")
+def float_(
+    ctx: typer.Context,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="A wrong code, a bank that does not answer, a float that is rejected.")
+    ] = False,
+    amount: Annotated[str, typer.Option(help="The float in KES.")] = "2000",
+    as_json: AsJson = False,
+) -> None:
+    """A lender buys M-Pesa float from its wallet; one of its people confirms it with the code of an SMS, live.
+
+    Exit code 1 if anything is not as promised.
+    """
+    from cli.demo_float import TITLES, FloatDemo
+
+    _check(amount, _MONEY, "2000 or 2000.00")
+    names = ["silent_transfer", "rejected", "bought_after_all"] if faults else ["bought"]
+    _play(ctx, lambda guide: FloatDemo(guide).play, names, TITLES, amount, as_json)
+
+
+@app.command()
+def collect(
+    ctx: typer.Context,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Announcements lost, doubled and shuffled; an account that nobody has.")
+    ] = False,
+    amount: Annotated[str, typer.Option(help="What the borrower pays, in whole KES.")] = "1000",
+    as_json: AsJson = False,
+) -> None:
+    """A borrower pays a loan back, prompted on the phone and by paybill; Fineract books each payment once, live.
+
+    Exit code 1 if anything is not as promised.
+    """
+    from cli.demo_collect import TITLES, CollectDemo
+
+    _check(amount, _SHILLINGS, "1000")
+    lost: list[str] = ["lost_callback", "doubled_and_shuffled", "lost_confirmation", "unknown_account"]
+    _play(ctx, lambda guide: CollectDemo(guide).play, lost if faults else ["paid"], TITLES, amount, as_json)
+
+
+def _play(
+    ctx: typer.Context,
+    demo: Callable[[Guide], Callable[[str, str], Scene]],
+    names: list[str],
+    titles: Mapping[str, str],
+    amount: str,
+    as_json: bool,
+) -> None:
+    """Every scene, its facts and promises, the verdict."""
+    scenes: list[Scene] = []
+    with guided(ctx, _live(as_json)) as guide:
+        play = demo(guide)
+        for name in names:
+            guide.begin(titles[name])
+            scene = play(name, amount)
+            scenes.append(scene)
+            if not as_json:
+                show(scene.facts, scene.workflow_ids, scene.promises, guide.here)
+    conclude(scenes, as_json=as_json)
+
+
+def _live(as_json: bool) -> Console:
+    """Where the story is told: with `--json` standard output belongs to the answer."""
+    return STDERR if as_json else console()
+
+
+def _check(amount: str, pattern: str, such_as: str) -> None:
+    if not re.fullmatch(pattern, amount):
+        raise Failure(f"The amount is in KES, such as {such_as}.", code="usage")
 
 
 async def _poll_now(here: Settings, partner_id: str) -> None:
@@ -79,12 +156,11 @@ async def _poll_now(here: Settings, partner_id: str) -> None:
     await trigger_loan_watch(await connect(here), partner_id)
 
 
-def _show(crossing: Crossing, here: Settings) -> None:
-    out = console()
+def _facts(crossing: Crossing) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "Receipt": ", ".join(crossing.receipts),
         "M-Pesa's books": [
-            f"KES {row['amount']} to {_masked(row['msisdn'])} from {row['shortcode']}, {row['receipt']}"
+            f"KES {row['amount']} to {masked(row['msisdn'])} from {row['shortcode']}, {row['receipt']}"
             for row in crossing.payouts
         ],
         "Loan in Fineract": f"{crossing.loan_id}, {crossing.loan['status']}",
@@ -96,18 +172,4 @@ def _show(crossing: Crossing, here: Settings) -> None:
     for number, message in enumerate(crossing.messages, 1):
         facts[f"SMS {number} ({message['gateway']})"] = message["text"]
     facts["Time"] = f"{crossing.seconds:.1f} s"
-    out.print()
-    out.print(pairs(None, facts))
-    out.print(f"\n[dim]In Temporal[/] {_temporal_link(here, crossing.workflow_id)}\n")
-    for promise in crossing.promises:
-        mark = "[green]✓[/]" if promise.kept else "[red]✗[/]"
-        out.print(f"  {mark} {escape(promise.text)} [dim]({escape(promise.seen)})[/]")
-
-
-def _masked(phone: str) -> str:
-    return f"{phone[:4]}•••••{phone[-3:]}"
-
-
-def _temporal_link(here: Settings, workflow_id: str) -> str:
-    namespace = here.temporal.namespace
-    return f"http://127.0.0.1:{here.temporal.ui_port}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
+    return facts

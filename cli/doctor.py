@@ -16,11 +16,13 @@ def doctor(
     ctx: typer.Context,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Only these: settings, database, temporal, queues, api, clock, callbacks, partners."),
+        typer.Option(
+            help="Only these: settings, database, temporal, queues, schedules, api, clock, callbacks, partners."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Checks settings, database, Temporal, workers, API, clock, callback address and every partner's connections.
+    """Checks settings, database, Temporal, workers, schedules, API, clock, callback address and every partner's connections.
 
     Exit code 1 if anything fails; warnings alone are 0.
     """

@@ -1,7 +1,7 @@
-"""Following one disbursement live: its timeline, line by line as it is written, to its end."""
+"""Following one saga live: its timeline, line by line as it is written, to its end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,32 +9,40 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.http import ApiClient
+from cli.kinds import ENDED, path_of
 from cli.output import MARKS, TONES
 
-ENDED: Final = frozenset({"completed", "refused", "failed", "withdrawn"})
 # Facts that repeat what the line says already.
 _QUIET: Final = frozenset({"source"})
 _EVERY_SECONDS: Final = 0.25
 
 
-def events(api: ApiClient, disbursement_id: str) -> list[dict[str, Any]]:
+def events(api: ApiClient, saga_id: str) -> list[dict[str, Any]]:
     """The timeline so far."""
-    answer = api.get(f"/disbursements/{disbursement_id}/events")
+    answer = api.get(f"{path_of(saga_id)}/events")
     return list(answer["items"] if isinstance(answer, dict) else answer)
 
 
-def follow(api: ApiClient, disbursement_id: str, *, seconds: float | None = None) -> Iterator[dict[str, Any]]:
-    """New lines as they come, until the disbursement has ended or the time is up."""
-    seen: set[str] = set()
+def follow(
+    api: ApiClient,
+    saga_id: str,
+    *,
+    seconds: float | None = None,
+    until: Callable[[dict[str, Any]], bool] = lambda row: row["stage"] in ENDED,
+    seen: set[str] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """New lines as they come, until the saga has ended (or is where `until` wants it) or the time is up. `seen` holds the
+    keys of the lines that were told before, and gets those that are told now."""
+    seen = set() if seen is None else seen
     deadline = None if seconds is None else time.monotonic() + seconds
     while True:
         # The state is read first: every line of an ended saga is written before or with its end.
-        ended = api.get(f"/disbursements/{disbursement_id}")["stage"] in ENDED
-        for event in events(api, disbursement_id):
+        there = until(api.get(path_of(saga_id)))
+        for event in events(api, saga_id):
             if event["key"] not in seen:
                 seen.add(event["key"])
                 yield event
-        if ended or (deadline is not None and time.monotonic() > deadline):
+        if there or (deadline is not None and time.monotonic() > deadline):
             return
         time.sleep(_EVERY_SECONDS)
 

@@ -14,6 +14,7 @@ _TIMEOUT_SECONDS: Final = 60.0  # longer than the longest `?wait=`
 # "This key asks too often" is waited out, since nothing was done.
 _POLITE_REPEATS: Final = 10
 _LONGEST_PAUSE_SECONDS: Final = 5.0
+_OF_THE_PROBLEM: Final = ("code", "detail", "sentence")
 
 
 class ApiClient:
@@ -43,6 +44,16 @@ class ApiClient:
         headers = {"Idempotency-Key": key or f"cli-{secrets.token_hex(12)}"}
         return self._call("POST", path, json={} if body is None else body, headers=headers)
 
+    def post_csv(self, path: str, text: str) -> Any:
+        """A file, as a new wish."""
+        headers = {"Idempotency-Key": f"cli-{secrets.token_hex(12)}", "Content-Type": "text/csv; charset=utf-8"}
+        return self._call("POST", path, content=text.encode(), headers=headers)
+
+    def text(self, path: str, **params: Any) -> str:
+        """An answer that is no JSON: a file."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._answered("GET", path, {"params": given}).text
+
     def put(self, path: str, body: Any) -> Any:
         return self._call("PUT", path, json=body)
 
@@ -63,6 +74,10 @@ class ApiClient:
                 return
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
+        answer = self._answered(method, path, request)
+        return answer.json() if answer.content else None
+
+    def _answered(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
         answer = self._send(method, path, request)
         for _ in range(_POLITE_REPEATS):
             if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
@@ -71,7 +86,7 @@ class ApiClient:
             answer = self._send(method, path, request)
         if answer.status_code >= httpx.codes.BAD_REQUEST:
             raise refusal(answer)
-        return answer.json() if answer.content else None
+        return answer
 
     def _send(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
         try:
@@ -97,7 +112,9 @@ def refusal(answer: httpx.Response) -> Failure:
     if "instance" in problem:
         extra["instance"] = problem["instance"]
     for error in problem.get("errors") or []:
-        extra[error["field"]] = f"{error['detail']} ({error['rule']})"
+        field = error["field"]
+        # A one-time code's field is called as the problem's own code is.
+        extra[f"field {field}" if field in _OF_THE_PROBLEM else field] = f"{error['detail']} ({error['rule']})"
     return Failure(sentence, code=str(problem.get("code") or f"http_{answer.status_code}"), **extra)
 
 

@@ -11,7 +11,10 @@ from cli.output import AsJson, console, pairs, print_json, table
 
 app = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke. Sealing keys: generate, rotate.")
 
-_PARTNER_SCOPES: Final = ["partners:read", "wallets:read", "disbursements:read", "disbursements:write"]
+_PARTNER_SCOPES: Final = [
+    "partners:read", "wallets:read", "disbursements:read", "disbursements:write", "top-ups:read", "top-ups:write",
+    "float-purchases:read", "float-purchases:write", "collections:read", "collections:write",
+]  # fmt: skip
 
 
 @app.command()
@@ -78,6 +81,7 @@ def generate(as_json: AsJson = False) -> None:
         "KIVUKO_SECURITY__PAYLOAD_KEYS": json.dumps({name: KeyRing.new_key()}),
         "KIVUKO_SECURITY__PAYLOAD_KEY_ACTIVE": name,
         "KIVUKO_SECURITY__CALLBACK_SECRETS": json.dumps([secrets.token_hex(32)]),
+        "KIVUKO_SMS__REPORT_SECRET": secrets.token_hex(32),
     }
     if as_json:
         print_json(lines)

@@ -13,14 +13,19 @@ import typer
 from cli import (
     balances,
     cases,
+    collections,
     db,
     demo,
     disbursements,
     doctor,
+    floats,
     keys,
     partners,
+    sagas,
     schedules,
     services,
+    tariffs,
+    topups,
     up,
 )
 from cli.context import Reach
@@ -33,7 +38,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,  # pages of frames; locals hold secrets and phone numbers
-    help="Durable mobile-money payments: start the stack, pay loans out, watch, resolve, check.",
+    help="Durable mobile-money payments: start the stack, pay loans out, take money in, watch, check.",
 )
 
 
@@ -55,13 +60,17 @@ app.command("worker", rich_help_panel="Processes")(services.worker)
 app.command("simulators", rich_help_panel="Processes")(services.simulators)
 app.command("disburse", rich_help_panel="Payments")(disbursements.disburse)
 app.command("disbursements", rich_help_panel="Payments")(disbursements.list_disbursements)
-app.command("watch", rich_help_panel="Payments")(disbursements.watch)
+app.command("watch", rich_help_panel="Payments")(sagas.watch)
 app.command("resolve", rich_help_panel="Payments")(disbursements.resolve)
-app.command("retry", rich_help_panel="Payments")(disbursements.retry)
-app.command("cancel", rich_help_panel="Payments")(disbursements.cancel)
+app.command("retry", rich_help_panel="Payments")(sagas.retry)
+app.command("cancel", rich_help_panel="Payments")(sagas.cancel)
 app.command("balances", rich_help_panel="Payments")(balances.balances)
+app.add_typer(topups.app, name="topups", rich_help_panel="Payments")
+app.add_typer(floats.app, name="floats", rich_help_panel="Payments")
+app.add_typer(collections.app, name="collections", rich_help_panel="Payments")
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")
+app.add_typer(tariffs.app, name="tariffs", rich_help_panel="Administration")
 app.add_typer(keys.app, name="keys", rich_help_panel="Administration")
 app.add_typer(schedules.app, name="schedules", rich_help_panel="Administration")
 app.add_typer(db.app, name="db", rich_help_panel="Administration")

@@ -96,13 +96,13 @@ def create(ctx: typer.Context, file: JsonFile, as_json: AsJson = False) -> None:
 def rotate(
     ctx: typer.Context,
     partner_id: PartnerId,
-    provider: Annotated[str, typer.Argument(help="fineract or daraja.")],
+    provider: Annotated[str, typer.Argument(help="fineract, daraja or bank.")],
     file: JsonFile,
     as_json: AsJson = False,
 ) -> None:
     """Gives a connection new settings and credentials; they are tried first, and a blocked one goes on."""
-    if provider not in ("fineract", "daraja"):
-        raise Failure("The provider is fineract or daraja.", code="usage")
+    if provider not in ("fineract", "daraja", "bank"):
+        raise Failure("The provider is fineract, daraja or bank.", code="usage")
     with api(ctx) as client:
         connection = client.put(f"/partners/{partner_id}/connections/{provider}", _read(file))
     if as_json:

@@ -1,5 +1,7 @@
 """`kivuko schedules`: what Temporal runs by the clock (polls, sweeps, the check of the books)."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,13 +9,14 @@ import typer
 from cli.context import open_database, settings, wait_for
 from cli.errors import Failure
 from cli.output import AsJson, console, print_json, table
+from core.settings import Settings
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
 app = typer.Typer(no_args_is_help=True, help="Schedules: list, make, pause, go on, run now.")
 
-ScheduleId = Annotated[str, typer.Argument(help="Such as sweep, books-check or loan-watch/prt_…")]
+ScheduleId = Annotated[str, typer.Argument(help="Such as sweep, books-check, loan-watch/prt_… or payment-pull/prt_…")]
 
 
 async def _client() -> "Client":
@@ -25,7 +28,7 @@ async def _client() -> "Client":
 @app.command("list")
 def list_schedules(as_json: AsJson = False) -> None:
     """Every schedule: how often, when last and next, paused or not."""
-    rows = wait_for(_rows())
+    rows = wait_for(_listed())
     if as_json:
         print_json(rows)
         return
@@ -43,10 +46,15 @@ def list_schedules(as_json: AsJson = False) -> None:
     )
 
 
-async def _rows() -> list[dict[str, Any]]:
+async def _listed() -> list[dict[str, Any]]:
+    return await rows_of(await _client())
+
+
+async def rows_of(client: "Client") -> list[dict[str, Any]]:
+    """Every schedule that Temporal has, by id."""
     from temporalio.client import ScheduleActionStartWorkflow
 
-    client, rows = await _client(), []
+    rows: list[dict[str, Any]] = []
     # Described one by one: the list itself is brought up to date only after a while.
     async for listed in await client.list_schedules():
         described = await client.get_schedule_handle(listed.id).describe()
@@ -78,28 +86,54 @@ def ensure(as_json: AsJson = False) -> None:
 
 
 async def _ensure() -> list[str]:
-    from store import partner_admin
-    from temporal.schedules import (
-        BOOKS_SCHEDULE,
-        SWEEP_SCHEDULE,
-        ensure_house_schedules,
-        ensure_loan_watch,
-        loan_watch_id,
-    )
     from temporal.search_attributes import ensure_search_attributes
 
-    client = await _client()
+    here, client = settings(), await _client()
     await ensure_search_attributes(client, client.namespace)
-    await ensure_house_schedules(client)
-    async with open_database(settings()) as database, database.transaction() as session:
-        active = [
-            partner.id
-            for partner in await partner_admin.page(session, only=None, before=None, limit=10_000)
-            if partner.status == "active"
-        ]
-    for partner_id in active:
-        await ensure_loan_watch(client, partner_id)
-    return [SWEEP_SCHEDULE, BOOKS_SCHEDULE, *map(loan_watch_id, active)]
+    wanted = await expected(here)
+    for make in wanted.values():
+        await make(client)
+    return list(wanted)
+
+
+async def expected(here: Settings) -> dict[str, Callable[["Client"], Awaitable[None]]]:
+    """Every schedule that this installation should have, and what makes it: the house's, and for each active partner what
+    its connections ask for. Payments are pulled for a connection to M-Pesa that has a pass key; one that takes paybill
+    payments alone gets its schedule when it is registered for them."""
+    from store import partner_admin
+    from temporal import schedules
+
+    found: dict[str, Callable[[Client], Awaitable[None]]] = {
+        schedules.SWEEP_SCHEDULE: schedules.ensure_house_schedules,
+        schedules.BOOKS_SCHEDULE: schedules.ensure_house_schedules,
+    }
+    of_provider = {
+        "fineract": (schedules.loan_watch_id, schedules.ensure_loan_watch),
+        "daraja": (schedules.payment_pull_id, schedules.ensure_payment_pull),
+        "bank": (schedules.bank_statement_id, schedules.ensure_bank_statement),
+    }
+    async with open_database(here) as database, database.transaction() as session:
+        partners = await partner_admin.page(session, only=None, before=None, limit=10_000)
+        for partner in (partner for partner in partners if partner.status == "active"):
+            for connection in await partner_admin.connections(session, partner.id):
+                if connection.provider == "daraja" and not _prompts(here, connection.sealed):
+                    continue
+                id_of, make = of_provider[connection.provider]
+                found[id_of(partner.id)] = partial(make, partner_id=partner.id)
+    return found
+
+
+def _prompts(here: Settings, sealed: str) -> bool:
+    """Whether a stored connection to M-Pesa has a pass key."""
+    from core.crypto import CredentialBox
+    from core.errors import NotAllowed
+    from models.messages.connections import DarajaSecrets
+
+    box = CredentialBox([key.get_secret_value() for key in here.security.credential_keys])
+    try:
+        return DarajaSecrets.model_validate_json(box.open(sealed)).passkey is not None
+    except NotAllowed:  # sealed with a key that is lost: new credentials must mend that
+        return False
 
 
 @app.command()

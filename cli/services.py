@@ -19,14 +19,16 @@ def api() -> None:
 
 def worker(
     queue: Annotated[
-        list[str] | None, typer.Option(help="Serve this queue only (flows, mpesa, fineract); may be given again.")
+        list[str] | None, typer.Option(help="Serve this queue only (flows, mpesa, fineract, bank); may be given again.")
     ] = None,
 ) -> None:
     """A Temporal worker in this process; stops gracefully on SIGTERM."""
     if queue:
-        unknown = set(queue) - {"flows", "mpesa", "fineract"}
+        unknown = set(queue) - {"flows", "mpesa", "fineract", "bank"}
         if unknown:
-            raise Failure(f"No queue is called {', '.join(sorted(unknown))}: flows, mpesa, fineract.", code="usage")
+            raise Failure(
+                f"No queue is called {', '.join(sorted(unknown))}: flows, mpesa, fineract, bank.", code="usage"
+            )
         os.environ["KIVUKO_WORKER__QUEUES"] = "[" + ", ".join(f'"{name}"' for name in queue) + "]"
     _become("workers")
 

@@ -132,7 +132,9 @@ class _Foreground:
 _DONE = frozenset({"ready", "done", "registered", "in place", "stopped"})
 _NEXT = (
     ("kivuko demo loan", "an approved loan is paid out and posted back, live"),
-    ("kivuko demo loan --faults", "a lost callback and an unknown outcome, resolved"),
+    ("kivuko demo topup", "a wallet is topped up by bank transfer"),
+    ("kivuko demo float", "float is bought, confirmed with a code"),
+    ("kivuko demo collect", "a borrower pays back; any demo takes --faults"),
     ("kivuko balances --check", "every account, and whether the books balance"),
     ("kivuko disbursements", "what was paid so far"),
     ("kivuko doctor", "looks at everything that Kivuko needs"),

@@ -167,7 +167,7 @@ class LocalStack:
         patience = settings.worker.graceful_shutdown_seconds + 5
         # Sagas and provider calls in a process each: one Python process keeps one core busy, and there are more.
         sagas = settings.worker.model_copy(update={"queues": ["flows"]})
-        calls = settings.worker.model_copy(update={"queues": ["mpesa", "fineract"]})
+        calls = settings.worker.model_copy(update={"queues": ["mpesa", "fineract", "bank"]})
         wanted = (
             ("simulators", "simulators", settings, lambda: _answers(simulators), 10.0),
             ("workers", "workers", settings.model_copy(update={"worker": sagas}), self._polled(sagas), patience),

@@ -54,7 +54,9 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
+            raw = self.rfile.read(length)
+            is_file = self.headers.get("Content-Type", "").startswith("text/csv")
+            body = raw.decode() if is_file else json.loads(raw) if length else None
             here.asked.append((self.command, self.path, body, dict(self.headers)))
             status, answer, headers = here.answers.pop(0)
             payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+from cli.checks import schedule_finding
 from cli.context import write_secret
 from cli.main import app
 from core.crypto import KeyRing
@@ -30,7 +31,7 @@ def event(key: str, text: str, tone: str = "info", **facts: str) -> dict[str, An
 def test_help_names_every_command(run: Run) -> None:
     shown = run("--help").output
     for name in ("up", "demo", "api", "worker", "simulators", "db", "schedules", "keys", "partner", "disburse", "watch",
-                 "resolve", "retry", "cancel", "balances", "cases", "doctor"):  # fmt: skip
+                 "resolve", "retry", "cancel", "topups", "floats", "collections", "balances", "cases", "doctor"):  # fmt: skip
         assert re.search(rf"\b{name}\b", shown), name
 
 
@@ -277,6 +278,16 @@ def test_doctor_reads_the_clock_from_an_answer(run: Run, answering: Answering, m
     monkeypatch.setenv("KIVUKO_CALLBACKS__BASE_URL", answering.url)
     answering.will(200, {})
     assert run("doctor", "--only", "clock").exit_code == 0
+
+
+def test_doctor_tells_a_missing_schedule_from_one_that_somebody_paused() -> None:
+    running = {"every": "1:00:00", "paused": False, "note": ""}
+    assert schedule_finding("payment-pull/prt_1", running).state == "ok"
+    missing = schedule_finding("payment-pull/prt_1", None)
+    assert (missing.state, missing.hint) == ("failing", "Run `kivuko schedules ensure`.")
+    paused = schedule_finding("payment-pull/prt_1", {**running, "paused": True, "note": "M-Pesa asked us to"})
+    assert (paused.state, paused.detail) == ("warning", "paused: M-Pesa asked us to")
+    assert "kivuko schedules resume payment-pull/prt_1" in str(paused.hint)
 
 
 def test_doctor_refuses_a_check_that_it_does_not_know(run: Run) -> None:

@@ -1,0 +1,110 @@
+"""What a demo promised, what the books say of it, and the verdict: the same for every demo."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.output import console, pairs, print_json
+from core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One thing that must be true afterwards; `seen` is what the books say."""
+
+    text: str
+    kept: bool
+    seen: str = ""
+
+
+@dataclass
+class Judged:
+    """Something that was shown, with its promises."""
+
+    promises: list[Promise] = field(default_factory=list, kw_only=True)
+
+    @property
+    def as_promised(self) -> bool:
+        return all(promise.kept for promise in self.promises)
+
+    def plain(self) -> dict[str, Any]:
+        """As `--json` shows it."""
+        return {**asdict(self), "as_promised": self.as_promised}
+
+
+@dataclass
+class Scene(Judged):
+    """One scene of a demo: `facts` are for people's eyes, `seen` is what was read in the books of all sides."""
+
+    name: str
+    saga_ids: list[str] = field(default_factory=list)
+    workflow_ids: list[str] = field(default_factory=list)
+    stages: list[str] = field(default_factory=list)
+    seconds: float = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+    seen: dict[str, Any] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Another saga of this scene, as the API last showed it."""
+        self.saga_ids.append(row["id"])
+        self.workflow_ids.append(row["workflow_id"])
+        self.stages.append(row["stage"])
+
+    def promise(self, text: str, kept: bool, seen: object = "") -> None:
+        self.promises.append(Promise(text, kept, str(seen)))
+
+
+def decimal(value: dict[str, Any]) -> Decimal:
+    """{"amount": "12500.00", "currency": "KES"} as a number to count with."""
+    return Decimal(value["amount"])
+
+
+def kes(amount: Decimal) -> str:
+    return f"KES {amount:,.2f}"
+
+
+def masked(phone: str) -> str:
+    return f"{phone[:4]}•••••{phone[-3:]}"
+
+
+def temporal_link(here: Settings, workflow_id: str) -> str:
+    namespace = here.temporal.namespace
+    return f"http://127.0.0.1:{here.temporal.ui_port}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
+
+
+def show(facts: dict[str, Any], workflow_ids: Iterable[str], promises: Sequence[Promise], here: Settings) -> None:
+    """The table of facts, the links, the promises with a mark each."""
+    out = console()
+    out.print()
+    out.print(pairs(None, facts))
+    out.print()
+    for workflow_id in workflow_ids:
+        out.print(f"[dim]In Temporal[/] {temporal_link(here, workflow_id)}")
+    out.print()
+    _tick(out, promises)
+
+
+def conclude(shown: Sequence[Judged], *, as_json: bool, named: str = "scenes") -> None:
+    """The verdict over all that was shown. Exit code 1 if a promise does not hold."""
+    kept = all(one.as_promised for one in shown)
+    if as_json:
+        print_json({"as_promised": kept, named: [one.plain() for one in shown]})
+    elif kept:
+        console().print("\n[bold green]Everything is as promised.[/]\n")
+    else:
+        console().print("\n[bold red]Something is not as promised: see the crosses above.[/]\n")
+    if not kept:
+        raise typer.Exit(1)
+
+
+def _tick(out: Console, promises: Sequence[Promise]) -> None:
+    for promise in promises:
+        mark = "[green]✓[/]" if promise.kept else "[red]✗[/]"
+        out.print(f"  {mark} {escape(promise.text)} [dim]({escape(promise.seen)})[/]")

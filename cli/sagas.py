@@ -1,0 +1,150 @@
+"""`kivuko watch|retry|cancel`, and what the commands of all payments share: an id says by itself what it names."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from cli.context import api
+from cli.errors import Failure
+from cli.follow import Narrator, events, follow
+from cli.kinds import ENDED, Kind, kind_of, path_of
+from cli.output import AsJson, cell, console, pairs, print_json, table, tinted
+from core.money import Money
+
+SagaId = Annotated[str, typer.Argument(help="Such as dsb_01ktv…, top_01ktv…, flt_01ktv… or col_01ktv…")]
+Partner = Annotated[str | None, typer.Option(help="The partner's id, prt_…; a partner's own key needs none.")]
+OfPartner = Annotated[str | None, typer.Option("--partner", help="Of this partner only.")]
+OfStage = Annotated[str | None, typer.Option("--stage", help="At this stage only, such as in_review.")]
+AtMost = Annotated[int, typer.Option("--limit", min=1, max=200)]
+Currency = Annotated[str, typer.Option(help="The wallet's currency.")]
+FollowIt = Annotated[bool, typer.Option("--watch", help="Follow it to its end.")]
+
+
+def watch(
+    ctx: typer.Context,
+    saga_id: SagaId,
+    seconds: Annotated[float | None, typer.Option(help="Stop watching after so long.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows a payment live until it ends. With --json: one object a line, the payment itself last."""
+    out = console()
+    narrator = Narrator(out)
+    kind = kind_of(saga_id)
+    with api(ctx) as client:
+        for event in follow(client, saga_id, seconds=seconds):
+            if as_json:
+                print(json.dumps({"event": event}, ensure_ascii=False), flush=True)
+            else:
+                narrator.tell(event)
+        row = client.get(path_of(saga_id))
+    if as_json:
+        print(json.dumps({kind.key: row}, ensure_ascii=False), flush=True)
+    else:
+        glance(kind, row)
+
+
+def retry(
+    ctx: typer.Context,
+    saga_id: SagaId,
+    note: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Goes on now instead of at the end of the wait: asks the provider what became of it, reads or posts again."""
+    command(ctx, saga_id, "retry", {"note": note}, as_json)
+
+
+def cancel(
+    ctx: typer.Context,
+    saga_id: SagaId,
+    note: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Stops a payment of which nothing was sent yet; refused once money may have moved."""
+    command(ctx, saga_id, "cancel", {"note": note}, as_json)
+
+
+def command(ctx: typer.Context, saga_id: str, verb: str, body: dict[str, Any], as_json: bool) -> None:
+    """Sends a command to a saga and says where the saga was then."""
+    with api(ctx) as client:
+        taken = client.post(f"{path_of(saga_id)}/{verb}", body)
+    if as_json:
+        print_json(taken)
+        return
+    stage = (taken or {}).get("stage", "")
+    more = "" if stage in ENDED else f"; follow it: kivuko watch {saga_id}"
+    console().print(f"[green]✓[/] {verb} taken at stage {tinted(stage)}{more}")
+
+
+def started(ctx: typer.Context, row: dict[str, Any], follow_it: bool, as_json: bool, *hints: str) -> None:
+    """What a command that starts a saga says of it; `hints` are what somebody has to do now."""
+    if as_json and not follow_it:
+        print_json(row)
+        return
+    if not as_json:
+        for hint in (*hints, *([] if follow_it else [f"follow it: kivuko watch {row['id']}"])):
+            console().print(f"[green]✓[/] {row['id']} is {tinted(row['stage'])}; {hint}")
+    if follow_it:
+        watch(ctx, row["id"], as_json=as_json)
+
+
+def show_list(
+    ctx: typer.Context,
+    kind: Kind,
+    columns: Mapping[str, str],
+    *,
+    partner: str | None,
+    stage: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """The newest of a kind; `columns` are the names of further fields by their heading."""
+    with api(ctx) as client:
+        rows = client.get(kind.path, partner_id=partner, stage=stage, limit=limit)["items"]
+    if as_json:
+        print_json(rows)
+        return
+    listed = table(None, ["id", "stage", *columns, "since"], [])
+    for row in rows:
+        rest = [cell(row.get(name)) for name in (*columns.values(), "created_at")]
+        listed.add_row(cell(row["id"]), tinted(row["stage"]), *rest)
+    console().print(listed if rows else f"No {kind.word}s yet.")
+
+
+def show_one(ctx: typer.Context, kind: Kind, saga_id: str, as_json: bool) -> None:
+    """One saga with its timeline. Raises Failure for an id of another kind."""
+    if kind_of(saga_id) is not kind:
+        raise Failure(f"{saga_id} is no {kind.word}: those begin with {kind.prefix}_.", code="usage")
+    with api(ctx) as client:
+        row = client.get(path_of(saga_id))
+        timeline = events(client, saga_id)
+    if as_json:
+        print_json({**row, "events": timeline})
+        return
+    narrator = Narrator(console())
+    for event in timeline:
+        narrator.tell(event)
+    glance(kind, row)
+
+
+def glance(kind: Kind, row: dict[str, Any]) -> None:
+    """One saga for people."""
+    out = console()
+    out.print(f"\n{row['id']}: {tinted(row['stage'])}")
+    facts = {name.replace("_", " "): row.get(name) for name in kind.shown}
+    saga = row.get("saga") or {}
+    out.print(pairs(None, {"waits for": saga.get("waiting_for"), **facts}))
+
+
+def plain_money(amount: str, currency: str) -> dict[str, str]:
+    """An amount from the command line as the API takes it. Raises Failure, and InvalidRequest for too many decimals."""
+    if not re.fullmatch(r"[0-9][0-9,]*(\.[0-9]+)?", amount):
+        raise Failure(f"{amount} is no amount: write it such as 2500, 2,500 or 2500.00.", code="usage")
+    found = Money.parse(amount.replace(",", ""), currency)
+    return {"amount": found.amount, "currency": found.currency}
+
+
+def with_partner(body: dict[str, Any], partner: str | None) -> dict[str, Any]:
+    return {**body, "partner_id": partner} if partner else body
