@@ -7,77 +7,19 @@ of its own. Twenty sagas are in flight at a time, and as many bare workflows.
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
 from uuid import uuid4
 
-import httpx
-import psutil
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from benchmarks import money_in
 from benchmarks.bare import BARE_QUEUE, Activities, nothing
 from benchmarks.figures import Figure
-from cli.local.ports import free_port
-from cli.local.stack import LocalStack
-from cli.seed import seed
-from core.settings import Settings
+from benchmarks.stack import IN_FLIGHT, Bench, rate, running_stack
 from models.messages.disbursements import DisbursementResult
-from store.database import Database
-from temporal.client import connect
 from temporal.starts import start_disbursement
-
-IN_FLIGHT: Final = 20
-MIB: Final = 1024 * 1024
-
-
-@dataclass
-class Bench:
-    """A running stack and what is needed to load it."""
-
-    settings: Settings
-    client: Client
-    database: Database
-    world: httpx.AsyncClient
-    api: httpx.AsyncClient
-    partner_id: str
-    seconds_to_ready: float
-    resident_mib: float
-
-
-@asynccontextmanager
-async def running_stack(folder: Path) -> AsyncIterator[Bench]:
-    settings = Settings(
-        _env_file=None,
-        data_dir=folder / ".kivuko",
-        log_level="WARNING",
-        api={"port": free_port(), "rate_per_minute": 1_000_000},
-        temporal={"port": free_port(), "ui_port": free_port()},
-        simulators={"port": free_port(), "smtp_port": free_port()},
-        worker={"mpesa_calls_per_second": 1000.0},
-    )
-    began = time.monotonic()
-    async with LocalStack(settings, on_progress=lambda part, text: None) as stack:
-        client = await connect(stack.settings)
-        seeded = await seed(stack.settings, client, lambda part, text: None)
-        seconds = time.monotonic() - began
-        resident = _resident_mib(stack)
-        database = Database(stack.settings.database.url)
-        key = (stack.settings.data_dir / "admin.key").read_text().strip()
-        async with (
-            httpx.AsyncClient(base_url=stack.urls["simulators"], timeout=30) as world,
-            httpx.AsyncClient(
-                base_url=f"{stack.urls['api']}/api/v1", headers={"Authorization": f"Bearer {key}"}, timeout=30
-            ) as api,
-        ):
-            funds = {"amount": {"amount": "500000.00", "currency": "KES"}, "reference": "bench-funds"}
-            answer = await api.post(f"/partners/{seeded.partner_id}/wallet/credits", json=funds)
-            answer.raise_for_status()
-            yield Bench(stack.settings, client, database, world, api, seeded.partner_id, seconds, resident)
-        await database.close()
 
 
 async def run(folder: Path, *, sagas: int = 200) -> list[Figure]:
@@ -85,13 +27,14 @@ async def run(folder: Path, *, sagas: int = 200) -> list[Figure]:
     async with running_stack(folder) as bench:
         loans = await _approve(bench, sagas + IN_FLIGHT + 60)
         await _disburse(bench, loans[:IN_FLIGHT])  # warm-up
-        disbursements = await _rate(loans[IN_FLIGHT : IN_FLIGHT + sagas], lambda loan: _one(bench, loan))
+        disbursements = await rate(loans[IN_FLIGHT : IN_FLIGHT + sagas], lambda loan: _one(bench, loan))
         events, size = await _history(bench, loans[IN_FLIGHT])
         async with Worker(bench.client, task_queue=BARE_QUEUE, workflows=[Activities], activities=[nothing]):
-            await _rate(range(IN_FLIGHT), lambda _: _bare(bench.client, 5))
-            five = await _rate(range(sagas), lambda _: _bare(bench.client, 5))
-            one = await _rate(range(sagas), lambda _: _bare(bench.client, 1))
+            await rate(range(IN_FLIGHT), lambda _: _bare(bench.client, 5))
+            five = await rate(range(sagas), lambda _: _bare(bench.client, 5))
+            one = await rate(range(sagas), lambda _: _bare(bench.client, 1))
         starts = await _latencies(60, lambda: _start_bare(bench.client))
+        more = await money_in.run(bench, five, sagas=sagas // 2)
         rest = iter(loans[IN_FLIGHT + sagas :])
         posts = await _latencies(60, lambda: _post(bench, next(rest)))
         return [
@@ -105,6 +48,7 @@ async def run(folder: Path, *, sagas: int = 200) -> list[Figure]:
                    f"beside start_workflow ({starts[0]:.1f} ms)"),
             Figure("POST /disbursements, p99", posts[1], "ms", None, posts[1] / starts[1],
                    f"beside start_workflow ({starts[1]:.1f} ms)"),
+            *more,
             Figure("resident memory of the whole local stack, ready", bench.resident_mib, "MiB", None, None, "under 800"),
             Figure("from start to ready, first start with seeding", bench.seconds_to_ready, "s", None, None, "under 15"),
         ]  # fmt: skip
@@ -152,18 +96,6 @@ async def _post(bench: Bench, loan_id: int) -> None:
     answer.raise_for_status()
 
 
-async def _rate(items: Sequence[int], work: Callable[[int], Awaitable[None]]) -> float:
-    limit = asyncio.Semaphore(IN_FLIGHT)
-
-    async def one(item: int) -> None:
-        async with limit:
-            await work(item)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(one(item) for item in items))
-    return len(items) / (time.perf_counter() - began)
-
-
 async def _latencies(count: int, work: Callable[[], Awaitable[None]]) -> tuple[float, float]:
     taken = []
     for _ in range(count):
@@ -178,13 +110,3 @@ async def _history(bench: Bench, loan_id: int) -> tuple[int, int]:
     handle = bench.client.get_workflow_handle(f"loan-disbursement/{bench.partner_id}/{loan_id}")
     history = await handle.fetch_history()
     return len(history.events), sum(event.ByteSize() for event in history.events)
-
-
-def _resident_mib(stack: LocalStack) -> float:
-    """Resident memory of every process of the stack; what PostgreSQL's processes share is counted once (PSS)."""
-    pids = set(stack.server_pids.values())
-    processes = {
-        child for pid in pids for child in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    }
-    processes |= set(psutil.Process().children(recursive=True))
-    return sum(process.memory_full_info().pss for process in processes) / MIB

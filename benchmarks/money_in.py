@@ -1,0 +1,134 @@
+"""The sagas of money in and of float, each through the whole local stack, beside bare workflows in the same run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from sqlmodel import select
+
+from benchmarks.figures import Figure
+from benchmarks.stack import IN_FLIGHT, Bench, rate
+from core.clock import utc_now
+from core.money import Money
+from models.messages.payouts import CommandTaken
+from models.messages.wallets import CodeConfirmed
+from models.tables.collections import Collection
+from models.tables.sagas import SagaRow
+from models.tables.wallets import FloatPurchase, OneTimeCode
+from store import float_purchases, saga_rows, top_ups
+from temporal.requests import start_row
+
+_SHORTCODE_LOANS: Final = 40  # loans that the payments are for
+_LOOK_EVERY: Final = 0.1
+
+
+async def run(bench: Bench, bare_five: float, *, sagas: int) -> list[Figure]:
+    """Per second and events per saga. `bare_five` is the rate of bare workflows of five activities in this run."""
+    accounts = [await _loan(bench, number) for number in range(_SHORTCODE_LOANS)]
+    figures: list[Figure] = []
+    for name, work in (
+        ("paybill payments", lambda number: _pay(bench, accounts[number % len(accounts)])),
+        ("top-ups by bank transfer", lambda number: _top_up(bench)),
+        ("float purchases", lambda number: _buy(bench)),
+    ):
+        figures += await _figures(bench, name, work, bare_five, sagas)
+    return figures
+
+
+async def _figures(
+    bench: Bench, name: str, work: Callable[[int], Awaitable[SagaRow]], bare_five: float, sagas: int
+) -> list[Figure]:
+    done: list[SagaRow] = []
+
+    async def one(number: int) -> None:
+        done.append(await work(number))
+
+    await rate(range(IN_FLIGHT), one)  # warm-up
+    per_second = await rate(range(sagas), one)
+    history = await bench.client.get_workflow_handle(done[-1].workflow_id).fetch_history()
+    return [
+        Figure(f"{name} against bare workflows of five activities", per_second, "per s", None, per_second / bare_five,
+               f"({bare_five:.1f} per s)"),
+        Figure(f"history of one of the {name}", len(history.events), "events", None, None, None),
+    ]  # fmt: skip
+
+
+async def _loan(bench: Bench, number: int) -> str:
+    """An active loan that owes enough for every payment of the run."""
+    client = await bench.world.post(
+        "/fineract/simulator/clients", json={"displayName": "Bench", "mobileNo": f"2547115{number:05d}"}
+    )
+    body = {
+        "clientId": client.json()["id"],
+        "productId": 1,
+        "principal": "900000.00",
+        "status": "active",
+        "hook": False,
+    }
+    loan = await bench.world.post("/fineract/simulator/loans", json=body)
+    loan.raise_for_status()
+    return str(loan.json()["accountNo"])
+
+
+async def _pay(bench: Bench, account: str) -> SagaRow:
+    """A customer pays by paybill; until Fineract has booked it. M-Pesa asks and confirms over HTTP as it does."""
+    body = {
+        "shortcode": bench.shortcode, "msisdn": f"2547{bench.next_number():08d}", "amount": "100", "bill_reference": account
+    }  # fmt: skip
+    paid = await bench.world.post("/daraja/simulator/paybill-payments", json=body)
+    paid.raise_for_status()
+    receipt = paid.json()["receipt"]
+    while True:
+        async with bench.database.transaction() as session:
+            row = (await session.exec(select(Collection).where(Collection.receipt == receipt))).first()
+        if row is not None and row.ended_at is not None:
+            assert row.stage == "completed", row
+            return row
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _top_up(bench: Bench) -> SagaRow:
+    async with bench.database.transaction() as session:
+        row = await top_ups.begin(
+            session, partner_id=bench.partner_id, amount=Money.parse("100.00", "KES"), msisdn=None, requested_by="bench"
+        )
+    await start_row(bench.client, bench.database, row)
+    body = {"account": bench.bank_account, "amount": "100.00", "narration": str(row.reference)}
+    (await bench.world.post("/bank/simulator/deposits", json=body)).raise_for_status()
+    return await _result(bench, row)
+
+
+async def _buy(bench: Bench) -> SagaRow:
+    """The code's message is not waited for: the books are told that it was given, as the API would."""
+    amount = Money.parse("100.00", "KES")
+    async with bench.database.transaction() as session:
+        costs = await float_purchases.price(session, bench.partner_id, amount, utc_now())
+        row = await float_purchases.begin(
+            session, partner_id=bench.partner_id, operator="mpesa", amount=amount, costs=costs, requested_by="bench"
+        )
+    await start_row(bench.client, bench.database, row)
+    await _give_code(bench, row)
+    return await _result(bench, row)
+
+
+async def _give_code(bench: Bench, row: FloatPurchase) -> None:
+    while True:
+        async with bench.database.transaction() as session:
+            code = (await session.exec(select(OneTimeCode).where(OneTimeCode.subject == row.workflow_id))).first()
+            if code is not None:
+                code.used_at = utc_now()
+                session.add(code)
+                break
+        await asyncio.sleep(_LOOK_EVERY)
+    await bench.client.get_workflow_handle(row.workflow_id).execute_update(
+        "confirm", CodeConfirmed(number=1, actor="bench"), id=f"code:{row.id}:1", result_type=CommandTaken
+    )
+
+
+async def _result(bench: Bench, row: SagaRow) -> SagaRow:
+    await bench.client.get_workflow_handle(row.workflow_id).result()
+    async with bench.database.transaction() as session:
+        found = await saga_rows.of_workflow(session, row.workflow_id)
+    assert found is not None
+    assert found.stage == "completed", found
+    return found
