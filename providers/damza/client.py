@@ -22,6 +22,7 @@ class Damza:
     """
 
     name = wire.GATEWAY
+    reports_deliveries = False  # none of its traces shows a report (sms_email.md 1)
 
     def __init__(
         self, endpoint: Endpoint, credentials: SmsCredentials, *, recorder: ExchangeRecorder = forget_exchange
