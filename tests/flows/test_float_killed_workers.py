@@ -1,9 +1,8 @@
-"""The worker is killed at each step of a float purchase (a real process, SIGKILL) and started again: no shilling moves twice,
+"""The worker is killed at the steps of a float purchase (a real process, SIGKILL) and started again: no shilling moves twice,
 and the bank's books agree with ours to the cent."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -114,32 +113,6 @@ async def test_a_worker_killed_before_the_transfer_is_written_sends_under_a_new_
     assert [order["reference"][-3:] for order in await orders(house)] == ["-a2", "-a1"]
 
 
-async def test_a_worker_killed_before_the_purchase_is_written_sends_under_a_new_reference(
-    house: House, desk: MoneyDesk, worker: WorkerProcess
-) -> None:
-    await house.fault("bank.transfer", "slow", options={"seconds": 0.8})  # time to take the lock
-    row = await desk.until(await funded_purchase(house, desk, policy=PATIENT), "transferring")
-    async with AsyncExitStack() as later:
-        async with locked(house, ROW, row):
-            await until_running(house, row, "floats.record_move")
-            queued = asyncio.create_task(later.enter_async_context(locked(house, ATTEMPTS, row)))
-            await eventually(lambda: waiting_for_lock(house))
-        await queued  # granted after the transfer is booked and before the purchase is written
-        await until_running(house, row, "bank.send")
-        worker.kill()
-    worker.start()
-    await assert_bought(house, desk, await desk.ended(row, 60))
-    assert [order["reference"][-3:] for order in await orders(house)] == ["-a1", "-a2"]
-
-
-async def waiting_for_lock(house: House) -> bool:
-    async with house.database.transaction() as session:
-        found = await (await session.connection()).execute(
-            text("SELECT 1 FROM pg_locks WHERE relation = 'payout_attempts'::regclass AND NOT granted")
-        )
-        return found.first() is not None
-
-
 async def until_taken(house: House, what: str, count: int = 1) -> None:
     async def taken() -> bool:
         return len([order for order in await orders(house) if order["what"] == what]) >= count
@@ -206,24 +179,14 @@ async def test_a_worker_killed_while_the_money_goes_back(
     await assert_returned(house, desk, row, dialect)
 
 
-@pytest.mark.parametrize("activity", ["floats.record_move", "floats.end"])
 async def test_a_worker_killed_while_it_books_what_came_back(
-    house: House, desk: MoneyDesk, worker: WorkerProcess, activity: str
+    house: House, desk: MoneyDesk, worker: WorkerProcess
 ) -> None:
     await house.fault("bank.float", "refuse")
     await house.fault("bank.transfer", "slow", skip=1, options={"seconds": 0.8})
     row = await desk.until(await funded_purchase(house, desk, policy=PATIENT), "returning")
-    if activity == "floats.end":
-        await until_recorded(house, desk, row)
-    await killed_in(house, worker, row, activity, ROW)
+    await killed_in(house, worker, row, "floats.record_move", ROW)
     await assert_returned(house, desk, row, "reference")
-
-
-async def until_recorded(house: House, desk: MoneyDesk, row: FloatPurchase) -> None:
-    async def recorded() -> bool:
-        return (await desk.row(row)).returned_reference is not None
-
-    await eventually(recorded)
 
 
 async def assert_returned(house: House, desk: MoneyDesk, row: FloatPurchase, dialect: str) -> None:
