@@ -294,7 +294,8 @@ class FloatPurchase(PayingSaga):
     def _confirm_while_awaited(self, confirmed: CodeConfirmed) -> None:
         if self.stage != "awaiting_code" or self.cancel_wanted:
             raise ApplicationError(f"No code is awaited at the stage “{self.stage}”.", type="wrong_stage")
-        if not 1 <= confirmed.number <= self.codes_sent:
+        # A code may be given before its sending step has answered; the books say later whether it was right.
+        if not 1 <= confirmed.number <= self.codes_wanted:
             raise ApplicationError("No such code was sent.", type="wrong_stage")
 
     @workflow.update(name="resend_code")
