@@ -85,6 +85,12 @@ class CustomerPayments:
                 )
         return PaymentClaimed(ours=ours, claimed_by=holder, arrived=incoming.arrived(payment), differs=differs)
 
+    @activity.defn(name="payments.look")
+    async def look(self, request: CollectionRequest) -> None:
+        """Before anybody is asked to pay: raises, as `identify` does, if the payment could not be placed."""
+        fineract, account_ref = await self._asked_for(request)
+        place(await find_account(fineract, account_ref), request.amount, accept_overpayment=False)
+
     @activity.defn(name="payments.identify")
     async def identify(self, order: IdentifyAccounts) -> tuple[PlacedPart, ...]:
         """The accounts that the payment goes to, each read anew and able to take its part.
@@ -93,14 +99,10 @@ class CustomerPayments:
         "currency_differs"), InvalidRequest ("allocation_sum", "allocation_amount", "allocation_twice"): all of them a
         person's to decide.
         """
-        request, arrived = order.request, order.arrived
-        async with self.database.transaction() as session:
-            fineract = await self.connections.fineract(session, request.partner_id)
-            asked_for = await collections.account_behind(
-                session, request.partner_id, request.account_ref.strip().upper()
-            )
+        arrived = order.arrived
+        fineract, account_ref = await self._asked_for(order.request)
         if not order.allocations:
-            account = await find_account(fineract, asked_for or request.account_ref)
+            account = await find_account(fineract, account_ref)
             return (place(account, arrived.amount, accept_overpayment=False),)
         _refuse_wrong_parts(order.allocations, arrived.amount)
         parts: list[PlacedPart] = []
@@ -113,6 +115,13 @@ class CustomerPayments:
                 )
             parts.append(placed)
         return tuple(parts)
+
+    async def _asked_for(self, request: CollectionRequest) -> tuple[Fineract, str]:
+        """Where to look, and for which number: what a payer typed may be a code of ours that stands for it."""
+        async with self.database.transaction() as session:
+            fineract = await self.connections.fineract(session, request.partner_id)
+            behind = await collections.account_behind(session, request.partner_id, request.account_ref.strip().upper())
+        return fineract, behind or request.account_ref
 
     @activity.defn(name="payments.post_part")
     async def post_part(self, order: PostPart) -> PartPosted:

@@ -44,6 +44,9 @@ _TEXT_WORDS = (
     "lastname", "fullname", "clientname", "sms", "message", "text",
 )  # fmt: skip
 _MAX_LOGGED = 16_000
+# A server that hangs up on an idle connection as we send on it leaves us not knowing whether money moved, so a connection
+# is not used again after less time than servers usually grant.
+_IDLE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class ProviderHttp:
             timeout=httpx.Timeout(
                 endpoint.read_timeout.total_seconds(), connect=endpoint.connect_timeout.total_seconds()
             ),
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS),
             follow_redirects=False,
         )
 

@@ -126,8 +126,9 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             client,
             task_queue=FINERACT_QUEUE,
             activities=[
-                loans.reserve, loans.post, watching.watch, watching.sync_products, checks.check, customers.identify,
-                customers.post_part, customers.settle, payments.check_account, payments.tell_recorded,
+                loans.reserve, loans.post, watching.watch, watching.sync_products, checks.check, customers.look,
+                customers.identify, customers.post_part, customers.settle, payments.check_account,
+                payments.tell_recorded,
             ],
             interceptors=[ErrorTranslation(), Heartbeats()],
             max_concurrent_activities=limit,

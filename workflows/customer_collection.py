@@ -1,6 +1,7 @@
 """A customer pays the lender: a prompt is answered, or a paybill payment comes by itself; Fineract books it.
 
     step                     where the money is afterwards
+    look at the account      with the customer; nobody is asked to pay into an account that cannot take it
     ask the payer            with the customer, or on the lender's short code (nothing is known until a receipt is)
     claim the payment        on the lender's short code; it is this saga's, whatever else announces it
     find the accounts        the same; if nobody has the account, a person says whose it is
@@ -41,6 +42,7 @@ with workflow.unsafe.imports_passed_through():
     from models.messages.sagas import CaseToOpen, Progress
     from workflows import policies
     from workflows.collecting import CollectingSaga
+    from workflows.failures import facts_of
     from workflows.saga import EndsUnpaid
 
 
@@ -90,6 +92,9 @@ class CustomerCollection(CollectingSaga):
             )
         assert self.request.ask is not None
         self.safe_point()
+        if workflow.patched("look-before-asking"):
+            await self.look_at_account()
+            self.safe_point()
         self.enter("asking")
         outcome = await self.new_leg(self.request.ask, self.request.policy.prompt).run()
         self.open = False
@@ -97,6 +102,21 @@ class CustomerCollection(CollectingSaga):
             ending = "withdrawn" if outcome.code == "cancelled" else "failed" if outcome.certain else "expired"
             raise EndsUnpaid(ending, outcome.code, outcome.detail)
         return outcome
+
+    async def look_at_account(self) -> None:
+        """What cannot be placed is not asked for. Where Fineract does not say, the payer is asked all the same: what comes in
+        is placed later, by a person if need be."""
+        try:
+            await workflow.execute_activity_method(
+                CustomerPayments.look,
+                self.request,
+                summary="can the account take the payment?",
+                **policies.VALIDATE.options(),
+            )
+        except ActivityError as error:
+            reason = facts_of(error)
+            if reason.kind == "rejected":
+                raise EndsUnpaid("failed", reason.code, reason.detail) from error
 
     async def claim(self, collected: Collected) -> ArrivedPayment:
         """One payment is one saga's: if a confirmation started another one for the same receipt, that one books it."""

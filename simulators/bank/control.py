@@ -69,7 +69,10 @@ def control_routes(world: World, bank: Bank) -> APIRouter:
     async def orders() -> list[dict[str, Any]]:
         """Every instruction that was taken, and what became of it; the money that moved is in /books/bank/entries."""
         shown = ("reference", "dialect", "what", "source", "target", "state", "reason", "transaction_id")
-        return [{name: order[name] for name in shown} for order in world.documents.all(ORDERS)]
+        return [
+            {**{name: order[name] for name in shown}, "amount": Money(order["minor"], order["currency"]).amount}
+            for order in world.documents.all(ORDERS)
+        ]
 
     @router.get("/behaviour")
     async def show_behaviour() -> Behaviour:

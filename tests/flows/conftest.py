@@ -10,6 +10,7 @@ from store.database import Database
 from tests.support.house import House, open_house
 from tests.support.money_in import MoneyDesk
 from tests.support.simulator_server import RunningSimulators
+from tests.support.worker_process import WorkerProcess
 
 
 @pytest.fixture
@@ -28,6 +29,15 @@ async def house(
 ) -> AsyncIterator[House]:
     async with open_house(wired_settings, database, temporal_env.client, simulators, dialect=dialect) as opened:
         yield opened
+
+
+@pytest.fixture
+async def worker(house: House) -> AsyncIterator[WorkerProcess]:
+    """A worker to be started and killed; the house's own is stopped."""
+    await house.stop_workers()
+    worker = WorkerProcess(house)
+    yield worker
+    await worker.stop()
 
 
 @pytest.fixture

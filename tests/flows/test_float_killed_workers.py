@@ -1,27 +1,23 @@
-"""The worker is killed at the steps of a float purchase (a real process, SIGKILL) and started again: no shilling moves twice,
-and the bank's books agree with ours to the cent."""
+"""Workers die at every line of a float purchase's books, and in the middle of every instruction to the bank (real processes,
+SIGKILL); then the database's answers are lost at every line. No shilling moves twice; the bank's books agree with ours."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
-from sqlmodel import select
 
-from models.tables.wallets import FloatPurchase, OneTimeCode
-from tests.support.bank_books import (
-    BACK,
-    THERE,
-    assert_bought,
-    assert_given_back,
-    funded_purchase,
-    only_ncba,
-    orders,
-    until_running,
-    until_waiting,
-)
+from core.money import Money
+from ledger import chart
+from models.tables.wallets import FloatPurchase
+from store.database import Database
+from tests.support.bank_books import FLOAT, balance_of, both_dialects, movements, orders, until_running, until_waiting
+from tests.support.customers import set_connection
+from tests.support.cut_wire import wire_to
+from tests.support.gates import Gates, gates_of
 from tests.support.house import House
+from tests.support.lender import B2C_ACCOUNT, WALLET_ACCOUNT
 from tests.support.money_in import QUICK_FLOAT, MoneyDesk
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
@@ -31,164 +27,179 @@ pytestmark = pytest.mark.slow
 # A dead worker is noticed after ten seconds, so what waits for a person here must be more patient than in other tests.
 PATIENT = QUICK_FLOAT.model_copy(update={"confirm_within": timedelta(seconds=90)})
 
-
-@pytest.fixture
-async def worker(house: House) -> AsyncIterator[WorkerProcess]:
-    await house.stop_workers()
-    worker = WorkerProcess(house)
-    worker.start()
-    yield worker
-    await worker.stop()
+# The lines of a purchase: 1 requested, 2 held, 3 code sent, 4 code given, 5 transfer told, 6 transfer done, 7 purchase told,
+# 8 completed. Where the purchase is refused: 8 refused, 9 transfer back told, 10 back, 11 ended.
+CODE_SENT, BOUGHT_LINES, RETURNED_LINES = 3, range(2, 9), range(8, 12)
 
 
-@asynccontextmanager
-async def locked(house: House, lock: str, row: FloatPurchase) -> AsyncIterator[None]:
-    """Whoever needs what this SQL locks gets no further."""
-    async with house.database.transaction() as session:
-        await (await session.connection()).execute(text(lock), {"id": row.id})
-        yield
+@dataclass
+class Purchase:
+    """One purchase of an amount of its own, by which faults, codes and movements are told apart."""
+
+    what: str
+    row: FloatPurchase
+    expected: tuple[str, ...]
+    gate: int | None = None
+    ends: str = "completed"
+
+    @property
+    def waits_for_code(self) -> bool:
+        """Whether its gate comes before the code."""
+        return self.gate is not None and self.gate <= CODE_SENT
+
+    @property
+    def amount(self) -> str:
+        return Money(self.row.amount_minor, "KES").amount
 
 
-async def killed_in(house: House, worker: WorkerProcess, row: FloatPurchase, activity: str, lock: str) -> None:
-    """Kills the worker while `activity` waits for the lock, and starts another."""
-    async with locked(house, lock, row):
-        await until_running(house, row, activity)
-        worker.kill()
-    worker.start()
+@dataclass
+class Till:
+    """Buys float again and again, each time for one shilling more."""
+
+    house: House
+    desk: MoneyDesk
+    bought: int = 0
+
+    async def purchase(self, what: str, *, gate: int | None = None, ends: str = "completed") -> Purchase:
+        self.bought += 1
+        row = await self.desk.float_row(f"{2000 + self.bought}.00")
+        return Purchase(what, row, PATHS[ends](f"{2000 + self.bought}.00"), gate, ends)
+
+    async def fault(self, purchase: Purchase, operation: str, action: str, **more: object) -> None:
+        await self.house.fault(operation, action, match={"amount": purchase.amount}, **more)
 
 
-ROW = "SELECT 1 FROM float_purchases WHERE id = :id FOR UPDATE"
-ATTEMPTS = "LOCK TABLE payout_attempts IN EXCLUSIVE MODE"
-CODES = "LOCK TABLE one_time_codes IN EXCLUSIVE MODE"
+def _there(amount: str) -> str:
+    return f"{WALLET_ACCOUNT} > {B2C_ACCOUNT} {amount}"
 
 
-async def test_a_worker_killed_while_it_holds_the_costs(house: House, desk: MoneyDesk, worker: WorkerProcess) -> None:
-    """SCARS: crash between the balance write and the transaction row leaves the books inconsistent."""
-    await house.fund("5000.00", "float")
-    worker.kill()
-    row = await desk.buy_float("2000.00", PATIENT)
-    worker.start()
-    await killed_in(house, worker, row, "floats.hold_costs", ROW)
-    await desk.confirm(row)
-    await assert_bought(house, desk, await desk.ended(row, 60))
+# What moves at the bank, by how a purchase ends.
+PATHS: dict[str, Callable[[str], tuple[str, ...]]] = {
+    "completed": lambda amount: (_there(amount), f"{B2C_ACCOUNT} > {FLOAT} {amount}"),
+    "returned": lambda amount: (_there(amount), f"{B2C_ACCOUNT} > {WALLET_ACCOUNT} {amount}"),
+    "untouched": lambda amount: (),
+}
 
 
-async def test_a_worker_killed_while_it_makes_a_code_sends_one(
+async def assert_every_shilling_moved_once(house: House, desk: MoneyDesk, purchases: list[Purchase]) -> None:
+    """By the bank's books, by ours, and by both together."""
+    fees = Money.parse("80.00", "KES")
+    spent, bought = Money.zero("KES"), 0
+    for purchase in purchases:
+        row = await desk.ended(purchase.row, 60)
+        done = purchase.ends == "completed"
+        assert row.stage == ("completed" if done else "failed"), (purchase.what, row.reason)
+        if done:
+            bought, spent = bought + 1, spent + Money(row.amount_minor, "KES") + fees
+    assert sorted(await movements(house)) == sorted(line for one in purchases for line in one.expected)
+    wallet = await house.wallet()
+    assert (wallet.available, wallet.held) == (Money.parse("101000.00", "KES") - spent, Money.zero("KES"))
+    for account, fee in ((chart.bank_fees("KES"), 3000), (chart.processing_fees("KES"), 5000)):
+        assert (await balance_of(house, account)).posted == Money(fee * bought, "KES")
+    assert await house.cases() == []
+    await house.assert_books_balance()
+    await desk.assert_books_agree()
+
+
+async def decide_not_moved(desk: MoneyDesk, purchase: Purchase, timeout: float) -> None:
+    """Its row says that it may have been sent: nobody but the bank or two people can say that it was not."""
+    await until_waiting(desk, purchase.row, "operator", timeout)
+    await desk.resolve(purchase.row, "not_paid", actor="key_ann")
+    await desk.resolve(purchase.row, "approve", actor="key_bob")
+
+
+@both_dialects
+async def test_a_worker_killed_everywhere_moves_every_shilling_once(
     house: House, desk: MoneyDesk, worker: WorkerProcess
 ) -> None:
-    await house.fund("5000.00", "float")
-    worker.kill()
-    row = await desk.buy_float("2000.00", PATIENT)
-    worker.start()
-    await killed_in(house, worker, row, "floats.send_code", CODES)
-    await desk.confirm(row)
-    await assert_bought(house, desk, await desk.ended(row, 60))
-    async with house.database.transaction() as session:
-        assert len(list(await session.exec(select(OneTimeCode)))) == 1
+    """SCARS: crash between the balance write and the transaction row leaves the books inconsistent; a crash in between is a
+    payment without a trace."""
+    await house.fund("100000.00", "float")
+    # So that an instruction whose answer does not come is in a worker's hands until that dies.
+    await set_connection(desk, "bank", patience={"read_seconds": 40})
+    till = Till(house, desk)
+    gated = [await till.purchase(f"line {line}", gate=line) for line in BOUGHT_LINES]
+    gated += [await till.purchase(f"refused, line {line}", gate=line, ends="returned") for line in RETURNED_LINES]
+    taken = [await till.purchase("transfer taken"), await till.purchase("float taken")]
+    going_back = await till.purchase("transfer back taken", ends="returned")
+    not_taken = await till.purchase("transfer not taken", ends="untouched")
+    for one in (*gated, going_back):
+        if one.ends == "returned":
+            await till.fault(one, "bank.float", "refuse")
+    for one, operation in zip(taken, ("bank.transfer", "bank.float"), strict=True):
+        await till.fault(one, operation, "timeout_after_execution")
+    await till.fault(going_back, "bank.transfer", "timeout_after_execution", skip=1)
+    await till.fault(not_taken, "bank.transfer", "timeout_before")
+    purchases = [*gated, *taken, going_back, not_taken]
 
-
-async def test_a_worker_killed_while_the_code_is_awaited(house: House, desk: MoneyDesk, worker: WorkerProcess) -> None:
-    await house.fund("5000.00", "float")
-    row = await desk.buy_float("2000.00", PATIENT)
-    code = await desk.code_of(row)
-    worker.kill()
-    worker.start()
-    assert (await desk.give_code(row, code)).verdict == "right"
-    await assert_bought(house, desk, await desk.ended(row, 60))
-
-
-async def test_a_worker_killed_before_the_transfer_is_written_sends_under_a_new_reference(
-    house: House, desk: MoneyDesk, worker: WorkerProcess
-) -> None:
-    """Nothing can have left: the reference is fenced off."""
-    await house.fund("5000.00", "float")
-    row = await desk.buy_float("2000.00", PATIENT)
-    code = await desk.code_of(row)
-    async with locked(house, ATTEMPTS, row):
-        assert (await desk.give_code(row, code)).verdict == "right"
-        await until_running(house, row, "bank.send")
+    async with gates_of(house) as gates:
+        for one in gated:
+            await gates.shut(one.row.workflow_id, one.gate or 0)
+        for one in purchases:
+            await desk.start(one.row, PATIENT)
+        worker.start()
+        await asyncio.gather(*(desk.confirm(one.row) for one in purchases if not one.waits_for_code))
+        await gates.reached(*(one.row.workflow_id for one in gated))
+        await until_taken(house, taken[0], "transfer")
+        await until_taken(house, taken[1], "float")
+        await until_taken(house, going_back, "transfer", 2)
+        await until_running(house, not_taken.row, "bank.send")
         worker.kill()
     worker.start()
-    await assert_bought(house, desk, await desk.ended(row, 60))
-    assert [order["reference"][-3:] for order in await orders(house)] == ["-a2", "-a1"]
+    await asyncio.gather(*(desk.confirm(one.row) for one in purchases if one.waits_for_code))
+    await decide_not_moved(desk, not_taken, 60)
+    await assert_every_shilling_moved_once(house, desk, purchases)
 
 
-async def until_taken(house: House, what: str, count: int = 1) -> None:
+async def until_taken(house: House, purchase: Purchase, what: str, count: int = 1) -> None:
+    """Until the bank has taken so many of these instructions."""
+
     async def taken() -> bool:
-        return len([order for order in await orders(house) if order["what"] == what]) >= count
+        found = [one for one in await orders(house) if (one["what"], one["amount"]) == (what, purchase.amount)]
+        return len(found) >= count
 
     await eventually(taken)
 
 
-@pytest.mark.parametrize(("dialect", "operation"), [("ncba", "bank.transfer"), ("reference", "bank.float")])
-async def test_a_worker_killed_after_the_bank_took_an_instruction(
-    house: House, desk: MoneyDesk, worker: WorkerProcess, operation: str
+async def test_the_database_answers_no_commit_and_every_shilling_moves_once(house: House, desk: MoneyDesk) -> None:
+    """What a step wrote is there, and the worker does not know it. Where the lost line is "told to the bank", nothing was
+    told, and nobody but two people can know that."""
+    await house.fund("100000.00", "float")
+    await house.stop_workers()
+    till, purchases = Till(house, desk), []
+    async with wire_to(house.database.url) as wire, gates_of(house) as gates:
+        through_wire = Database(wire.url)
+        await house.start_workers(through_wire)
+        for line in BOUGHT_LINES:
+            ends = {5: "untouched", 7: "returned"}.get(line, "completed")
+            one = await till.purchase(f"line {line}", gate=line, ends=ends)
+            purchases.append(one)
+            await lose_the_answer(desk, gates, one, line, cut=wire.cut)
+            if ends != "completed":
+                await decide_not_moved(desk, one, 30)
+            await desk.ended(one.row)
+        for line in RETURNED_LINES:
+            if line == 9:  # "told to the bank" as above; what two people say of it is in test_float_returns
+                continue
+            one = await till.purchase(f"refused, line {line}", gate=line, ends="returned")
+            purchases.append(one)
+            await till.fault(one, "bank.float", "refuse")
+            await lose_the_answer(desk, gates, one, line, cut=wire.cut)
+            await desk.ended(one.row)
+        await assert_every_shilling_moved_once(house, desk, purchases)
+        await house.stop_workers()
+        await through_wire.close()
+
+
+async def lose_the_answer(
+    desk: MoneyDesk, gates: Gates, purchase: Purchase, line: int, *, cut: Callable[[], None]
 ) -> None:
-    """SCARS: a crash in between is a payment without a trace. Its answer never came; its push and its reference tell."""
-    await house.fault(operation, "timeout_after_execution")
-    row = await funded_purchase(house, desk, policy=PATIENT)
-    await until_taken(house, "transfer" if operation == "bank.transfer" else "float")
-    worker.kill()
-    worker.start()
-    await assert_bought(house, desk, await desk.ended(row, 60))
-
-
-async def test_a_worker_killed_before_the_bank_took_a_transfer_leaves_it_to_people(
-    house: House, desk: MoneyDesk, worker: WorkerProcess
-) -> None:
-    """Its row says that it may have been sent: nobody but the bank or two people can say that it was not."""
-    await house.fault("bank.transfer", "timeout_before")
-    row = await desk.until(await funded_purchase(house, desk, policy=PATIENT), "transferring")
-    await until_running(house, row, "bank.send")
-    worker.kill()
-    worker.start()
-    await until_waiting(desk, row, "operator", timeout=60)
-    await desk.resolve(row, "not_paid", actor="key_ann")
-    await desk.resolve(row, "approve", actor="key_bob")
-    await assert_given_back(house, desk, await desk.ended(row, 60), "failed", "resolved_not_paid")
-
-
-async def test_a_worker_killed_while_it_books_the_transfer(
-    house: House, desk: MoneyDesk, worker: WorkerProcess
-) -> None:
-    await house.fault("bank.transfer", "slow", options={"seconds": 0.8})  # time to take the lock
-    row = await desk.until(await funded_purchase(house, desk, policy=PATIENT), "transferring")
-    await killed_in(house, worker, row, "floats.record_move", ROW)
-    await assert_bought(house, desk, await desk.ended(row, 60))
-
-
-async def test_a_worker_killed_while_it_captures_the_costs(
-    house: House, desk: MoneyDesk, worker: WorkerProcess
-) -> None:
-    await house.fault("bank.float", "slow", options={"seconds": 0.8})
-    row = await desk.until(await funded_purchase(house, desk, policy=PATIENT), "buying")
-    await killed_in(house, worker, row, "floats.settle", ROW)
-    await assert_bought(house, desk, await desk.ended(row, 60))
-
-
-@only_ncba
-async def test_a_worker_killed_while_the_money_goes_back(
-    house: House, desk: MoneyDesk, worker: WorkerProcess, dialect: str
-) -> None:
-    await house.fault("bank.float", "refuse")
-    await house.fault("bank.transfer", "timeout_after_execution", skip=1)
-    row = await funded_purchase(house, desk, policy=PATIENT)
-    await until_taken(house, "transfer", 2)
-    worker.kill()
-    worker.start()
-    await assert_returned(house, desk, row, dialect)
-
-
-async def test_a_worker_killed_while_it_books_what_came_back(
-    house: House, desk: MoneyDesk, worker: WorkerProcess
-) -> None:
-    await house.fault("bank.float", "refuse")
-    await house.fault("bank.transfer", "slow", skip=1, options={"seconds": 0.8})
-    row = await desk.until(await funded_purchase(house, desk, policy=PATIENT), "returning")
-    await killed_in(house, worker, row, "floats.record_move", ROW)
-    await assert_returned(house, desk, row, "reference")
-
-
-async def assert_returned(house: House, desk: MoneyDesk, row: FloatPurchase, dialect: str) -> None:
-    code = "invalid_request" if dialect == "ncba" else "limit_exceeded"
-    await assert_given_back(house, desk, await desk.ended(row, 60), "failed", code, moved=(THERE, BACK))
+    await gates.shut(purchase.row.workflow_id, line, "commit")
+    await desk.start(purchase.row, PATIENT)
+    if line > CODE_SENT:
+        await desk.confirm(purchase.row)
+    await gates.reached(purchase.row.workflow_id)
+    cut()
+    await gates.open(purchase.row.workflow_id)
+    if line <= CODE_SENT:
+        await desk.confirm(purchase.row)

@@ -1,41 +1,39 @@
-"""Workers are killed at each step of a customer's payment (real processes, SIGKILL), and Temporal is away when money comes;
-M-Pesa's and Fineract's books judge."""
+"""Workers die at every line of a customer payment's books and in the middle of every call (real processes, SIGKILL), the
+database's answers are lost at every line, Temporal is away when money comes; M-Pesa's and Fineract's books judge."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from api.app import create_app
 from api.reach import connect_when_needed
 from core.clock import utc_now
 from models.messages.collections import AnnouncedPayment
 from models.tables.collections import Collection
-from models.tables.sagas import SagaRow
-from store import collections, incoming, saga_rows
+from store import collections, incoming
+from store.database import Database
+from tests.support.bank_books import until_running
 from tests.support.customers import (
     HASTY,
     assert_booked_once,
-    assert_nothing_booked,
     booked,
     confirm_path,
     kes,
     lose,
     prompts,
-    set_connection,
     sweep,
     waits_for,
 )
+from tests.support.cut_wire import wire_to
+from tests.support.gates import gates_of
 from tests.support.house import House
 from tests.support.lender import SHORTCODE
-from tests.support.money_in import MoneyDesk
+from tests.support.money_in import QUICK_COLLECTION, MoneyDesk
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
@@ -44,113 +42,107 @@ CONFIRMATION: dict[str, Any] = json.loads(
 )
 
 
-@pytest.fixture
-async def worker(house: House, desk: MoneyDesk) -> AsyncIterator[WorkerProcess]:
-    await house.stop_workers()
-    for provider in ("daraja", "fineract"):  # so that a slow call is in a worker's hands until that dies
-        await set_connection(desk, provider, patience={"read_seconds": 40})
-    worker = WorkerProcess(house)
-    worker.start()
-    yield worker
-    await worker.stop()
-
-
-async def until_running(house: House, row: SagaRow, activity: str) -> None:
-    """Returns while an attempt of this activity is in a worker's hands."""
-
-    async def running() -> bool:
-        described = await house.client.get_workflow_handle(row.workflow_id).describe()
-        pending = described.raw_description.pending_activities
-        return any(p.activity_type.name == activity and p.HasField("last_started_time") for p in pending)
-
-    await eventually(running, timeout=30)
-
-
 @dataclass
 class Payer:
-    """One payment that is in the middle of `activity` when the worker dies."""
+    """One payer with a loan of their own, by whose phone and number faults are told apart."""
 
-    activity: str
+    what: str
     phone: str
     loan: dict[str, Any]
     row: Collection
+    ends: str = "completed"
 
 
-async def ask(house: House, desk: MoneyDesk, number: int, activity: str, *fault: str, **options: Any) -> Payer:
-    """A prompt to a payer of its own for a loan of its own, with a fault that is for it alone."""
-    phone, loan = f"25471200000{number}", await desk.loan("5000.00")
+async def payer(
+    house: House, desk: MoneyDesk, what: str, *fault: str, ends: str = "completed", **options: Any
+) -> Payer:
+    """A prompt that is not asked for yet, with a fault that is for it alone."""
+    number = len(await desk.collections()) + 1
+    phone, loan = f"2547120000{number:02}", await desk.loan("5000.00")
     if fault:
         operation, action = fault
         match = {"msisdn": phone} if operation.startswith("daraja") else {"loan_id": str(loan["id"])}
         await house.fault(operation, action, match=match, options=options)
-    if activity == "payments.claim":
-        await desk.payer("pay", phone=phone, after_seconds=2.5)
-    return Payer(activity, phone, loan, await desk.collect("1500", loan["accountNo"], phone=phone))
+    return Payer(what, phone, loan, await desk.collection_row("1500", loan["accountNo"], phone=phone), ends)
 
 
-async def hold(house: House, locks: AsyncExitStack, payer: Payer) -> None:
-    """The next step that writes to this payment's row stands still."""
-    session = await locks.enter_async_context(house.database.transaction())
-    assert await saga_rows.lock_living(session, Collection, payer.row.id)
+# The lines of a prompted payment: 1 requested, 2 prompt told, 3 received, 4 booked, 5 completed.
+LINES, PROMPT_TOLD = range(2, 6), 2
 
 
 @pytest.mark.slow
-async def test_a_worker_killed_at_every_step_books_every_payment_once(
+async def test_a_worker_killed_everywhere_books_every_payment_once(
     house: House, desk: MoneyDesk, worker: WorkerProcess
 ) -> None:
-    """SCARS: the job sleeps, sends, crashes before completing: a second PIN prompt; posting errors make a second posting."""
-    payers = [
-        await ask(house, desk, 1, "prompts.send", "daraja.stk.send", "slow", seconds=14),
-        await ask(house, desk, 2, "prompts.send", "daraja.stk.send", "timeout_after_execution"),
-        await ask(house, desk, 3, "payments.claim"),
-        await ask(house, desk, 4, "payments.identify", "fineract.read", "slow", seconds=14),
-        await ask(house, desk, 5, "payments.post_part", "fineract.repay", "slow", seconds=14),
-        await ask(house, desk, 6, "payments.post_part", "fineract.repay", "timeout_after_commit"),
-        await ask(house, desk, 7, "payments.settle", "fineract.repay", "slow", seconds=2),
+    """SCARS: the job sleeps, sends, crashes before completing: a second PIN prompt; posting errors make a second posting.
+    Where nothing was written nothing can have left: that prompt is fenced off, and whoever wakes up late sends nothing."""
+    await house.patience(40)  # so that a call that is not answered is in a worker's hands until that dies
+    gated = [
+        await payer(house, desk, f"line {line}", ends="failed" if line == PROMPT_TOLD else "completed")
+        for line in LINES
     ]
-    claimed, settled = payers[2], payers[6]
-    async with AsyncExitStack() as locks:
-        await waits_for(desk, claimed.row, "the payer to answer")
-        await hold(house, locks, claimed)
-        await until_running(house, settled.row, "payments.post_part")
-        await desk.until(settled.row, "posting")
-        await hold(house, locks, settled)
-        await asyncio.gather(*(until_running(house, payer.row, payer.activity) for payer in payers))
+    called = [
+        (await payer(house, desk, "prompt taken", "daraja.stk.send", "timeout_after_execution"), "prompts.send"),
+        (await payer(house, desk, "posting taken", "fineract.repay", "timeout_after_commit"), "payments.post_part"),
+        (await payer(house, desk, "prompting", "daraja.stk.send", "slow", seconds=8), "prompts.send"),
+        (await payer(house, desk, "posting", "fineract.repay", "slow", seconds=8), "payments.post_part"),
+    ]
+    payers = [*gated, *(one for one, _ in called)]
+    async with gates_of(house) as gates:
+        for one, line in zip(gated, LINES, strict=True):
+            await gates.shut(one.row.workflow_id, line)
+            await desk.start(one.row, QUICK_COLLECTION)
+        worker.start()
+        await gates.reached(*(one.row.workflow_id for one in gated))
+        for one, activity in called:
+            await desk.start(one.row, QUICK_COLLECTION)
+            await until_running(house, one.row, activity)
         worker.kill()
     worker.start()
+    await assert_every_payment_booked_once(house, desk, payers)
+
+
+@pytest.mark.slow
+async def test_the_database_answers_no_commit_and_every_payment_is_booked_once(house: House, desk: MoneyDesk) -> None:
+    """What a step wrote is there, and the worker does not know it. Where the lost line is "prompt told", nobody was asked,
+    and nobody is asked again."""
+    await house.stop_workers()
+    payers: list[Payer] = []
+    async with wire_to(house.database.url) as wire, gates_of(house) as gates:
+        through_wire = Database(wire.url)
+        await house.start_workers(through_wire)
+        for line in LINES:
+            one = await payer(house, desk, f"line {line}", ends="expired" if line == PROMPT_TOLD else "completed")
+            payers.append(one)
+            await gates.shut(one.row.workflow_id, line, "commit")
+            await desk.start(one.row, HASTY if line == PROMPT_TOLD else QUICK_COLLECTION)
+            await gates.reached(one.row.workflow_id)
+            wire.cut()
+            await gates.open(one.row.workflow_id)
+            await desk.ended(one.row)
+        await assert_every_payment_booked_once(house, desk, payers)
+        await house.stop_workers()
+        await through_wire.close()
+
+
+async def assert_every_payment_booked_once(house: House, desk: MoneyDesk, payers: list[Payer]) -> None:
+    """By M-Pesa's books, by Fineract's and by ours; whoever was not asked paid nothing."""
 
     async def all_ended() -> bool:
         await sweep(house)
         return all(row.ended_at is not None for row in await desk.collections())
 
     await eventually(all_ended, timeout=60)
+    paid = [one for one in payers if one.ends == "completed"]
     receipts = {one["msisdn"]: one["receipt"] for one in await desk.collected()}
-    assert len(await desk.collected()) == len(payers)
-    for payer in payers:
-        row = await desk.row(payer.row)
-        assert (row.stage, row.receipt) == ("completed", receipts[payer.phone]), payer.activity
-        assert await booked(desk, payer.loan) == [("1500.00", receipts[payer.phone])], payer.activity
-    assert sorted(one["msisdn"] for one in await prompts(desk)) == sorted(payer.phone for payer in payers)
+    assert len(await desk.collected()) == len(receipts) == len(paid)
+    for one in payers:
+        row = await desk.row(one.row)
+        assert (row.stage, row.receipt) == (one.ends, receipts.get(one.phone)), one.what
+        assert await booked(desk, one.loan) == ([("1500.00", receipts[one.phone])] if one in paid else []), one.what
+    assert sorted(one["msisdn"] for one in await prompts(desk)) == sorted(one.phone for one in paid)
     assert len(await desk.collections()) == len(payers)
     assert await house.cases() == []
-
-
-@pytest.mark.slow
-async def test_a_worker_killed_before_the_prompt_is_written_asks_nobody(
-    house: House, desk: MoneyDesk, worker: WorkerProcess
-) -> None:
-    """Nothing can have left: the reference is fenced off, and the step that wakes up late sends nothing."""
-    loan = await desk.loan("5000.00")
-    async with house.database.transaction() as session:
-        await (await session.connection()).execute(text("LOCK TABLE prompts IN EXCLUSIVE MODE"))
-        begun = await desk.collect("1500", loan["accountNo"], policy=HASTY)
-        await until_running(house, begun, "prompts.send")
-        worker.kill()
-    worker.start()
-    row = await desk.ended(begun, timeout=60)
-    assert (row.stage, row.reason_code) == ("failed", "never_sent")
-    assert await prompts(desk) == []
-    await assert_nothing_booked(desk, loan)
 
 
 async def test_a_callback_that_comes_while_nobody_works_is_kept_and_delivered(house: House, desk: MoneyDesk) -> None:

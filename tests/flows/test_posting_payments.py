@@ -4,7 +4,16 @@ import pytest
 
 from models.messages.collections import Allocation
 from models.tables.collections import Collection
-from tests.support.customers import MANY, assert_booked_once, booked, case_actions, kes, until_case, until_texts
+from tests.support.customers import (
+    MANY,
+    assert_booked_once,
+    booked,
+    case_actions,
+    kes,
+    until_case,
+    until_texts,
+    waits_for,
+)
 from tests.support.house import House
 from tests.support.money_in import MoneyDesk
 
@@ -15,6 +24,17 @@ BEFORE = ("error_500_before", "locked", "still_processing_425", "conflict_409")
 async def collected(desk: MoneyDesk, reference: str) -> Collection:
     """A prompted payment of 1,500: its policy is the tests', unlike that of a paybill payment."""
     return await desk.ended(await desk.collect("1500", reference))
+
+
+async def paid_off_meanwhile(desk: MoneyDesk) -> Collection:
+    """A prompted payment of 1,500 for a loan that another payment closes while the payer thinks."""
+    loan = await desk.loan("1500.00")
+    await desk.payer("pay", after_seconds=1.2)
+    begun = await desk.collect("1500", loan["accountNo"])
+    await waits_for(desk, begun, "the payer to answer")
+    other = await desk.paybill("1500", loan["accountNo"], phone="254722000999")
+    await desk.of_receipt(other["receipt"])
+    return begun
 
 
 @pytest.mark.parametrize("action", [*AFTER, *BEFORE])
@@ -94,7 +114,7 @@ async def test_the_second_part_is_tried_again_without_the_first(house: House, de
     await house.fault(
         "fineract.repay", "refuse", match={"loan_id": str(second["id"])}, options={"status": 403, "code": "error.msg.x"}
     )
-    begun = await desk.collect("1500", "999999")
+    begun = await paid_off_meanwhile(desk)
     await desk.until(begun, "waiting_account")
     parts = [
         Allocation(kind="loan", account_no=loan["accountNo"], amount=kes(amount))

@@ -74,6 +74,31 @@ async def test_a_payer_who_does_not_pay_ends_it(house: House, desk: MoneyDesk, d
     assert await house.cases() == []
 
 
+@pytest.mark.parametrize("reason", ["unknown_account", "account_closed", "overpayment", "ambiguous_account"])
+async def test_nobody_is_asked_to_pay_into_an_account_that_cannot_take_it(
+    house: House, desk: MoneyDesk, reason: str
+) -> None:
+    loan = await desk.loan("5000.00" if reason == "account_closed" else "1000.00", accountNo="000555")
+    if reason == "account_closed":
+        await desk.of_receipt((await desk.paybill("5000", "000555"))["receipt"])
+    if reason == "ambiguous_account":
+        await desk.savings(accountNo="000555")
+    before = await booked(desk, loan)
+    row = await desk.ended(await desk.collect("1500", "999999" if reason == "unknown_account" else "000555"))
+    assert (row.stage, row.reason_code, row.receipt) == ("failed", reason, None)
+    assert await prompts(desk) == []
+    assert await booked(desk, loan) == before
+    assert await house.cases() == []
+
+
+@pytest.mark.parametrize("action", ["down", "html"])
+async def test_the_payer_is_asked_where_fineract_does_not_say_whether_the_account_can_take_it(
+    house: House, desk: MoneyDesk, action: str
+) -> None:
+    await house.fault("fineract.search", action)
+    await prompted(desk)
+
+
 # ------------------------------------------------------------------------------------------------ the acknowledgement
 
 

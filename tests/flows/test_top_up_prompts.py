@@ -1,5 +1,6 @@
 """A top-up by prompt to a phone (NCBA's till): confirmed by the bank's credit alone, never by one word of a query."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -143,6 +144,17 @@ async def test_a_prompt_that_may_have_reached_the_payer_cannot_be_cancelled(hous
         await desk.cancel(row)
     await house.client.get_workflow_handle(row.workflow_id).cancel()
     await assert_credited_once(house, desk, await desk.ended(row))
+
+
+async def test_a_wish_to_cancel_that_comes_with_the_start_asks_nobody(house: House, desk: MoneyDesk) -> None:
+    await house.stop_workers()
+    row = await asked(desk)
+    wish = asyncio.create_task(desk.cancel(row))
+    await asyncio.sleep(0.3)  # it lies at the server beside the start
+    await house.start_workers()
+    await wish
+    await assert_nothing_came(house, desk, await desk.ended(row), "withdrawn", "cancelled")
+    assert await desk.timeline(row) == ["requested", "ended"]
 
 
 async def test_a_till_that_cannot_be_reached_asks_nobody(house: House, desk: MoneyDesk) -> None:

@@ -161,6 +161,15 @@ class House:
             partner.language = language
             session.add(partner)
 
+    async def patience(self, read_seconds: int) -> None:
+        """How long M-Pesa and Fineract may take to answer."""
+        async with self.database.transaction() as session:
+            for provider in ("daraja", "fineract"):
+                row = await partners.connection(session, self.partner_id, provider)
+                row.settings = {**row.settings, "patience": {"read_seconds": read_seconds}}
+                row.version += 1
+                session.add(row)
+
     async def use_b2c_v1(self) -> None:
         async with self.database.transaction() as session:
             row = await partners.connection(session, self.partner_id, "daraja")
@@ -179,8 +188,9 @@ class House:
             "retry", RetryNow(actor="key_1"), id=new_id("retry"), result_type=CommandTaken
         )
 
-    async def start_workers(self) -> None:
-        self.workers = build_workers(self.settings, self.client, self.database)
+    async def start_workers(self, database: Database | None = None) -> None:
+        """In this process; `database` is another way to the same one."""
+        self.workers = build_workers(self.settings, self.client, database or self.database)
         self.running = [asyncio.create_task(worker.run()) for worker in self.workers.workers]
 
     async def stop_workers(self) -> None:

@@ -108,12 +108,15 @@ class MoneyDesk:
     async def collect(
         self, amount: str, account: str, *, phone: str = PHONE, policy: CollectionPolicy = QUICK_COLLECTION
     ) -> Collection:
+        return await self.start(await self.collection_row(amount, account, phone=phone), policy)
+
+    async def collection_row(self, amount: str, account: str, *, phone: str = PHONE) -> Collection:
+        """A payment to be prompted for, whose saga has not been started."""
         async with self.house.database.transaction() as session:
-            row = await collections.begin_prompted(
+            return await collections.begin_prompted(
                 session, partner_id=self.house.partner_id, amount=Money.parse(amount, "KES"), account_ref=account,
                 msisdn=Msisdn.parse(phone), requested_by="test",
             )  # fmt: skip
-        return await self._start(row, policy)
 
     async def paybill(self, amount: str, reference: str, *, phone: str = PHONE) -> dict[str, Any]:
         """A customer pays by paybill on their own; what happened."""
@@ -145,12 +148,15 @@ class MoneyDesk:
     # ------------------------------------------------------------------------------------------------------ the wallet
 
     async def top_up(self, amount: str, *, phone: str | None = None, policy: TopUpPolicy = QUICK_TOP_UP) -> TopUp:
+        return await self.start(await self.top_up_row(amount, phone=phone), policy)
+
+    async def top_up_row(self, amount: str, *, phone: str | None = None) -> TopUp:
+        """A top-up whose saga has not been started."""
         async with self.house.database.transaction() as session:
-            row = await top_ups.begin(
+            return await top_ups.begin(
                 session, partner_id=self.house.partner_id, amount=Money.parse(amount, "KES"),
                 msisdn=Msisdn.parse(phone) if phone else None, requested_by="test",
             )  # fmt: skip
-        return await self._start(row, policy)
 
     async def deposit(self, amount: str, narration: str, *, account: str = WALLET_ACCOUNT) -> str:
         """Somebody pays in at the bank; its transaction id."""
@@ -170,21 +176,27 @@ class MoneyDesk:
         return await self._wait_for(Collection, count)
 
     async def buy_float(self, amount: str = "2000.00", policy: FloatPolicy = QUICK_FLOAT) -> FloatPurchase:
+        return await self.start(await self.float_row(amount), policy)
+
+    async def float_row(self, amount: str) -> FloatPurchase:
+        """A purchase whose saga has not been started."""
         money = Money.parse(amount, "KES")
         async with self.house.database.transaction() as session:
             costs = await float_purchases.price(session, self.house.partner_id, money, utc_now())
-            row = await float_purchases.begin(
+            return await float_purchases.begin(
                 session, partner_id=self.house.partner_id, operator="mpesa", amount=money, costs=costs,
                 requested_by="test",
             )  # fmt: skip
-        return await self._start(row, policy)
 
     async def code_of(self, row: FloatPurchase, number: int = 1) -> str:
-        """The code as the SMS shows it."""
+        """The code as the SMS shows it, which names the amount."""
+        amount = str(Money(row.amount_minor, row.currency))
 
         async def arrived() -> str | None:
             texts = [
-                m["text"] for m in await self.house.messages() if m["channel"] == "sms" and "code" in m["text"].lower()
+                m["text"]
+                for m in await self.house.messages()
+                if m["channel"] == "sms" and "code" in m["text"].lower() and amount in m["text"]
             ]
             codes = [found.group() for text in texts if (found := re.search(r"\b\d{6}\b", text))]
             return codes[number - 1] if len(codes) >= number else None
@@ -297,7 +309,7 @@ class MoneyDesk:
 
         return cast(list[R], await eventually(there, 20))
 
-    async def _start(self, row: R, policy: Message) -> R:
+    async def start(self, row: R, policy: Message) -> R:
         """The row with this test's policy, and its saga started."""
         async with self.house.database.transaction() as session:
             found = await session.get(type(row), row.id)
