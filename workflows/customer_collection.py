@@ -12,7 +12,6 @@ Kivuko never holds this money. Before a receipt is known the saga may end withou
 payment is booked, or an operator has recorded what was done with it.
 """
 
-import asyncio
 from typing import cast
 
 from temporalio import workflow
@@ -80,7 +79,6 @@ class CustomerCollection(CollectingSaga):
 
     async def receive(self) -> Collected:
         """The payment: it has arrived already, or the payer is asked for it."""
-        await asyncio.sleep(policies.A_TURN)  # what came together with the start is heard first
         arrived = self.payment
         if arrived is not None:
             return Collected(

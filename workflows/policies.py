@@ -86,10 +86,6 @@ CHECK: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=40), _times(1))
 REGISTER: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=40), _times(1))
 
 
-# Lets what came together with a saga's start be heard before its first step; makes no timer.
-A_TURN: Final = 0
-
-
 def prompting(provider: str) -> ActivityPolicy:
     """A prompt to a payer leaves once, like a payout."""
     return SEND_BANK if provider == "bank" else SEND

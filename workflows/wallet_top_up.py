@@ -8,7 +8,6 @@
 A credit that comes after the end, or twice under one code, gets a saga of its own and is credited once as well.
 """
 
-import asyncio
 from typing import cast
 
 from temporalio import workflow
@@ -60,7 +59,6 @@ class WalletTopUp(CollectingSaga):
 
     async def receive(self) -> Collected:
         """The bank's evidence of the money: it is there already, or it is waited for."""
-        await asyncio.sleep(policies.A_TURN)  # what came together with the start is heard first
         if self.payment is not None:
             return self._collected(self.payment)
         self.safe_point()

@@ -1,5 +1,6 @@
 """A prompt of which M-Pesa says little: queries, reviews by a person, and wishes to stop."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -15,11 +16,13 @@ from tests.support.customers import (
     own_saga,
     prompts,
     pull,
+    sweep,
     waits_for,
     with_prompt,
 )
 from tests.support.house import House
 from tests.support.money_in import MoneyDesk
+from tests.support.waiting import eventually
 
 # What M-Pesa is asked soon after the payer has answered.
 SOON = with_prompt(query_after=tuple(timedelta(seconds=step) for step in (0.9, 0.2, 0.2)))
@@ -113,6 +116,34 @@ async def test_cancelled_before_anybody_was_asked(house: House, desk: MoneyDesk)
     await house.start_workers()
     row = await desk.ended(begun)
     assert (row.stage, row.reason_code) == ("withdrawn", "cancelled")
+    assert await prompts(desk) == []
+
+
+async def test_a_wish_to_cancel_that_comes_with_the_start_asks_nobody(house: House, desk: MoneyDesk) -> None:
+    await house.stop_workers()
+    loan = await desk.loan("5000.00")
+    begun = await desk.collect("1500", loan["accountNo"])
+    wish = asyncio.create_task(desk.cancel(begun))
+    await asyncio.sleep(0.3)  # it lies at the server beside the start
+    await house.start_workers()
+    await wish
+    row = await desk.ended(begun)
+    assert (row.stage, row.reason_code) == ("withdrawn", "cancelled")
+    assert await prompts(desk) == []
+
+
+async def test_a_payment_that_comes_with_the_start_asks_nobody(house: House, desk: MoneyDesk) -> None:
+    """The customer paid under the code before the prompt was made."""
+    await house.fault("daraja.c2b.validation", "skip")
+    await house.stop_workers()
+    loan = await desk.loan("5000.00")
+    begun = await desk.collect("1500", loan["accountNo"])
+    await desk.paybill("1500", str(begun.payer_reference))
+    await eventually(lambda: desk.incoming())
+    await asyncio.sleep(0.3)  # it lies at the server beside the start
+    await house.start_workers()
+    await sweep(house)
+    await assert_booked_once(desk, await desk.ended(begun), loan, "1500.00")
     assert await prompts(desk) == []
 
 
