@@ -5,15 +5,18 @@ A restart of the local stack must find the same loans and payouts, or the "real 
 
 import json
 import sqlite3
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
+
+Memory = dict[str, dict[str, dict[str, Any]]]
 
 
 class Documents:
     """`collections[name][key]` is a dict; `put` writes through. One process, one event loop."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._collections: dict[str, dict[str, dict[str, Any]]] = {}
+        self._collections: Memory = {}
         self._db: sqlite3.Connection | None = None
         if path is None:
             return
@@ -53,6 +56,17 @@ class Documents:
         self._collections.clear()
         if self._db is not None:
             self._db.execute("DELETE FROM documents")
+
+    def copy(self) -> Memory:
+        """Everything as it is now, to be gone back to."""
+        return deepcopy(self._collections)
+
+    def go_back(self, memory: Memory) -> None:
+        """Everything as it was when `memory` was copied."""
+        self.clear()
+        for collection, documents in deepcopy(memory).items():
+            for key, body in documents.items():
+                self.put(collection, key, body)
 
     def close(self) -> None:
         if self._db is not None:

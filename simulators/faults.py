@@ -49,7 +49,7 @@ class FaultBook:
     """Hands out faults. Random ones depend on the seed and the order of calls within an operation only."""
 
     def __init__(self, seed: int = 1) -> None:
-        self._seed = seed
+        self._seed = self._first_seed = seed
         self._known: dict[str, frozenset[str]] = {}
         self.clear()
 
@@ -58,6 +58,11 @@ class FaultBook:
         self.rates: list[FaultRate] = []
         self.dealt: Counter[str] = Counter()
         self._dice: dict[str, random.Random] = {}
+
+    def start_over(self) -> None:
+        """No faults, and the dice of the beginning."""
+        self._seed = self._first_seed
+        self.clear()
 
     @property
     def seed(self) -> int:

@@ -7,8 +7,11 @@ from typing import Any
 
 import httpx
 
-from simulators.documents import Documents
+from simulators.documents import Documents, Memory
 from simulators.faults import FaultBook
+
+# Providers call from many machines: no callback travels on the connection of an earlier one.
+_NO_KEEPING = httpx.Limits(max_keepalive_connections=0)
 
 
 @dataclass
@@ -17,7 +20,7 @@ class World:
 
     documents: Documents = field(default_factory=Documents)
     faults: FaultBook = field(default_factory=FaultBook)
-    http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=10))
+    http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=10, limits=_NO_KEEPING))
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
@@ -25,9 +28,18 @@ class World:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def close(self) -> None:
+    async def start_over(self, memory: Memory) -> None:
+        """Goes back to `memory`: forgets what happened since, what was to happen next, and what was to go wrong."""
+        await self._stop_tasks()
+        self.documents.go_back(memory)
+        self.faults.start_over()
+
+    async def _stop_tasks(self) -> None:
         for task in list(self.tasks):
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        await self._stop_tasks()
         await self.http.aclose()
         self.documents.close()

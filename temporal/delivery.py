@@ -7,12 +7,12 @@ import structlog
 from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
-from models.messages.collections import AnnouncedPayment, PromptReport
+from models.messages.collections import AnnouncedPayment, PaymentRecorded, PromptReport
 from models.messages.payouts import PayoutReport
 from models.tables.traffic import InboxItem
 from store import inbox
 from store.database import Database
-from temporal import money_in, payout_reports, prompt_reports
+from temporal import money_in, payment_notices, payout_reports, prompt_reports
 
 log = structlog.get_logger()
 
@@ -42,6 +42,8 @@ async def _give(client: Client, database: Database, item: InboxItem, rpc_timeout
     if item.kind == "prompt":
         prompt = PromptReport.model_validate(item.report)
         return await prompt_reports.give(client, database, item, prompt, rpc_timeout=rpc_timeout)
+    if item.kind == "recorded":
+        return await payment_notices.give(client, PaymentRecorded.model_validate(item.report))
     report = PayoutReport.model_validate(item.report)
     return await payout_reports.give(client, database, item, report, rpc_timeout=rpc_timeout)
 

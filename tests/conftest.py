@@ -13,7 +13,7 @@ from core.settings import Security, Settings
 from store.database import Database
 from tests.support.databases import database_from, make_template
 from tests.support.folders import quick_folder
-from tests.support.simulator_server import AppServer, RunningSimulators, running_simulators
+from tests.support.simulator_server import AppServer, RunningSimulators, SharedSimulators, running_simulators
 from tests.support.temporal import TEST_PAYLOAD_KEYS, start_environment
 
 
@@ -78,11 +78,20 @@ def simulator_server() -> Iterator[AppServer]:
     server.stop()
 
 
-@pytest.fixture
-def simulators(simulator_server: AppServer) -> Iterator[RunningSimulators]:
-    """All simulators over HTTP with an empty world: `.url`, `.world`, `.smtp_port`."""
-    with running_simulators(simulator_server) as running:
+@pytest.fixture(scope="session")
+def shared_simulators() -> Iterator[SharedSimulators]:
+    server = AppServer()
+    server.start()
+    with running_simulators(server) as running:
         yield running
+    server.stop()
+
+
+@pytest.fixture
+def simulators(shared_simulators: SharedSimulators) -> Iterator[RunningSimulators]:
+    """All simulators over HTTP with an empty world: `.url`, `.world`, `.smtp_port`."""
+    yield shared_simulators.start_over()
+    shared_simulators.start_over()
 
 
 @pytest.fixture

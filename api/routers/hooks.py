@@ -1,31 +1,33 @@
-"""Where a partner's Fineract tells of approved loans and recorded payments. Unsigned and easily lost, so a hint and no
-more (A3, A11): the saga reads the loan anew, and the poll finds what no hook told."""
+"""Where a partner's Fineract tells of approved loans and recorded payments. Unsigned, so a hint and no more (A3, A11): the
+loan or the payment is read anew. A loan that no hook told of is found by the poll; nothing finds a payment, so its hook is
+stored before it is answered."""
 
-from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from api.background import afterwards
 from api.dependencies import House, Services
 from api.documented import open_problems
 from api.schemas.values import BIGINT
+from api.source_address import source_address
 from core.crypto import sha256_hex
 from core.errors import InvalidRequest, NotFound
 from models.messages.collections import PaymentRecorded
 from models.tables.partners import Partner
 from providers.fineract.wire import HookEvent, parse_hook
 from store import partner_admin
-from temporal.queues import FLOWS_QUEUE
+from temporal import payment_notices
+from temporal.delivery import deliver
 from temporal.starts import start_disbursement
 
 router = APIRouter(prefix="/cb/hooks", tags=["callbacks"])
 log = structlog.get_logger()
 
+_DELIVERY_TIMEOUT: Final = timedelta(seconds=5)
 _TAKEN: Final = {"status": "ok"}
 _OK: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -59,7 +61,11 @@ async def take_hook(hook_secret: str, request: Request, house: House) -> Respons
         return JSONResponse(_TAKEN)
     response = JSONResponse(_TAKEN)
     if (recorded := recorded_payment(partner.id, event)) is not None:
-        response.background = afterwards("payment_notice", lambda: _start_notice(house, recorded))
+        inbox_id = await _keep(house, request, event, recorded)
+        if inbox_id is not None:
+            response.background = afterwards(
+                "delivery", lambda: deliver(house.client, house.database, inbox_id, rpc_timeout=_DELIVERY_TIMEOUT)
+            )
         return response
     loan_id = approved_loan(event)
     if loan_id is not None:
@@ -97,16 +103,16 @@ def recorded_payment(partner_id: str, event: HookEvent) -> PaymentRecorded | Non
     )
 
 
-async def _start_notice(house: Services, recorded: PaymentRecorded) -> None:
-    """Once per transaction, however often Fineract tells of it."""
-    with suppress(WorkflowAlreadyStartedError):
-        await house.client.start_workflow(
-            "PaymentNotice",
+async def _keep(house: Services, request: Request, event: HookEvent, recorded: PaymentRecorded) -> str | None:
+    """The inbox item to deliver; None for a copy of what was told before."""
+    async with house.database.transaction() as session:
+        inbox_id, is_new = await payment_notices.keep(
+            session,
             recorded,
-            id=f"payment-notice/{recorded.partner_id}/{recorded.kind}/{recorded.account_id}/{recorded.transaction_id}",
-            task_queue=FLOWS_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            body={"entity": event.entity, "action": event.action},
+            source=source_address(request, house.settings.callbacks),
         )
+    return inbox_id if is_new else None
 
 
 async def _partner(house: Services, hook_secret: str) -> Partner:

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from api.app import create_app
-from api.reach import connect_when_needed
 from core.clock import utc_now
 from models.messages.collections import AnnouncedPayment
 from models.tables.collections import Collection
@@ -31,7 +28,7 @@ from tests.support.customers import (
 )
 from tests.support.cut_wire import wire_to
 from tests.support.gates import gates_of
-from tests.support.house import House
+from tests.support.house import House, door_without_temporal
 from tests.support.lender import SHORTCODE
 from tests.support.money_in import QUICK_COLLECTION, MoneyDesk
 from tests.support.waiting import eventually
@@ -184,17 +181,11 @@ async def test_a_confirmation_that_comes_while_temporal_is_away_waits_in_the_inb
     await lose(house, "confirmation")
     loan = await desk.loan("5000.00")
     paid = await desk.paybill("1500", loan["accountNo"])
-    nowhere = house.settings.temporal.model_copy(update={"port": 9})
-    away = await connect_when_needed(house.settings.model_copy(update={"temporal": nowhere}))
-    app = create_app(house.settings, database=house.database, client=away)
     body = {
         **CONFIRMATION, "TransID": paid["receipt"], "TransAmount": "1500.00", "BillRefNumber": loan["accountNo"],
         "BusinessShortCode": SHORTCODE,
     }  # fmt: skip
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kivuko.test") as mpesa,
-    ):
+    async with door_without_temporal(house) as mpesa:
         answer = await mpesa.post(await confirm_path(desk), json=body)
     assert (answer.status_code, answer.json()["ResultCode"]) == (200, 0)
     assert await house.undelivered() == [1]

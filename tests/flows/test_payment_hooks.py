@@ -8,23 +8,26 @@ from sqlmodel import select
 from core.clock import utc_now
 from models.tables.traffic import Notification
 from store import partners
-from tests.support.customers import booked, customer_texts, until_texts
-from tests.support.house import House
+from tests.support.customers import booked, customer_texts, sweep, until_texts
+from tests.support.house import House, door_without_temporal
 from tests.support.money_in import MoneyDesk
 from tests.support.waiting import eventually
+
+
+async def hook_path(house: House) -> str:
+    async with house.database.transaction() as session:
+        return f"/cb/hooks/{(await partners.get(session, house.partner_id)).hook_secret}/"
 
 
 @pytest.fixture(autouse=True)
 async def hooked(house: House) -> None:
     """Fineract tells us of every repayment and deposit."""
-    async with house.database.transaction() as session:
-        secret = (await partners.get(session, house.partner_id)).hook_secret
     hook = {
         "name": "Web", "isActive": True, "displayName": "kivuko",
         "events": [
             {"entityName": "LOAN", "actionName": "REPAYMENT"}, {"entityName": "SAVINGSACCOUNT", "actionName": "DEPOSIT"},
         ],
-        "config": {"Payload URL": f"{house.api_url}/cb/hooks/{secret}/", "Content Type": "json"},
+        "config": {"Payload URL": house.api_url + await hook_path(house), "Content Type": "json"},
     }  # fmt: skip
     await house.fineract("/hooks", "make", hook)
 
@@ -127,6 +130,33 @@ async def test_what_is_no_payment_that_stands_is_told_to_nobody(house: House, de
     await settled(house, notice(house, loan, undone))
     assert await told(house) == []
     assert await customer_texts(house) == []
+
+
+async def test_a_payment_that_cannot_be_read_yet_is_told_later(house: House, desk: MoneyDesk) -> None:
+    loan = await desk.loan("5000.00")
+    await house.fault("fineract.accounts", "down", times=2, match={"kind": "loan"})
+    await at_the_counter(house, loan, "900")
+    await until_texts(house, 1)
+    assert len(await told(house)) == 1
+
+
+async def test_a_hook_that_comes_while_temporal_is_away_is_kept_and_told(house: House, desk: MoneyDesk) -> None:
+    """Fineract sends it once, so what is answered must be stored."""
+    await house.fault("fineract.hook", "lose")
+    loan = await desk.loan("5000.00")
+    transaction = await at_the_counter(house, loan, "900")
+    event = {
+        "entityName": "LOAN", "actionName": "REPAYMENT",
+        "response": {"loanId": loan["id"], "resourceId": transaction},
+    }  # fmt: skip
+    async with door_without_temporal(house) as fineract:
+        answers = [await fineract.post(await hook_path(house), json=event) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert await house.undelivered() == [1]
+    assert await told(house) == []
+    await sweep(house)
+    await until_texts(house, 1)
+    assert len(await told(house)) == 1
 
 
 async def told(house: House) -> list[Notification]:

@@ -12,6 +12,7 @@ import pytest
 
 from models.messages.disbursements import Swept
 from models.messages.policies import DisbursementPolicy, PayoutPolicy
+from models.tables.disbursements import Disbursement
 from store import cases, disbursements
 from temporal.queues import FLOWS_QUEUE
 from tests.support.house import House
@@ -22,11 +23,13 @@ pytestmark = pytest.mark.slow
 LOANS = int(os.environ.get("KIVUKO_STORM_LOANS", "30"))
 KILLS = int(os.environ.get("KIVUKO_STORM_KILLS", "2"))
 MINUTES = 10
+# A payout that a kill stopped between "told" and M-Pesa is asked for this often before a person is; a small storm is brief.
+ASKED = (3, 4, 5) if LOANS <= 30 else (3, 4, 5, 8, 10, 15, 20, 30)
 
 STORM = DisbursementPolicy(
     payout=PayoutPolicy(
         resend_after=tuple(timedelta(seconds=s) for s in (0.5, 1, 2, 5, 10, 10, 10)),
-        ask_after=tuple(timedelta(seconds=s) for s in (3, 4, 5, 8, 10, 15, 20, 30)),
+        ask_after=tuple(timedelta(seconds=s) for s in ASKED),
         answer_within=timedelta(seconds=5),
         attempt_again_after=(timedelta(seconds=1), timedelta(seconds=2)),
     ),
@@ -45,17 +48,18 @@ async def test_a_storm_pays_and_posts_every_loan_exactly_once(house: House) -> N
         ("daraja.b2c.result", "duplicate", 0.2),  # of the half that is not lost: a tenth of all
         ("daraja.b2c.send", "timeout_after_execution", 0.1),
     )
-    loans = [await house.approve_loan("1250.00", phone=f"2547110{n:05d}") for n in range(LOANS)]
+    phones = [f"2547110{n:05d}" for n in range(LOANS)]
+    loans = {await house.approve_loan("1250.00", phone=phone): phone for phone in phones}
     worker.start()
-    started = await asyncio.gather(*(house.start(loan_id, STORM, source="poll") for loan_id in loans))
+    await asyncio.gather(*(house.start(loan_id, STORM, source="poll") for loan_id in loans))
 
-    ended = Counter[str]()
     for tick in range(MINUTES * 60):
         await asyncio.sleep(1)
-        async with house.database.transaction() as session:
-            rows = await disbursements.page(session, partner_id=house.partner_id, limit=2 * LOANS)
-        ended = Counter("ended" if row.ended_at or row.stage == "in_review" else "living" for row in rows)
-        if ended["ended"] == LOANS and worker.kills >= KILLS:
+        payouts = await paid(house)
+        rows = await rows_of(house)
+        # What M-Pesa paid is found out by asking, so only what it never got is left to people.
+        done = [row for row in rows if row.ended_at or (row.stage == "in_review" and not payouts[loans[row.loan_id]])]
+        if len(done) == LOANS and worker.kills >= KILLS:
             break
         if worker.kills < KILLS and tick % 6 == 5:
             worker.kill()
@@ -64,24 +68,30 @@ async def test_a_storm_pays_and_posts_every_loan_exactly_once(house: House) -> N
             await asyncio.wait_for(sweep(house, tick), 30)
     await worker.stop()
 
-    payouts = Counter(payout["msisdn"] for payout in await house.payouts())
-    reviewed = 0
+    payouts, rows = await paid(house), await rows_of(house)
     async with house.database.transaction() as session:
         open_cases = {case.workflow_id: case for case in await cases.page(session, state="open", limit=5 * LOANS)}
-    for number, (loan_id, one) in enumerate(zip(loans, started, strict=True)):
-        row = await house.row(one)
-        phone = f"2547110{number:05d}"
-        assert payouts[phone] <= 1, f"loan {loan_id} was paid {payouts[phone]} times"
+    for row in rows:
+        times, posted = payouts[loans[row.loan_id]], len(await house.postings(row.loan_id))
         if row.stage == "completed":
-            assert payouts[phone] == 1
-            assert len(await house.postings(loan_id)) == 1
+            assert (times, posted) == (1, 1), f"loan {row.loan_id} was paid {times} times and posted {posted} times"
         else:
-            reviewed += 1
-            assert row.stage == "in_review", f"loan {loan_id} is {row.stage}: {row.reason}"
+            assert row.stage == "in_review", f"loan {row.loan_id} is {row.stage}: {row.reason}"
+            assert (times, posted) == (0, 0), f"loan {row.loan_id} is in review, but it was paid or posted"
             assert open_cases[row.workflow_id].evidence["reference"]
-    assert sum(payouts.values()) == sum(1 for _ in await house.payouts())
-    assert reviewed <= LOANS // 10
+    assert len(rows) == LOANS
+    assert payouts.total() == sum(row.stage == "completed" for row in rows) > LOANS // 2
     await house.assert_books_balance()
+
+
+async def paid(house: House) -> Counter[str]:
+    """How often M-Pesa paid each phone."""
+    return Counter(str(payout["msisdn"]) for payout in await house.payouts())
+
+
+async def rows_of(house: House) -> list[Disbursement]:
+    async with house.database.transaction() as session:
+        return list(await disbursements.page(session, partner_id=house.partner_id, limit=2 * LOANS))
 
 
 async def sweep(house: House, tick: int) -> None:

@@ -17,6 +17,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from api.app import create_app
+from api.reach import connect_when_needed
 from cli.local.ports import free_port
 from core.crypto import CredentialBox
 from core.ids import new_id
@@ -322,6 +323,19 @@ async def open_house(
                 await dispatching
             server.should_exit = True
             await serving
+
+
+@asynccontextmanager
+async def door_without_temporal(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """The house's API as it answers while Temporal cannot be reached."""
+    nowhere = house.settings.temporal.model_copy(update={"port": 9})
+    away = await connect_when_needed(house.settings.model_copy(update={"temporal": nowhere}))
+    app = create_app(house.settings, database=house.database, client=away)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kivuko.test") as caller,
+    ):
+        yield caller
 
 
 async def _terminate_all(house: House) -> None:
