@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities.connections import Connections
-from core.errors import Conflict, InvalidRequest, KivukoError, NotFound
+from core.errors import Conflict, InvalidRequest, KivukoError, NotFound, Transient
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.collections import (
@@ -36,6 +36,7 @@ from store import cases, collections, incoming, partners, prompts, saga_rows, ti
 from store.database import Database
 
 PAYMENT_TYPE: Final = "M-Pesa"
+_ATTEMPTS_TO_FIND_A_PHONE: Final = 4
 _SELF_HEALING = ["payment_unplaced", "core_banking_down", "post_failed", "collection_unknown"]
 # A lender whose loans and savings share numbers may tell its customers to write L or S before them.
 _PREFIXED: Final = re.compile(r"([LS])[- ]?(\d+)")
@@ -159,8 +160,8 @@ class CustomerPayments:
 
     @activity.defn(name="payments.settle")
     async def settle(self, order: SettleCollection) -> None:
-        """Ends the row and tells customer and lender. The customer's phone is looked up where M-Pesa masks it; if that
-        does not answer nobody waits for it."""
+        """Ends the row and tells customer and lender. The customer's phone is looked up in Fineract; if that does not say,
+        the step fails as Transient a few times, and then tells whoever paid."""
         request, arrived = order.request, order.arrived
         phones = [await self._phone(order, part) for part in order.parts]
         async with self.database.transaction() as session:
@@ -210,7 +211,12 @@ class CustomerPayments:
         async with self.database.transaction() as session:
             partner = await partners.get(session, request.partner_id)
             fineract = await self.connections.fineract(session, request.partner_id)
-        return await owner_phone(fineract, partner, part.client_id) or payer
+        try:
+            return await owner_phone(fineract, partner, part.client_id) or payer
+        except Transient:
+            if activity.info().attempt < _ATTEMPTS_TO_FIND_A_PHONE:
+                raise  # the money is booked, so the step may be repeated
+            return payer
 
     @activity.defn(name="payments.end")
     async def end(self, order: EndCollection) -> None:
@@ -287,10 +293,13 @@ async def tell_payment(
 
 
 async def owner_phone(fineract: Fineract, partner: Partner, client_id: int) -> Msisdn | None:
-    """The number that the lender has of this client; None if it has none that can be read, or does not answer."""
+    """The number that the lender has of this client; None if it has none that can be read. Raises Transient if Fineract does
+    not say."""
     try:
         client = await fineract.client(client_id)
         return Msisdn.parse(client.phone or "", partner.country)
+    except Transient:
+        raise
     except KivukoError:
         return None
 

@@ -9,12 +9,13 @@ from tests.support.customers import (
     assert_booked_once,
     booked,
     case_actions,
+    customer_texts,
     kes,
     until_case,
     until_texts,
     waits_for,
 )
-from tests.support.house import House
+from tests.support.house import PHONE, House
 from tests.support.money_in import MoneyDesk
 
 AFTER = ("timeout_after_commit", "error_500_after_commit", "html_502_after_commit")
@@ -135,3 +136,18 @@ async def test_customer_and_lender_are_told_what_was_booked_and_what_is_left(hou
     (text,) = await until_texts(house, 1)
     for words in ("KES 1,500.00", loan["accountNo"], str(row.receipt), "Still to pay: KES 3,500.00"):
         assert words in text
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_the_customer_is_told_although_fineract_does_not_give_the_phone_at_once(
+    house: House, desk: MoneyDesk, answers: bool
+) -> None:
+    """The owner of the account where it is found out in a few attempts, else whoever paid."""
+    await house.fault("fineract.read", "down", times=2 if answers else MANY, match={"what": "client"})
+    loan = await desk.loan("5000.00")
+    payer = "254722000999"
+    row = await desk.ended(await desk.collect("1500", loan["accountNo"], phone=payer))
+    await assert_booked_once(desk, row, loan, "1500.00")
+    (text,) = await until_texts(house, 1, phone=PHONE if answers else payer)
+    assert str(row.receipt) in text
+    assert await customer_texts(house, payer if answers else PHONE) == []

@@ -201,7 +201,7 @@ class MoneyDesk:
             codes = [found.group() for text in texts if (found := re.search(r"\b\d{6}\b", text))]
             return codes[number - 1] if len(codes) >= number else None
 
-        return cast(str, await eventually(arrived, 20))
+        return cast(str, await eventually(arrived, 60))
 
     async def give_code(self, row: FloatPurchase, code: str) -> one_time_codes.Checked:
         """What the API does with a code."""
