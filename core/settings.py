@@ -8,6 +8,7 @@ The connection to Temporal is Temporal's own (`TEMPORAL_ADDRESS`, `TEMPORAL_API_
 import re
 from datetime import timedelta
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, Self
 
@@ -158,6 +159,13 @@ class Notices(BaseModel):
         return url
 
 
+def _installed_version() -> str:
+    try:
+        return version("kivuko")
+    except PackageNotFoundError:
+        return "not-installed"  # run from a checkout
+
+
 class Worker(BaseModel):
     """One worker process."""
 
@@ -166,6 +174,8 @@ class Worker(BaseModel):
     max_cached_workflows: int = Field(default=1000, ge=0)
     graceful_shutdown_seconds: float = Field(default=40.0, ge=0)
     mpesa_calls_per_second: float = Field(default=20.0, gt=0)
+    # Which code runs, as the Temporal UI shows it beside each workflow task: an image tag or a commit.
+    build_id: str = Field(default_factory=_installed_version, min_length=1)
 
 
 class Settings(BaseSettings):

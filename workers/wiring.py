@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.bank_payments import BankPayments
 from activities.connections import Connections
@@ -62,6 +63,10 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
     signer = CallbackSigner([secret.get_secret_value() for secret in security.callback_secrets])
     connections = Connections(database, box)
     grace = timedelta(seconds=settings.worker.graceful_shutdown_seconds)
+    # Without a build id of ours the SDK would hash every loaded module at each start, which takes more than a second.
+    deployment = WorkerDeploymentConfig(
+        WorkerDeploymentVersion("kivuko", settings.worker.build_id), use_worker_versioning=False
+    )
     limit = settings.worker.max_concurrent_activities
 
     top_up_url = settings.notices.top_up_url
@@ -98,6 +103,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             max_concurrent_activities=limit,
             max_cached_workflows=settings.worker.max_cached_workflows,
             graceful_shutdown_timeout=grace,
+            deployment_config=deployment,
         ),
         # No workflows on the provider queues: an activity started eagerly would bypass the queue's rate limit.
         "mpesa": lambda: Worker(
@@ -112,6 +118,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             max_task_queue_activities_per_second=settings.worker.mpesa_calls_per_second,
             disable_eager_activity_execution=True,
             graceful_shutdown_timeout=grace,
+            deployment_config=deployment,
         ),
         "bank": lambda: Worker(
             client,
@@ -121,6 +128,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             max_concurrent_activities=limit,
             disable_eager_activity_execution=True,
             graceful_shutdown_timeout=grace,
+            deployment_config=deployment,
         ),
         "fineract": lambda: Worker(
             client,
@@ -134,6 +142,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             max_concurrent_activities=limit,
             disable_eager_activity_execution=True,
             graceful_shutdown_timeout=grace,
+            deployment_config=deployment,
         ),
     }  # fmt: skip
     return WorkerSet([workers[queue]() for queue in settings.worker.queues], connections)

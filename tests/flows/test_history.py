@@ -24,6 +24,15 @@ async def test_a_disbursement_that_goes_well_takes_fewer_than_forty_events(house
     assert len(history.events) < 40
 
 
+async def test_every_workflow_task_names_the_code_that_ran_it(house: House) -> None:
+    started = await house.start(await house.approve_loan())
+    await house.result(started)
+    history = await house.handle(started).fetch_history()
+    done = [event.workflow_task_completed_event_attributes for event in history.events]
+    ran = {task.worker_version.build_id for task in done if task.identity}
+    assert ran == {house.settings.worker.build_id}
+
+
 async def test_no_phone_and_no_name_is_in_the_history_or_its_search_attributes(house: House) -> None:
     started = await house.start(await house.approve_loan())
     await house.result(started)
