@@ -5,7 +5,14 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.saga_books import SagaBooks
-    from models.messages.collections import ArrivedPayment, PaymentTaken, PromptInstruction, PromptReport
+    from models.messages.collections import (
+        ArrivedPayment,
+        Collected,
+        PaymentTaken,
+        PromptInstruction,
+        PromptReport,
+        Uncollected,
+    )
     from models.messages.errors import ErrorFacts
     from models.messages.payouts import CommandTaken, ReportTaken, RetryNow
     from models.messages.policies import PromptPolicy
@@ -14,7 +21,18 @@ with workflow.unsafe.imports_passed_through():
     from workflows.attempts import LegNote
     from workflows.collection_leg import CollectionLeg
     from workflows.failures import facts_of
-    from workflows.saga import Saga
+    from workflows.saga import EndsUnpaid, Saga
+
+
+def collected_from(payment: ArrivedPayment, leg_id: str) -> Collected:
+    """A payment that some channel announced, as what came in."""
+    return Collected(
+        leg_id=leg_id,
+        receipt=payment.external_id,
+        amount=payment.amount,
+        paid_at=payment.happened_at,
+        incoming_id=payment.incoming_id,
+    )
 
 
 class CollectingSaga(Saga):
@@ -36,6 +54,16 @@ class CollectingSaga(Saga):
         self.leg = CollectionLeg(self, instruction, policy, self.note_leg)
         self.open = True
         return self.leg
+
+    async def ask(self, instruction: PromptInstruction, policy: PromptPolicy) -> Collected:
+        """Asks the payer, and waits for the payment."""
+        self.enter("asking")
+        outcome = await self.new_leg(instruction, policy).run()
+        self.open = False
+        if isinstance(outcome, Uncollected):
+            ending = "withdrawn" if outcome.code == "cancelled" else "failed" if outcome.certain else "expired"
+            raise EndsUnpaid(ending, outcome.code, outcome.detail)
+        return outcome
 
     def take_wish(self) -> bool:
         """True once per `retry`."""

@@ -34,15 +34,17 @@ with workflow.unsafe.imports_passed_through():
         PlacedPart,
         PostPart,
         SettleCollection,
-        Uncollected,
     )
     from models.messages.errors import ErrorFacts
     from models.messages.payouts import CommandTaken, Resolution
     from models.messages.sagas import CaseToOpen, Progress
     from workflows import policies
-    from workflows.collecting import CollectingSaga
+    from workflows.collecting import CollectingSaga, collected_from
     from workflows.failures import facts_of
     from workflows.saga import EndsUnpaid
+
+# What Fineract says of an account, as against "not now" or "not you".
+_CANNOT_TAKE = frozenset({"unknown_account", "ambiguous_account", "account_closed", "overpayment", "currency_differs"})
 
 
 @workflow.defn(name="CustomerCollection")
@@ -79,31 +81,20 @@ class CustomerCollection(CollectingSaga):
 
     async def receive(self) -> Collected:
         """The payment: it has arrived already, or the payer is asked for it."""
-        arrived = self.payment
-        if arrived is not None:
-            return Collected(
-                leg_id=self.request.collection_id,
-                receipt=arrived.external_id,
-                amount=arrived.amount,
-                paid_at=arrived.happened_at,
-                incoming_id=arrived.incoming_id,
-            )
+        if self.payment is None and workflow.patched("look-before-asking"):
+            self.safe_point()
+            unfit = await self.look_at_account()
+            if self.payment is None and unfit is not None:
+                raise EndsUnpaid("failed", unfit.code, unfit.detail)
+        if self.payment is not None:  # before the saga, or while it looked: nobody is asked for a second one
+            return collected_from(self.payment, self.request.collection_id)
         assert self.request.ask is not None
         self.safe_point()
-        if workflow.patched("look-before-asking"):
-            await self.look_at_account()
-            self.safe_point()
-        self.enter("asking")
-        outcome = await self.new_leg(self.request.ask, self.request.policy.prompt).run()
-        self.open = False
-        if isinstance(outcome, Uncollected):
-            ending = "withdrawn" if outcome.code == "cancelled" else "failed" if outcome.certain else "expired"
-            raise EndsUnpaid(ending, outcome.code, outcome.detail)
-        return outcome
+        return await self.ask(self.request.ask, self.request.policy.prompt)
 
-    async def look_at_account(self) -> None:
-        """What cannot be placed is not asked for. Where Fineract does not say, the payer is asked all the same: what comes in
-        is placed later, by a person if need be."""
+    async def look_at_account(self) -> ErrorFacts | None:
+        """Why the account cannot take the payment, if so. Where Fineract does not say, the payer is asked all the same: what
+        comes in is placed later, by a person if need be."""
         try:
             await workflow.execute_activity_method(
                 CustomerPayments.look,
@@ -113,8 +104,8 @@ class CustomerCollection(CollectingSaga):
             )
         except ActivityError as error:
             reason = facts_of(error)
-            if reason.kind == "rejected":
-                raise EndsUnpaid("failed", reason.code, reason.detail) from error
+            return reason if reason.code in _CANNOT_TAKE else None
+        return None
 
     async def claim(self, collected: Collected) -> ArrivedPayment:
         """One payment is one saga's: if a confirmation started another one for the same receipt, that one books it."""

@@ -15,13 +15,13 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.top_ups import TopUps
-    from models.messages.collections import ArrivedPayment, Collected, Uncollected
+    from models.messages.collections import Collected
     from models.messages.errors import ErrorFacts
     from models.messages.payouts import CommandTaken, Resolution
     from models.messages.sagas import CaseToOpen, Progress
     from models.messages.wallets import CreditWallet, EndTopUp, TopUpEnding, TopUpRequest, TopUpResult, WalletCredited
     from workflows import policies
-    from workflows.collecting import CollectingSaga
+    from workflows.collecting import CollectingSaga, collected_from
     from workflows.four_eyes import FourEyes
     from workflows.saga import EndsUnpaid
 
@@ -60,19 +60,11 @@ class WalletTopUp(CollectingSaga):
     async def receive(self) -> Collected:
         """The bank's evidence of the money: it is there already, or it is waited for."""
         if self.payment is not None:
-            return self._collected(self.payment)
+            return collected_from(self.payment, self.request.top_up_id)
         self.safe_point()
-        return await (self.ask_payer() if self.request.ask else self.wait_for_transfer())
-
-    async def ask_payer(self) -> Collected:
-        assert self.request.ask is not None
-        self.enter("asking")
-        outcome = await self.new_leg(self.request.ask, self.request.policy.prompt).run()
-        self.open = False
-        if isinstance(outcome, Uncollected):
-            ending = "withdrawn" if outcome.code == "cancelled" else "failed" if outcome.certain else "expired"
-            raise EndsUnpaid(ending, outcome.code, outcome.detail)
-        return outcome
+        if self.request.ask is not None:
+            return await self.ask(self.request.ask, self.request.policy.prompt)
+        return await self.wait_for_transfer()
 
     async def wait_for_transfer(self) -> Collected:
         self.enter("waiting_money", searchable=True)
@@ -92,7 +84,7 @@ class WalletTopUp(CollectingSaga):
         )
         self.open = False
         if self.payment is not None:
-            return self._collected(self.payment)
+            return collected_from(self.payment, self.request.top_up_id)
         self.safe_point()
         raise EndsUnpaid("expired", "no_money", "No transfer that names this top-up came in time.")
 
@@ -172,15 +164,6 @@ class WalletTopUp(CollectingSaga):
         self.reason = ErrorFacts(kind="rejected", code=end.code, detail=end.detail)
         self.enter(end.ending, searchable=True)
         return TopUpResult(ending=ending, code=end.code, detail=end.detail)
-
-    def _collected(self, payment: ArrivedPayment) -> Collected:
-        return Collected(
-            leg_id=self.request.top_up_id,
-            receipt=payment.external_id,
-            amount=payment.amount,
-            paid_at=payment.happened_at,
-            incoming_id=payment.incoming_id,
-        )
 
     # -------------------------------------------------------------------------------------------------- the messages
 

@@ -6,8 +6,10 @@ import pytest
 
 from api.app import create_app
 from core.crypto import CallbackRoute, CallbackSigner
+from models.messages.collections import Allocation
 from models.messages.policies import CollectionPolicy
 from store import prompts as prompt_rows
+from tests.support.bank_books import until_running
 from tests.support.customers import (
     HASTY,
     MANY,
@@ -15,6 +17,7 @@ from tests.support.customers import (
     assert_nothing_booked,
     behave,
     booked,
+    kes,
     lose,
     own_saga,
     prompts,
@@ -91,12 +94,37 @@ async def test_nobody_is_asked_to_pay_into_an_account_that_cannot_take_it(
     assert await house.cases() == []
 
 
-@pytest.mark.parametrize("action", ["down", "html"])
+@pytest.mark.parametrize(
+    ("operation", "action"),
+    [("fineract.search", "down"), ("fineract.search", "html"), ("fineract.accounts", "unauthorized")],
+)
 async def test_the_payer_is_asked_where_fineract_does_not_say_whether_the_account_can_take_it(
-    house: House, desk: MoneyDesk, action: str
+    house: House, desk: MoneyDesk, operation: str, action: str
 ) -> None:
-    await house.fault("fineract.search", action)
+    await house.fault(operation, action)
     await prompted(desk)
+
+
+@pytest.mark.parametrize("what", ["fits", "unfit", "cancelled"])
+async def test_a_payment_that_comes_while_the_account_is_looked_at_is_booked_and_nobody_is_asked(
+    house: House, desk: MoneyDesk, what: str
+) -> None:
+    """The customer paid under the code meanwhile: neither a second payment nor an end without this one."""
+    await house.patience(40)
+    await house.fault("fineract.search", "slow", options={"seconds": 2.5})
+    await house.fault("daraja.c2b.validation", "skip")
+    loan = await desk.loan("5000.00")
+    begun = await desk.collect("1500", "999999" if what == "unfit" else loan["accountNo"])
+    await until_running(house, begun, "payments.look")
+    if what == "cancelled":
+        await desk.cancel(begun)
+    await desk.paybill("1500", str(begun.payer_reference))
+    if what == "unfit":
+        await desk.until(begun, "waiting_account")
+        part = Allocation(kind="loan", account_no=loan["accountNo"], amount=kes("1500"))
+        await desk.resolve(begun, "allocate", allocations=[part])
+    await assert_booked_once(desk, await desk.ended(begun), loan, "1500.00")
+    assert await prompts(desk) == []
 
 
 # ------------------------------------------------------------------------------------------------ the acknowledgement
