@@ -10,6 +10,7 @@ from models.messages.collections import AnnouncedPayment
 from models.messages.payouts import PayoutReport
 from models.tables.disbursements import PayoutAttempt
 from store import inbox, payouts
+from temporal import money_in
 
 
 async def keep(
@@ -22,18 +23,7 @@ async def keep(
     """
     ours = await _instruction(session, credit)
     if ours is None:
-        inbox_id, is_new = await inbox.store_report(
-            session,
-            provider="bank",
-            kind="payment",
-            external_id=f"{credit.partner_id}:{credit.channel}:{credit.external_id}:{credit.amount.minor}",
-            workflow_id=None,
-            reference=credit.external_id,
-            body=body,
-            report=credit,
-            source=source,
-            partner_id=credit.partner_id,
-        )
+        inbox_id, is_new = await money_in.keep(session, credit, body=body, source=source)
     elif ours.destination == credit.account or dialect == "reference":
         return None
     else:
