@@ -156,7 +156,7 @@ async def test_a_read_timeout_is_unknown_whether_or_not_the_payer_was_asked(
 ) -> None:
     desk.bench.fault("daraja.stk.send", action, times=5, seconds=5)
     with pytest.raises(NoAnswer):
-        await desk.client(read_timeout=0.4).ask(desk.order())
+        await desk.client(read_timeout=1.0).ask(desk.order())
     assert desk.pushes() == 1
     assert len(desk.collected()) == collected
 

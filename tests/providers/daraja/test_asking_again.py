@@ -77,7 +77,7 @@ TROUBLE: list[tuple[str, dict[str, Any], type[KivukoError]]] = [
 async def test_trouble_with_a_query_is_transient_or_rejected_never_unknown(
     desk: Desk, action: str, options: dict[str, Any], error: type[KivukoError]
 ) -> None:
-    client = desk.client(read_timeout=0.5)
+    client = desk.client(read_timeout=1.0)
     asked = await client.ask(desk.order())
     desk.bench.fault("daraja.stk.query", action, **options)
     with pytest.raises(error) as caught:

@@ -84,7 +84,7 @@ async def test_a_doubtful_answer_is_unknown_and_the_statement_finds_the_money(
     bench: Bench, what: str, action: str
 ) -> None:
     bench.fault(f"bank.{what}", action)
-    bank = bench.ncba(read_timeout=0.5)
+    bank = bench.ncba(read_timeout=1.0)
     order: Any = bench.transfer() if what == "transfer" else bench.float_order()
     error = await error_of(bank.transfer(order) if what == "transfer" else bank.buy_float(order))
     assert isinstance(error, Unknown)
@@ -97,7 +97,7 @@ async def test_a_doubtful_answer_is_unknown_and_the_statement_finds_the_money(
 @pytest.mark.parametrize("action", NOT_EXECUTED)
 async def test_where_nothing_happened_it_is_unknown_too_and_never_failed(bench: Bench, action: str) -> None:
     bench.fault("bank.transfer", action)
-    bank = bench.ncba(read_timeout=0.3)
+    bank = bench.ncba(read_timeout=1.0)
     assert isinstance(await error_of(bank.transfer(bench.transfer())), Unknown)
     found = await bank.find(bench.inquiry(bench.transfer()))
     assert (found.state, found.code) == (PayoutState.pending, "not_found")

@@ -69,7 +69,7 @@ async def test_a_refusal_prompts_nobody(bench: Bench) -> None:
 async def test_a_time_out_is_unknown_and_the_payer_may_pay(bench: Bench) -> None:
     bench.fault("bank.till.ask", "timeout_after_execution")
     with pytest.raises(Unknown):
-        await bench.ncba(read_timeout=0.3).ask(bench.ask())
+        await bench.ncba(read_timeout=1.0).ask(bench.ask())
     await bench.until(lambda: bench.balance(WALLET.number) == "501500.00")
 
 

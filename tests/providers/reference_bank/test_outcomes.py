@@ -74,7 +74,7 @@ async def test_float_of_every_operator_is_bought(bench: Bench, operator: Any) ->
 @pytest.mark.parametrize("what", ["transfer", "float"])
 async def test_a_doubtful_answer_is_unknown_is_found_and_may_be_repeated(bench: Bench, what: str, action: str) -> None:
     bench.fault(f"bank.{what}", action)
-    bank = bench.reference(read_timeout=0.5)
+    bank = bench.reference(read_timeout=1.0)
     order: Any = bench.transfer() if what == "transfer" else bench.float_order()
     send: Any = bank.transfer if what == "transfer" else bank.buy_float
     assert isinstance(await error_of(send(order)), Unknown)
@@ -86,7 +86,7 @@ async def test_a_doubtful_answer_is_unknown_is_found_and_may_be_repeated(bench: 
 @pytest.mark.parametrize("action", ["timeout_before", "server_error_before"])
 async def test_where_nothing_happened_the_bank_does_not_know_the_reference(bench: Bench, action: str) -> None:
     bench.fault("bank.transfer", action)
-    bank = bench.reference(read_timeout=0.3)
+    bank = bench.reference(read_timeout=1.0)
     assert isinstance(await error_of(bank.transfer(bench.transfer())), Unknown)
     found = await bank.find(bench.inquiry(bench.transfer()))
     assert (found.state, found.code) == (PayoutState.pending, "not_found")
