@@ -1,13 +1,14 @@
-"""Ids: a prefix that says what it is, then 26 lowercase characters that sort by time of making.
+"""Ids: a prefix that says what it is, then 26 lowercase characters.
 
-Ids are made by the client, the API or the workflow *before* the effect they name. Workflow code must pass a UUID from
-`workflow.uuid7()` to `id_from_uuid`, since a workflow may not draw its own randomness or read the clock.
+Ids are made by the client, the API or the workflow *before* the effect they name. `new_id` sorts by time of making. What
+a workflow names towards a provider is never drawn but *derived* (`derived_id`): a reset, a restore or a failover forgets
+what was drawn, makes another id, and pays a second time under it.
 """
 
+import hashlib
 import os
 import time
 from typing import Final
-from uuid import UUID
 
 TOP_UP_CODE: Final = "T"
 COLLECTION_CODE: Final = "C"
@@ -30,6 +31,9 @@ INBOX: Final = "inb"
 EXCHANGE: Final = "exc"
 NOTIFICATION: Final = "ntf"
 AUDIT: Final = "aud"
+PERSON: Final = "psn"
+DECISION: Final = "dec"
+PROPOSAL: Final = "prp"
 
 
 def new_id(prefix: str) -> str:
@@ -37,9 +41,10 @@ def new_id(prefix: str) -> str:
     return _spell(prefix, (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big"))
 
 
-def id_from_uuid(prefix: str, uuid: UUID) -> str:
-    """The id that spells this UUID; keeps the order of UUIDs of version 7."""
-    return _spell(prefix, uuid.int)
+def derived_id(prefix: str, *facts: str | int) -> str:
+    """The id that these facts have, the same wherever and however often it is asked for: 128 bits of SHA-256 over them."""
+    plain = "\n".join(str(fact) for fact in facts)
+    return _spell(prefix, int.from_bytes(hashlib.sha256(plain.encode()).digest()[:16], "big"))
 
 
 def payer_code(kind: str) -> str:
