@@ -19,7 +19,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.float_purchases import FloatPurchases
     from activities.saga_books import SagaBooks
-    from core.ids import PAYOUT, id_from_uuid
+    from core.ids import PAYOUT, derived_id
     from models.messages.errors import ErrorFacts
     from models.messages.payouts import BankOrder, CommandTaken, Paid, PayoutInstruction, Resolution, Unpaid
     from models.messages.sagas import CaseToOpen, Progress
@@ -213,7 +213,7 @@ class FloatPurchase(PayingSaga):
 
     async def move(self, order: BankOrder, stage: str, remarks: str, *, cancellable: bool = True) -> Paid | Unpaid:
         instruction = PayoutInstruction(
-            leg_id=id_from_uuid(PAYOUT, workflow.uuid7()),
+            leg_id=derived_id(PAYOUT, self.request.workflow_id, stage, len(self.legs)),
             partner_id=self.request.partner_id,
             workflow_id=self.request.workflow_id,
             provider="bank",

@@ -17,7 +17,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.disbursements import Disbursements
     from activities.loans import Loans
-    from core.ids import PAYOUT, id_from_uuid
+    from core.ids import PAYOUT, derived_id
     from core.money import Money
     from models.messages.disbursements import (
         DisbursementPlan,
@@ -106,8 +106,10 @@ class LoanDisbursement(PayingSaga):
     async def pay_client(self, plan: DisbursementPlan) -> None:
         """The pivot. A loan above the per-transaction maximum goes out in parts, one leg each."""
         self.enter("paying")
-        for part in plan.parts:
-            while isinstance(outcome := await self.pay_part(plan, part), Unpaid):
+        for number, part in enumerate(plan.parts, start=1):
+            tries = 0
+            while isinstance(outcome := await self.pay_part(plan, part, number, tries), Unpaid):
+                tries += 1
                 if not self.payments:
                     raise EndsUnpaid("failed", outcome.code, outcome.detail, outcome.reference)
                 # The client already holds a part: nothing may be undone, so a person decides about the rest.
@@ -116,11 +118,11 @@ class LoanDisbursement(PayingSaga):
                     return
             self.payments.append(outcome)
 
-    async def pay_part(self, plan: DisbursementPlan, part: Money) -> Paid | Unpaid:
+    async def pay_part(self, plan: DisbursementPlan, part: Money, number: int, tries: int) -> Paid | Unpaid:
         if not self.payments:
             self.safe_point()
         instruction = PayoutInstruction(
-            leg_id=id_from_uuid(PAYOUT, workflow.uuid7()),
+            leg_id=derived_id(PAYOUT, self.request.workflow_id, "client", number, tries),
             partner_id=self.request.partner_id,
             workflow_id=self.request.workflow_id,
             provider=self.request.provider,
