@@ -6,9 +6,11 @@ from datetime import timedelta
 from temporalio import activity
 
 from activities.connections import Connections
-from activities.payouts import mark_error
+from activities.payouts import known_as_paid, mark_error
+from activities.send_errors import block_if_needed
 from core.clock import utc_now
 from core.errors import InvalidRequest, KivukoError
+from core.recovery import RecoveryWindow
 from models.messages.payouts import (
     AskStatus,
     BankOrder,
@@ -31,6 +33,7 @@ class BankPayments:
 
     database: Database
     connections: Connections
+    recovery: tuple[RecoveryWindow, ...] = ()
 
     @activity.defn(name="bank.send")
     async def send(self, order: SendPayout) -> PayoutAccepted:
@@ -43,16 +46,19 @@ class BankPayments:
         wanted = _order(instruction)
         async with self.database.transaction() as session:
             bank, _ = await self.connections.bank(session, instruction.partner_id)
-            await payouts.begin(session, instruction, reference, order.number, order.previous)
+            paid = await payouts.begin(session, order, account=wanted.source_account, recovery=self.recovery)
+            if paid is not None:
+                return known_as_paid(paid)
             await timeline.write(
                 session, instruction.workflow_id, f"{reference}:send",
                 f"Telling the bank to move {instruction.amount} to {instruction.to}.",
                 reference=reference, attempt=str(order.number),
             )  # fmt: skip
         try:
-            submitted = await _submit(bank, instruction, wanted, reference)
+            submitted = await _submit(bank, order, wanted)
         except KivukoError as error:
             await mark_error(self.database, reference, error)
+            await block_if_needed(self.database, instruction.partner_id, "bank", error)
             raise
         async with self.database.transaction() as session:
             await payouts.mark(session, reference, "accepted", provider_reference=submitted.provider_reference)
@@ -66,7 +72,7 @@ class BankPayments:
         instruction, reference = order.instruction, order.reference
         wanted = _order(instruction)
         async with self.database.transaction() as session:
-            if await payouts.fence(session, instruction, reference, order.number):
+            if await payouts.fence(session, order, account=wanted.source_account, recovery=self.recovery):
                 return StatusAsked(never_sent=True)
             attempt = await payouts.get(session, reference)
             assert attempt is not None
@@ -94,7 +100,8 @@ class BankPayments:
         return StatusAsked(report=report)
 
 
-async def _submit(bank: BankPort, instruction: PayoutInstruction, wanted: BankOrder, reference: str) -> Submitted:
+async def _submit(bank: BankPort, order: SendPayout, wanted: BankOrder) -> Submitted:
+    instruction, reference = order.instruction, order.reference
     source = BankAccount(wanted.source_account, wanted.source_name)
     if wanted.kind == "bank_transfer":
         return await bank.transfer(
@@ -105,6 +112,7 @@ async def _submit(bank: BankPort, instruction: PayoutInstruction, wanted: BankOr
                 destination=BankAccount(wanted.account, wanted.name, wanted.bank_code),
                 amount=instruction.amount,
                 narration=instruction.remarks,
+                send_by=order.send_by,
             )
         )
     return await bank.buy_float(
@@ -116,6 +124,7 @@ async def _submit(bank: BankPort, instruction: PayoutInstruction, wanted: BankOr
             source=source,
             amount=instruction.amount,
             narration=instruction.remarks,
+            send_by=order.send_by,
         )
     )
 

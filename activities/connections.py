@@ -41,6 +41,12 @@ class Connections:
         _refuse_blocked(row, "M-Pesa")
         return await self._typed(row, Daraja)
 
+    async def payer(self, session: AsyncSession, partner_id: str) -> tuple[Daraja, str]:
+        """M-Pesa, and the short code that pays. Raises as `daraja` does."""
+        row = await partners.connection(session, partner_id, "daraja")
+        _refuse_blocked(row, "M-Pesa")
+        return await self._typed(row, Daraja), str(row.settings["shortcode"])
+
     async def fineract(self, session: AsyncSession, partner_id: str) -> Fineract:
         return await self._typed(await partners.connection(session, partner_id, "fineract"), Fineract)
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from activities import failing_posts
 from activities.connections import Connections
 from core.errors import Conflict, InvalidRequest, KivukoError, NotFound, Transient
 from core.money import Money
@@ -134,21 +135,24 @@ class CustomerPayments:
             fineract = await self.connections.fineract(session, request.partner_id)
             await saga_rows.change(session, request.workflow_id, stage="posting")
         receipt = arrived.external_id
-        posted = await fineract.post_payment(
-            PaymentPost(
-                kind=part.kind,
-                account_id=part.account_id,
-                amount=part.amount,
-                paid_on=arrived.happened_at.astimezone(ZoneInfo(partner.timezone)).date(),
-                payment_type=PAYMENT_TYPE,
-                # Parts of one receipt on one savings account must be told apart where the server keeps no external ids.
-                receipt=receipt if order.number == 1 else f"{receipt}-{order.number}",
-                payer=arrived.payer_phone.digits if arrived.payer_phone else "",
-                external_id=f"mpesa-{receipt}" + (f"-{order.number}" if order.number > 1 else ""),
-                idempotency_key=f"kvk:c:{request.collection_id}:{order.number}:{order.key_number}",
-                note=f"M-Pesa {receipt}",
+        async with failing_posts.shown(
+            self.database, request.workflow_id, f"post:{order.number}", "Fineract has not booked the payment yet"
+        ):
+            posted = await fineract.post_payment(
+                PaymentPost(
+                    kind=part.kind,
+                    account_id=part.account_id,
+                    amount=part.amount,
+                    paid_on=arrived.happened_at.astimezone(ZoneInfo(partner.timezone)).date(),
+                    payment_type=PAYMENT_TYPE,
+                    # Parts of one receipt on one savings account must be told apart where the server keeps no external ids.
+                    receipt=receipt if order.number == 1 else f"{receipt}-{order.number}",
+                    payer=arrived.payer_phone.digits if arrived.payer_phone else "",
+                    external_id=f"mpesa-{receipt}" + (f"-{order.number}" if order.number > 1 else ""),
+                    idempotency_key=f"kvk:c:{request.collection_id}:{order.number}:{order.key_number}",
+                    note=f"M-Pesa {receipt}",
+                )
             )
-        )
         async with self.database.transaction() as session:
             await timeline.write(
                 session, request.workflow_id, f"posted:{order.number}",

@@ -151,7 +151,7 @@ class FloatPurchases:
             bank = BankSettings.model_validate(connection.settings)
             wallet_side = chart.bank_account(bank.wallet_account, paid.amount.currency)
             b2c_side = chart.bank_account(bank.b2c_account, paid.amount.currency)
-            await payouts.finish(session, paid.reference, "paid", receipt=paid.receipt)
+            await payouts.finish(session, paid.reference, "paid", receipt=paid.receipt, paid_at=paid.paid_at)
             await timeline.write(
                 session, request.workflow_id, f"{order.step}:done",
                 f"The bank moved {paid.amount} {'to the B2C account' if there else 'back'}, {paid.receipt}.",
@@ -184,7 +184,9 @@ class FloatPurchases:
             if await saga_rows.lock_living(session, FloatPurchase, request.purchase_id) is None:
                 return
             partner = await partners.get(session, request.partner_id)
-            await payouts.finish(session, purchase.reference, "paid", receipt=purchase.receipt)
+            await payouts.finish(
+                session, purchase.reference, "paid", receipt=purchase.receipt, paid_at=purchase.paid_at
+            )
             await timeline.write(
                 session, request.workflow_id, "completed",
                 f"The float is there, {purchase.receipt}; {request.total} captured. Done.", tone="good",

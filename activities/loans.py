@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from activities import failing_posts
 from activities.connections import Connections
 from activities.wallet_notices import tell_if_low, tell_wallet_short
 from core.clock import local_date, utc_now
@@ -24,6 +25,7 @@ from models.messages.disbursements import (
     DisbursementRequest,
     PostDisbursal,
     Posted,
+    RecheckLoan,
     Reserve,
 )
 from models.tables.partners import LoanProduct, Partner
@@ -80,6 +82,23 @@ class Loans:
                     await disbursements.change(session, request.disbursement_id, stage="waiting_limit", **_facts(loan))
                     await timeline.write(session, request.workflow_id, "waiting_limit", limit.detail, tone="warning")
             raise
+
+    @activity.defn(name="loans.recheck")
+    async def recheck(self, order: RecheckLoan) -> None:
+        """Whether what was planned is still to be paid, to the same phone. Raises as `reserve` does."""
+        request, plan = order.request, order.plan
+        async with self.database.transaction() as session:
+            partner = await partners.get(session, request.partner_id)
+            fineract = await self.connections.fineract(session, request.partner_id)
+        loan = await fineract.loan(request.loan_id)
+        if not loan.awaiting_disbursal:
+            code = "disbursed_elsewhere" if loan.active else "loan_not_approved"
+            raise Conflict(f"The loan is no longer awaiting disbursal ({loan.status}).", code=code)
+        if amount_to_pay(loan) != plan.to_pay or loan.client_id is None:
+            raise Conflict("The loan is no longer the one that was planned to be paid.", code="loan_changed")
+        client = await fineract.client(loan.client_id)
+        if Msisdn.parse(client.phone or "", partner.country) != plan.msisdn:
+            raise Conflict("The client's phone has changed since the payout was planned.", code="phone_changed")
 
     async def _reserve(
         self,
@@ -200,7 +219,9 @@ class Loans:
             partner = await partners.get(session, request.partner_id)
             fineract = await self.connections.fineract(session, request.partner_id)
             for payment in order.payments:
-                await payouts.finish(session, payment.reference, "paid", receipt=payment.receipt)
+                await payouts.finish(
+                    session, payment.reference, "paid", receipt=payment.receipt, paid_at=payment.paid_at
+                )
                 await timeline.write(
                     session, request.workflow_id, f"{payment.reference}:paid",
                     f"M-Pesa paid {payment.amount}, receipt {payment.receipt}.", tone="good",
@@ -209,20 +230,23 @@ class Loans:
             await disbursements.change(
                 session, request.disbursement_id, stage="posting", paid_minor=paid.minor, receipts=receipts
             )
-        posted = await fineract.post_disbursal(
-            DisbursalPost(
-                loan_id=request.loan_id,
-                # The client got the net amount; the books take the gross one, unless only a part could be paid.
-                amount=plan.principal if paid == plan.to_pay else paid,
-                paid_on=order.payments[-1].paid_at.astimezone(ZoneInfo(partner.timezone)).date(),
-                payment_type=PAYMENT_TYPE,
-                receipt=fit_receipts(receipts),
-                account=plan.msisdn.digits,
-                external_id=f"kvk-d-{request.disbursement_id}",
-                idempotency_key=f"kvk:d:{request.disbursement_id}:{order.key_number}",
-                note=f"M-Pesa {', '.join(receipts)}",
+        async with failing_posts.shown(
+            self.database, request.workflow_id, "post", "Fineract has not booked the disbursement yet"
+        ):
+            posted = await fineract.post_disbursal(
+                DisbursalPost(
+                    loan_id=request.loan_id,
+                    # The client got the net amount; the books take the gross one, unless only a part could be paid.
+                    amount=plan.principal if paid == plan.to_pay else paid,
+                    paid_on=order.payments[-1].paid_at.astimezone(ZoneInfo(partner.timezone)).date(),
+                    payment_type=PAYMENT_TYPE,
+                    receipt=fit_receipts(receipts),
+                    account=plan.msisdn.digits,
+                    external_id=f"kvk-d-{request.disbursement_id}",
+                    idempotency_key=f"kvk:d:{request.disbursement_id}:{order.key_number}",
+                    note=f"M-Pesa {', '.join(receipts)}",
+                )
             )
-        )
         return Posted(transaction_id=posted.transaction_id)
 
 

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.connections import Connections
+from activities.send_errors import block_if_needed, state_after
 from core.crypto import CallbackRoute, CallbackSigner
-from core.errors import InvalidRequest, KivukoError, Rejected, Transient
+from core.errors import InvalidRequest, KivukoError
+from core.money import Money
+from core.recovery import RecoveryWindow
 from models.messages.connections import AskBalance
-from models.messages.payouts import AskStatus, PayoutAccepted, SendPayout, StatusAsked
+from models.messages.payouts import AskStatus, PayoutAccepted, PayoutReport, SendPayout, StatusAsked
+from models.tables.disbursements import PayoutAttempt
 from providers.ports import PayoutOrder, StatusInquiry
 from store import payouts, timeline
 from store.database import Database
@@ -44,20 +48,24 @@ class Payouts:
     database: Database
     connections: Connections
     urls: CallbackUrls
+    recovery: tuple[RecoveryWindow, ...] = ()
 
     @activity.defn(name="payouts.send")
     async def send(self, order: SendPayout) -> PayoutAccepted:
         """Writes the attempt, commits, sends once. The caller gives it one attempt.
 
-        Raises Rejected or Transient only if it is certain that nothing left; everything else counts as maybe sent.
+        Raises Rejected or Transient only if it is certain that nothing left now; everything else counts as maybe sent.
+        What our rows know of the reference already is told instead of sending it.
         """
         instruction, reference = order.instruction, order.reference
         msisdn = instruction.msisdn
         if msisdn is None:
             raise InvalidRequest("M-Pesa pays phones only.", code="wrong_rail", field="msisdn")
         async with self.database.transaction() as session:
-            daraja = await self.connections.daraja(session, instruction.partner_id)
-            await payouts.begin(session, instruction, reference, order.number, order.previous)
+            daraja, shortcode = await self.connections.payer(session, instruction.partner_id)
+            paid = await payouts.begin(session, order, account=shortcode, recovery=self.recovery)
+            if paid is not None:
+                return known_as_paid(paid)
             await timeline.write(
                 session, instruction.workflow_id, f"{reference}:send",
                 f"Sending {instruction.amount} to {instruction.to} by M-Pesa.",
@@ -73,10 +81,12 @@ class Payouts:
                     remarks=instruction.remarks,
                     result_url=self.urls.result(route),
                     timeout_url=self.urls.timeout(route),
+                    send_by=order.send_by,
                 )
             )
         except KivukoError as error:
             await mark_error(self.database, reference, error)
+            await block_if_needed(self.database, instruction.partner_id, "daraja", error)
             raise
         async with self.database.transaction() as session:
             await payouts.mark(session, reference, "accepted", provider_reference=accepted.provider_reference)
@@ -88,23 +98,28 @@ class Payouts:
         it never left, and a fence makes sure that it never will."""
         instruction, reference = order.instruction, order.reference
         async with self.database.transaction() as session:
-            if await payouts.fence(session, instruction, reference, order.number):
+            daraja, shortcode = await self.connections.payer(session, instruction.partner_id)
+            if await payouts.fence(session, order, account=shortcode, recovery=self.recovery):
                 return StatusAsked(never_sent=True)
             attempt = await payouts.get(session, reference)
-            daraja = await self.connections.daraja(session, instruction.partner_id)
             await timeline.write(
                 session, instruction.workflow_id, f"{reference}:ask",
                 "No final report yet: asking M-Pesa what became of the payout.", tone="warning", reference=reference,
             )  # fmt: skip
         url = self.urls.status(CallbackRoute(instruction.workflow_id, reference))
-        await daraja.query_status(
-            StatusInquiry(
-                reference=reference,
-                result_url=url,
-                timeout_url=url,
-                provider_reference=attempt.provider_reference if attempt else None,
+        try:
+            await daraja.query_status(
+                StatusInquiry(
+                    reference=reference,
+                    result_url=url,
+                    timeout_url=url,
+                    provider_reference=attempt.provider_reference if attempt else None,
+                )
             )
-        )
+        except InvalidRequest as error:
+            if error.code != "nothing_to_ask":
+                raise
+            return StatusAsked(asks_provider=False)
         return StatusAsked()
 
     @activity.defn(name="payouts.ask_balance")
@@ -116,8 +131,24 @@ class Payouts:
         await daraja.query_balance(url, url)
 
 
+def known_as_paid(row: PayoutAttempt) -> PayoutAccepted:
+    """What our own rows say of a reference that a saga, which was reset, wants to send again."""
+    report = PayoutReport(
+        reference=row.reference,
+        source="books",
+        state="paid",
+        code="known",
+        detail="our own books have it as paid",
+        provider_reference=row.provider_reference,
+        receipt=row.receipt,
+        amount=Money(row.amount_minor, row.currency),
+        party_digits=row.msisdn.removeprefix("+") if row.msisdn else None,
+        happened_at=row.paid_at or row.updated_at,
+    )
+    return PayoutAccepted(reference=row.reference, provider_reference=row.provider_reference, report=report)
+
+
 async def mark_error(database: Database, reference: str, error: KivukoError) -> None:
     """What a send's error says of the attempt."""
-    state = "not_sent" if isinstance(error, Transient) else "failed" if isinstance(error, Rejected) else "unknown"
     async with database.transaction() as session:
-        await payouts.mark(session, reference, state, code=error.code, detail=error.detail[:500])
+        await payouts.mark(session, reference, state_after(error), code=error.code, detail=error.detail[:500])

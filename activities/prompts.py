@@ -7,8 +7,10 @@ from temporalio import activity
 
 from activities.connections import Connections
 from activities.payouts import CallbackUrls
+from activities.send_errors import block_if_needed, state_after
 from core.crypto import CallbackRoute
-from core.errors import KivukoError, Rejected, Transient
+from core.errors import KivukoError
+from core.recovery import RecoveryWindow
 from models.messages.collections import AskPrompt, PromptAsked, PromptInstruction, PromptReport, PromptSent, SendPrompt
 from providers.banking import BankPort
 from providers.collecting import AskInquiry, AskOrder, AskResult
@@ -22,6 +24,7 @@ class Prompts:
     database: Database
     connections: Connections
     urls: CallbackUrls
+    recovery: tuple[RecoveryWindow, ...] = ()
 
     @activity.defn(name="prompts.send")
     async def send(self, order: SendPrompt) -> PromptSent:
@@ -32,7 +35,7 @@ class Prompts:
         instruction, reference = order.instruction, order.reference
         async with self.database.transaction() as session:
             provider = await self._provider(session, instruction)
-            await prompts.begin(session, instruction, reference)
+            await prompts.begin(session, order, recovery=self.recovery)
             await saga_rows.change(session, instruction.workflow_id, stage="asking")
             await timeline.write(
                 session, instruction.workflow_id, f"{reference}:send",
@@ -48,10 +51,12 @@ class Prompts:
                     payer_reference=instruction.payer_reference,
                     description=instruction.description,
                     callback_url=self.urls.prompt(CallbackRoute(instruction.workflow_id, reference)),
+                    send_by=order.send_by,
                 )
             )
         except KivukoError as error:
             await self._mark_error(reference, error)
+            await block_if_needed(self.database, instruction.partner_id, instruction.provider, error)
             raise
         async with self.database.transaction() as session:
             await prompts.mark(session, reference, "asked", provider_reference=asked.provider_reference)
@@ -63,12 +68,12 @@ class Prompts:
         said. If no row of it was ever written it never left, and a fence makes sure that it never will."""
         instruction, reference = order.instruction, order.reference
         async with self.database.transaction() as session:
-            if await prompts.fence(session, instruction, reference):
+            if await prompts.fence(session, order, recovery=self.recovery):
                 return PromptAsked(never_sent=True)
             prompt = await prompts.get(session, reference)
             assert prompt is not None
             if prompt.provider_reference is None:
-                return PromptAsked()
+                return PromptAsked(asks_provider=False)
             provider = await self._provider(session, instruction)
             await timeline.write(
                 session, instruction.workflow_id, f"{reference}:query",
@@ -84,9 +89,8 @@ class Prompts:
         return bank
 
     async def _mark_error(self, reference: str, error: KivukoError) -> None:
-        state = "not_sent" if isinstance(error, Transient) else "failed" if isinstance(error, Rejected) else "unknown"
         async with self.database.transaction() as session:
-            await prompts.mark(session, reference, state, code=error.code, detail=error.detail[:500])
+            await prompts.mark(session, reference, state_after(error), code=error.code, detail=error.detail[:500])
 
 
 def prompt_report(reference: str, result: AskResult) -> PromptReport:

@@ -15,6 +15,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.recovery import RecoveryWindow
+
 # Known to everyone who reads this file: good enough for a demo on loopback, refused in production.
 _SAMPLE_FERNET = "S2l2dWtvIGxvY2FsIGRlbW8ga2V5IC0gbm90IHNlY3I="
 _SAMPLE_AES = "a2l2dWtvLWxvY2FsLWRlbW8tcGF5bG9hZC1rZXktMDE="
@@ -166,6 +168,12 @@ def _installed_version() -> str:
         return "not-installed"  # run from a checkout
 
 
+class Recovery(BaseModel):
+    """Set by whoever restores the database to an earlier moment, before anything is started again."""
+
+    windows: list[RecoveryWindow] = []
+
+
 class Worker(BaseModel):
     """One worker process."""
 
@@ -200,6 +208,7 @@ class Settings(BaseSettings):
     sms: Sms = Sms()
     notices: Notices = Notices()
     worker: Worker = Worker()
+    recovery: Recovery = Recovery()
 
     @model_validator(mode="after")
     def _no_sample_keys_in_production(self) -> Self:

@@ -38,6 +38,7 @@ class TransferOrder:
     destination: BankAccount
     amount: Money
     narration: str
+    send_by: datetime | None = None  # after it the instruction is not handed over any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class FloatOrder:
     amount: Money
     narration: str
     phone: Msisdn | None = None
+    send_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

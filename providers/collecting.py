@@ -24,6 +24,7 @@ class AskOrder:
     payer_reference: str
     description: str  # at most 13 characters
     callback_url: str
+    send_by: datetime | None = None  # after it the prompt is not handed over any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,8 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class PayoutOrder:
-    """Pay `amount` to `msisdn`. `reference` is ours, stored before the call, and never used for another attempt."""
+    """Pay `amount` to `msisdn`. `reference` is ours, stored before the call, and never used for another attempt. After
+    `send_by` it is not handed over any more: NotReached with code "too_late"."""
 
     reference: str
     msisdn: Msisdn
@@ -66,6 +67,7 @@ class PayoutOrder:
     remarks: str
     result_url: str
     timeout_url: str
+    send_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

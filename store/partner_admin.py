@@ -85,8 +85,9 @@ async def find_connection(session: AsyncSession, partner_id: str, provider: str)
 
 async def block(session: AsyncSession, connection_id: str, detail: str, *, sent_at: datetime | None = None) -> bool:
     """Nothing more is sent by this connection until somebody gives working credentials. `sent_at` is when the call was
-    made that showed the fault: one made before the credentials were last changed says nothing of the new ones."""
-    query = update(Connection).where(col(Connection.id) == connection_id)
+    made that showed the fault: one made before the credentials were last changed says nothing of the new ones. False if it
+    was blocked before; see `notices/blocked.py` for who is told."""
+    query = update(Connection).where(col(Connection.id) == connection_id, col(Connection.status) != "blocked")
     if sent_at is not None:
         query = query.where(col(Connection.updated_at) <= sent_at)
     blocked = await session.exec(

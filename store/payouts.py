@@ -1,6 +1,8 @@
 """Payout attempts: written before anything is sent, and the referee of who may send what."""
 
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
@@ -9,8 +11,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
-from core.errors import NoAnswer, Rejected
-from models.messages.payouts import PayoutInstruction, PreviousFailure
+from core.errors import Conflict, NoAnswer, Rejected
+from core.recovery import RecoveryWindow, rows_may_be_missing
+from models.messages.payouts import AskStatus, PayoutInstruction, SendPayout
 from models.tables.base import table_of
 from models.tables.disbursements import PayoutAttempt
 
@@ -32,21 +35,27 @@ async def behind(session: AsyncSession, partner_id: str, narrative: str) -> Payo
     return None
 
 
-def _row(instruction: PayoutInstruction, reference: str, number: int, state: str) -> dict[str, Any]:
+def _row(
+    instruction: PayoutInstruction, reference: str, number: int, state: str, account: str, send_by: datetime | None
+) -> dict[str, Any]:
     now = utc_now()
     return {
         "reference": reference,
         "leg_id": instruction.leg_id,
         "number": number,
+        "role": instruction.role,
+        "part": instruction.part,
         "workflow_id": instruction.workflow_id,
         "partner_id": instruction.partner_id,
         "provider": instruction.provider,
+        "account": account,
         "amount_minor": instruction.amount.minor,
         "currency": instruction.amount.currency,
         "kind": instruction.bank.kind if instruction.bank else "mobile",
         "msisdn": instruction.msisdn.e164 if instruction.msisdn else None,
         "destination": instruction.bank.account if instruction.bank else None,
         "state": state,
+        "send_by": send_by,
         "created_at": now,
         "updated_at": now,
     }
@@ -54,40 +63,67 @@ def _row(instruction: PayoutInstruction, reference: str, number: int, state: str
 
 async def begin(
     session: AsyncSession,
-    instruction: PayoutInstruction,
-    reference: str,
-    number: int,
-    previous: PreviousFailure | None,
-) -> None:
-    """Writes the attempt as `sending`; commit before you send. A reference is sent a second time only if the first try
-    is known not to have left (`not_sent`).
+    order: SendPayout,
+    *,
+    account: str,
+    recovery: Sequence[RecoveryWindow] = (),
+) -> PayoutAttempt | None:
+    """Writes the attempt as `sending`; commit before you send. `account` is what pays: a short code, a bank account. A
+    reference is sent a second time only if the first try is known not to have left (`not_sent`).
 
-    Nothing may be sent if it raises: Rejected (code "fenced") for a reference that was declared never sent; NoAnswer for
-    one that may have been sent ("already_sent") or whose predecessor may have been paid ("attempt_living").
+    Returns the row of a reference that is known to have been paid: a saga that was reset has forgotten it. Nothing may be
+    sent then, nor if it raises: Rejected for one known to have failed (its own code; `retriable` "yes" if a later attempt
+    was made) or declared never sent ("never_sent"); NoAnswer for one that may have been sent ("already_sent"), whose row
+    may have been lost in a restore ("row_lost"), or beside another attempt that may have been paid ("attempt_living").
     """
-    if previous is not None:
+    instruction, reference = order.instruction, order.reference
+    if (previous := order.previous) is not None:
         await finish(session, previous.reference, "failed", code=previous.code, detail=previous.detail)
+    lost = rows_may_be_missing(recovery, instruction.begun_at)
+    state = "unknown" if lost else "sending"
     made = await session.exec(
         insert(_ATTEMPTS)
-        .values(_row(instruction, reference, number, "sending"))
+        .values(_row(instruction, reference, order.number, state, account, order.send_by))
         .on_conflict_do_nothing()
         .returning(_ATTEMPTS.c.reference)
     )
     if made.first() is not None:
-        return
+        if lost:
+            raise NoAnswer(
+                "Our own record of it may have been lost in a restore; it may have been sent.", code="row_lost"
+            )
+        return None
     resumed = await session.exec(
         update(_ATTEMPTS)
         .where(_ATTEMPTS.c.reference == reference, _ATTEMPTS.c.state == "not_sent")
-        .values(state="sending", updated_at=utc_now())
+        .values(state="sending", send_by=order.send_by, updated_at=utc_now())
         .returning(_ATTEMPTS.c.reference)
     )
     if resumed.first() is not None:
-        return
-    existing = await session.get(PayoutAttempt, reference)
+        return None
+    return await _known(session, reference)
+
+
+async def _known(session: AsyncSession, reference: str) -> PayoutAttempt:
+    """What our rows say of a reference that is not to be sent; see `begin`."""
+    existing = await get(session, reference)
     if existing is None:
-        raise NoAnswer("Another attempt of this payout is not known to have failed.", code="attempt_living")
+        raise NoAnswer("Another attempt of this payment may have been paid.", code="attempt_living")
+    if existing.state == "paid":
+        return existing
     if existing.state == "void":
-        raise Rejected("This reference was declared never sent.", code="fenced")
+        raise Rejected("This reference was declared never sent.", code="never_sent", retriable="yes")
+    if existing.state == "failed":
+        later = await session.exec(
+            select(PayoutAttempt.reference).where(
+                PayoutAttempt.leg_id == existing.leg_id, PayoutAttempt.number > existing.number
+            )
+        )
+        raise Rejected(
+            existing.detail or "It is known to have failed.",
+            code=existing.code or "failed",
+            retriable="no" if later.first() is None else "yes",
+        )
     raise NoAnswer("This reference may already have been sent.", code="already_sent")
 
 
@@ -101,7 +137,14 @@ async def mark(session: AsyncSession, reference: str, state: str, **values: Any)
 
 
 async def finish(session: AsyncSession, reference: str, state: str, **values: Any) -> None:
-    """The outcome, as the saga decided it: `paid` or `failed`. A `void` fence stays."""
+    """The outcome, as the saga decided it: `paid` or `failed`. A `void` fence stays.
+
+    Raises Conflict (code "receipt_taken") for a receipt that another payment from the same account has: one receipt is
+    one movement of money, and which of the two it was nobody may guess."""
+    if (receipt := values.get("receipt")) is not None:
+        taken = await _holder(session, reference, receipt)
+        if taken is not None:
+            raise Conflict(f"The receipt {receipt} is that of {taken} already.", code="receipt_taken", holder=taken)
     await session.exec(
         update(_ATTEMPTS)
         .where(_ATTEMPTS.c.reference == reference, _ATTEMPTS.c.state != "void")
@@ -109,16 +152,54 @@ async def finish(session: AsyncSession, reference: str, state: str, **values: An
     )
 
 
-async def fence(session: AsyncSession, instruction: PayoutInstruction, reference: str, number: int) -> bool:
+async def _holder(session: AsyncSession, reference: str, receipt: str) -> str | None:
+    """The other attempt from the same account at the same provider that has this receipt."""
+    mine = select(PayoutAttempt.provider, PayoutAttempt.account).where(PayoutAttempt.reference == reference).subquery()
+    found = await session.exec(
+        select(PayoutAttempt.reference)
+        .join(mine, (col(PayoutAttempt.provider) == mine.c.provider) & (col(PayoutAttempt.account) == mine.c.account))
+        .where(PayoutAttempt.receipt == receipt, PayoutAttempt.reference != reference)
+    )
+    return found.first()
+
+
+async def receipt_holder(session: AsyncSession, reference: str, receipt: str | None) -> str | None:
+    """The other attempt from the account of this one that has the receipt which a report names for it."""
+    return None if receipt is None else await _holder(session, reference, receipt)
+
+
+async def fence(
+    session: AsyncSession, order: AskStatus, *, account: str, recovery: Sequence[RecoveryWindow] = ()
+) -> bool:
     """Declares a reference never sent if no row of it exists; True if it did so now or before. A sending activity that
-    was believed dead and wakes up later is then refused by `begin`."""
+    was believed dead and wakes up later is then refused by `begin`.
+
+    Of a time whose rows may have been lost in a restore, a missing row proves nothing: it is written down as unknown.
+    Raises NoAnswer ("attempt_living") beside another attempt that may have been paid."""
+    instruction, reference = order.instruction, order.reference
+    if await get(session, reference) is None and await _another_lives(session, instruction):
+        raise NoAnswer("Another attempt of this payment may have been paid.", code="attempt_living")
+    state = "unknown" if rows_may_be_missing(recovery, instruction.begun_at) else "void"
     await session.exec(
         insert(_ATTEMPTS)
-        .values(_row(instruction, reference, number, "void"))
+        .values(_row(instruction, reference, order.number, state, account, None))
         .on_conflict_do_nothing(index_elements=["reference"])
     )
     row = await get(session, reference)
     return row is not None and row.state == "void"
+
+
+async def _another_lives(session: AsyncSession, instruction: PayoutInstruction) -> bool:
+    """Whether another attempt of the same part of the same saga's payment is not known to have failed."""
+    found = await session.exec(
+        select(PayoutAttempt.reference).where(
+            PayoutAttempt.workflow_id == instruction.workflow_id,
+            PayoutAttempt.role == instruction.role,
+            PayoutAttempt.part == instruction.part,
+            col(PayoutAttempt.state).not_in(("failed", "void")),
+        )
+    )
+    return found.first() is not None
 
 
 async def get(session: AsyncSession, reference: str) -> PayoutAttempt | None:

@@ -1,5 +1,7 @@
 """Prompts to payers: written before they are sent, and the referee of who may send what."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
@@ -9,41 +11,50 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
 from core.errors import NoAnswer, Rejected
-from models.messages.collections import PromptInstruction
+from core.recovery import RecoveryWindow, rows_may_be_missing
+from models.messages.collections import AskPrompt, PromptInstruction, SendPrompt
 from models.tables.base import table_of
 from models.tables.collections import Prompt
 
 _PROMPTS = table_of(Prompt)
 
 
-def _row(instruction: PromptInstruction, reference: str, state: str) -> dict[str, Any]:
+def _row(instruction: PromptInstruction, reference: str, state: str, send_by: datetime | None = None) -> dict[str, Any]:
     now = utc_now()
     return {
         "reference": reference, "leg_id": instruction.leg_id, "workflow_id": instruction.workflow_id,
         "partner_id": instruction.partner_id, "provider": instruction.provider, "amount_minor": instruction.amount.minor,
         "currency": instruction.amount.currency, "msisdn": instruction.msisdn.e164,
-        "payer_reference": instruction.payer_reference, "state": state, "created_at": now, "updated_at": now,
+        "payer_reference": instruction.payer_reference, "state": state, "send_by": send_by, "created_at": now,
+        "updated_at": now,
     }  # fmt: skip
 
 
-async def begin(session: AsyncSession, instruction: PromptInstruction, reference: str) -> None:
+async def begin(session: AsyncSession, order: SendPrompt, *, recovery: Sequence[RecoveryWindow] = ()) -> None:
     """Writes the prompt as `sending`; commit before you send. It is sent a second time only if the first try is known not
     to have left.
 
-    Nothing may be sent if it raises: Rejected (code "fenced"), NoAnswer ("already_sent", "prompt_living").
+    Nothing may be sent if it raises: Rejected (code "fenced"), NoAnswer ("already_sent", "prompt_living", or "row_lost"
+    where its row may have been lost in a restore).
     """
+    instruction, reference = order.instruction, order.reference
+    lost = rows_may_be_missing(recovery, order.begun_at)
     made = await session.exec(
         insert(_PROMPTS)
-        .values(_row(instruction, reference, "sending"))
+        .values(_row(instruction, reference, "unknown" if lost else "sending", order.send_by))
         .on_conflict_do_nothing()
         .returning(_PROMPTS.c.reference)
     )
     if made.first() is not None:
+        if lost:
+            raise NoAnswer(
+                "Our own record of it may have been lost in a restore; it may have been sent.", code="row_lost"
+            )
         return
     resumed = await session.exec(
         update(_PROMPTS)
         .where(_PROMPTS.c.reference == reference, _PROMPTS.c.state == "not_sent")
-        .values(state="sending", updated_at=utc_now())
+        .values(state="sending", send_by=order.send_by, updated_at=utc_now())
         .returning(_PROMPTS.c.reference)
     )
     if resumed.first() is not None:
@@ -74,11 +85,14 @@ async def finish(session: AsyncSession, leg_id: str, state: str, **values: Any) 
     )
 
 
-async def fence(session: AsyncSession, instruction: PromptInstruction, reference: str) -> bool:
-    """Declares a prompt never sent if no row of it exists; True if it did so now or before."""
+async def fence(session: AsyncSession, order: AskPrompt, *, recovery: Sequence[RecoveryWindow] = ()) -> bool:
+    """Declares a prompt never sent if no row of it exists; True if it did so now or before. Of a time whose rows may have
+    been lost in a restore, a missing row proves nothing: it is written down as unknown."""
+    instruction, reference = order.instruction, order.reference
+    state = "unknown" if rows_may_be_missing(recovery, order.begun_at) else "void"
     await session.exec(
         insert(_PROMPTS)
-        .values(_row(instruction, reference, "void"))
+        .values(_row(instruction, reference, state))
         .on_conflict_do_nothing(index_elements=["reference"])
     )
     row = await get(session, reference)

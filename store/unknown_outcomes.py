@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Select, Text, cast, func, literal, null, or_, select, union_all
+from sqlalchemy import Select, Text, cast, func, literal, null, or_, select, tuple_, union_all
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -67,11 +67,6 @@ class UnknownOutcome:
     case_id: str | None
 
 
-def place_of(reference: str) -> str:
-    """Where a reference stands in the list: without its prefix, what remains sorts by time of making."""
-    return reference.partition("_")[2]
-
-
 async def page(
     session: AsyncSession,
     *,
@@ -80,7 +75,7 @@ async def page(
     after: str | None = None,
     limit: int = 50,
 ) -> list[UnknownOutcome]:
-    """Unknown since `before` or longer, oldest first; `after` is the place of the last row of the page before. Sagas that
+    """Unknown since `before` or longer, oldest first; `after` is the last row's reference on the page before. Sagas that
     have ended know the outcome, so only the living ones are looked through."""
     sent = union_all(
         _PAYOUTS_SENT.where(_ATTEMPTS.c.state.in_(UNKNOWN_PAYOUTS)),
@@ -99,20 +94,26 @@ async def page(
         .limit(1)
         .scalar_subquery()
     )
-    place = func.substr(sent.c.reference, func.strpos(sent.c.reference, "_") + 1).collate("C")
+    place = tuple_(sent.c.created_at, sent.c.reference.collate("C"))
     query: Select[Any] = (
         select(sent, living.c.saga_id, living.c.stage, case_id.label("case_id"))
         .join(living, living.c.workflow_id == sent.c.workflow_id)
         .where(sent.c.updated_at <= before)
-        .order_by(place)
+        .order_by(sent.c.created_at, sent.c.reference.collate("C"))
         .limit(limit)
     )
     if partner_id:
         query = query.where(sent.c.partner_id == partner_id)
     if after:
-        query = query.where(place > after)
+        query = query.where(place > tuple_(_sent_at(after), literal(after, Text)))
     rows = await (await session.connection()).execute(query)
     return [UnknownOutcome(_sent(row), kind_of(row.workflow_id), row.saga_id, row.stage, row.case_id) for row in rows]
+
+
+def _sent_at(reference: str) -> Any:
+    """When this reference was sent, as a part of a statement."""
+    made = [select(c.created_at).where(c.reference == reference).scalar_subquery() for c in (_ATTEMPTS.c, _PROMPTS.c)]
+    return func.coalesce(*made)
 
 
 async def named(session: AsyncSession, references: Collection[str]) -> dict[str, list[Sent]]:

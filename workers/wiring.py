@@ -74,9 +74,10 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
     sweeps = Sweeps(database, client)
     secrets = [secret.get_secret_value() for secret in security.callback_secrets]
     urls = CallbackUrls(settings.callbacks.base_url, signer)
-    payouts = Payouts(database, connections, urls)
-    bank = BankPayments(database, connections)
-    prompts = Prompts(database, connections, urls)
+    recovery = tuple(settings.recovery.windows)
+    payouts = Payouts(database, connections, urls, recovery)
+    bank = BankPayments(database, connections, recovery)
+    prompts = Prompts(database, connections, urls, recovery)
     notes = SagaBooks(database)
     top_ups = TopUps(database, client, top_up_url)
     floats = FloatPurchases(database, CodeHasher(secrets), box, top_up_url)
@@ -134,8 +135,8 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             client,
             task_queue=FINERACT_QUEUE,
             activities=[
-                loans.reserve, loans.post, watching.watch, watching.sync_products, checks.check, customers.look,
-                customers.identify, customers.post_part, customers.settle, payments.check_account,
+                loans.reserve, loans.recheck, loans.post, watching.watch, watching.sync_products, checks.check,
+                customers.look, customers.identify, customers.post_part, customers.settle, payments.check_account,
                 payments.tell_recorded,
             ],
             interceptors=[ErrorTranslation(), Heartbeats()],

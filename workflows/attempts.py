@@ -40,14 +40,23 @@ class Attempt:
     provider_reference: str | None = None
     paid_at: datetime | None = None
     resolved_by: str | None = None
+    sent_at: datetime | None = None  # when its sending began, the last time
+    send_by: datetime | None = None  # when it may not leave any more
     in_doubt: bool = False  # it may have left
     ask_now: bool = False  # something must be confirmed, or a person wants to know
-    status_said: str | None = None  # the last final word of the provider's status answer
+    review_now: bool = False  # what was told of it a person must see at once
+    asking: bool = False  # a status question is open
+    asked_at: datetime | None = None  # when the last status question was put
+    status_said: str | None = None  # what was said to it
     failure_told: bool = False  # the failure is a callback's word, which nobody has confirmed yet
     contradictions: int = 0
 
     def fail(self, code: str, detail: str, *, retriable: bool = False) -> None:
         self.outcome, self.code, self.detail, self.retriable = "failed", code, detail, retriable
+
+    def reopen(self) -> None:
+        """What was told of it is not enough to believe: it is unknown again, and a person sees it at once."""
+        self.outcome, self.failure_told, self.review_now = None, False, True
 
 
 def evidence(instruction: PayoutInstruction, attempt: Attempt) -> dict[str, str]:

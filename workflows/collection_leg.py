@@ -10,6 +10,7 @@ flight, its "paid" names no receipt (daraja.md 6, bank_ncba.md 3).
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -51,6 +52,11 @@ class CollectionLeg:
         self.may_have_left = False
         self.in_review = False
         self.last_said: str | None = None
+        self.begun_at = workflow.now()
+        self.send_by: datetime | None = None
+        self._asked_at: datetime | None = None
+        self._query_said: str | None = None
+        self._querying = False
         self._query_now = False
         self._failures_in_a_row = 0
         self._query_said_paid = False
@@ -93,10 +99,16 @@ class CollectionLeg:
     async def _send(self) -> bool:
         """Sends once. False only if it is known that no prompt left; every doubt counts as sent."""
         self.may_have_left = True
+        self.send_by = workflow.now() + self.policy.send_within
         try:
             sent = await workflow.execute_activity_method(
                 Prompts.send,
-                SendPrompt(instruction=self.instruction, reference=self.reference),
+                SendPrompt(
+                    instruction=self.instruction,
+                    reference=self.reference,
+                    begun_at=self.begun_at,
+                    send_by=self.send_by,
+                ),
                 summary="ask the payer",
                 **policies.prompting(self.instruction.provider).options(),
             )
@@ -118,25 +130,34 @@ class CollectionLeg:
         """Waits for the callback, and queries on a schedule. Failures are believed at its end only, and only if enough of
         the last answers agree and none ever said that the payer paid."""
         for wait in self.policy.query_after:
-            await self.saga.until(
-                lambda: self.outcome or self._query_now, timeout=wait, waiting_for="the payer to answer the prompt"
-            )
+            ends = workflow.now() + wait
+            # A person's own question, and one that a doubtful callback asks for, use up none of the schedule.
+            while self.outcome is None and (left := ends - workflow.now()) > timedelta(0):
+                asked_for = await self.saga.until(
+                    lambda: self.outcome or self._query_now, timeout=left, waiting_for="the payer to answer the prompt"
+                )
+                if self.outcome or (asked_for and await self._query()):
+                    return
             if self.outcome or await self._query():
                 return
         if self._failures_in_a_row >= self.policy.failures_to_believe and not self._query_said_paid:
             self._end("not_paid", self.last_said or "The provider says that the payer did not pay.", True)
 
     async def _query(self) -> bool:
-        self._query_now = False
+        self._query_now, self._querying, self._query_said = False, True, None
         try:
             asked = await workflow.execute_activity_method(
                 Prompts.query,
-                AskPrompt(instruction=self.instruction, reference=self.reference),
+                AskPrompt(instruction=self.instruction, reference=self.reference, begun_at=self.begun_at),
                 summary="did the payer pay?",
                 **policies.querying(self.instruction.provider).options(),
             )
         except ActivityError:
             return self.outcome is not None  # no answer proves nothing; the schedule goes on
+        finally:
+            self._querying = False
+        self._asked_at = workflow.now()
+        self._query_said = asked.report.state if asked.report else None
         if asked.never_sent:
             self.may_have_left = False
             self._end("never_sent", "The prompt never left; it is fenced off.", True)
@@ -147,11 +168,16 @@ class CollectionLeg:
         return self.outcome is not None
 
     async def _wait_for_evidence(self) -> None:
-        await self.saga.until(
-            lambda: self.outcome,
-            timeout=self.policy.evidence_within,
-            waiting_for="evidence of the payment; the provider did not say what became of the prompt",
-        )
+        ends = workflow.now() + self.policy.evidence_within
+        while self.outcome is None and (left := ends - workflow.now()) > timedelta(0):
+            if not await self.saga.until(
+                lambda: self.outcome or self._query_now,
+                timeout=left,
+                waiting_for="evidence of the payment; the provider did not say what became of the prompt",
+            ):
+                return
+            if self.outcome is None:
+                await self._query()
 
     async def _review(self) -> None:
         """The provider says that the payer paid, and no channel tells under which receipt: a person finds it."""
@@ -209,8 +235,27 @@ class CollectionLeg:
         """A person wants to know now."""
         self._query_now = True
 
+    def may_be_decided(self, decision: str) -> str | None:
+        """Why a person may not say "paid" or "not_paid" of this prompt now; None if it may be said. That a payer paid can be
+        known at any time; that none did, only once the prompt can no longer be answered and a query after that said
+        neither paid nor pending."""
+        if self.outcome is not None or not self.may_have_left or self.send_by is None:
+            return "Its outcome is known, or nobody was asked."
+        if decision == "paid":
+            return None
+        ends = self.send_by + self.policy.settlement_window
+        if workflow.now() < ends:
+            return (
+                f"Until {ends:%Y-%m-%d %H:%M:%S} UTC it may still be answered; nobody can say before that it was not."
+            )
+        if self._querying or self._asked_at is None or self._asked_at < ends:
+            return "The provider has not been asked since it can no longer be answered; ask it first (retry)."
+        if self._query_said in ("paid", "pending"):
+            return f"The provider's last answer was “{self._query_said}”."
+        return None
+
     def resolve(self, resolution: Resolution) -> None:
-        """A person decides, with evidence. The caller has checked that the leg is in review."""
+        """A person decides, with evidence. The caller has asked `may_be_decided`."""
         if resolution.decision == "paid":
             assert resolution.receipt is not None
             self.outcome = Collected(
@@ -268,8 +313,12 @@ class CollectionLeg:
         return "settled", None
 
     def _needs_confirmation(self, report: PromptReport) -> bool:
+        """A callback carries no signature: a large success, and one that does not say how much came from whom, is believed
+        only once a query agrees."""
         limit = self.policy.confirm_from_minor
-        return limit is not None and self.instruction.amount.minor >= limit and not self._query_said_paid
+        large = limit is not None and self.instruction.amount.minor >= limit
+        silent = report.amount is None or report.party_digits is None
+        return (large or silent) and not self._query_said_paid
 
     def _compare(self, report: PromptReport) -> tuple[Effect, LegNote | None]:
         """A report that comes after the outcome. A paid prompt whose saga gave up is news of money: it is told to the

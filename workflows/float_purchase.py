@@ -162,12 +162,16 @@ class FloatPurchase(PayingSaga):
             f"{failure.leg_id}:failed", f"No float was bought, so the money goes back. The bank: {failure.detail}",
             code=failure.code, stage="returning",
         )  # fmt: skip
+        before: Unpaid | None = None
         while True:
-            outcome = await self.move(plan.transfer_back, "returning", "Float returned", cancellable=False)
+            outcome = await self.move(
+                plan.transfer_back, "returning", "Float returned", cancellable=False, after=before
+            )
             if isinstance(outcome, Paid):
                 self.returned = outcome
                 await self.record("transfer_back", outcome)
                 return
+            before = outcome
             await self.note_plain(
                 f"{outcome.leg_id}:back", f"The transfer back failed: {outcome.detail}", code=outcome.code,
                 case=CaseToOpen(kind="transfer_back_failed", summary=outcome.detail, actions=("retry",)),
@@ -211,9 +215,15 @@ class FloatPurchase(PayingSaga):
 
     # ------------------------------------------------------------------------------------------------- small steps
 
-    async def move(self, order: BankOrder, stage: str, remarks: str, *, cancellable: bool = True) -> Paid | Unpaid:
+    async def move(
+        self, order: BankOrder, stage: str, remarks: str, *, cancellable: bool = True, after: Unpaid | None = None
+    ) -> Paid | Unpaid:
+        # A movement is asked for again only after the one before is known not to have happened.
+        tries = sum(leg.stage == stage for leg in self.legs)
         instruction = PayoutInstruction(
-            leg_id=derived_id(PAYOUT, self.request.workflow_id, stage, len(self.legs)),
+            leg_id=derived_id(PAYOUT, self.request.workflow_id, stage, 1, tries),
+            role=stage,
+            begun_at=workflow.now(),
             partner_id=self.request.partner_id,
             workflow_id=self.request.workflow_id,
             provider="bank",
@@ -221,7 +231,7 @@ class FloatPurchase(PayingSaga):
             amount=self.request.amount,
             remarks=remarks,
         )
-        leg = self.new_leg(instruction, self.request.policy.leg, stage=stage, cancellable=cancellable)
+        leg = self.new_leg(instruction, self.request.policy.leg, stage=stage, cancellable=cancellable, after=after)
         outcome = await leg.run()
         if isinstance(outcome, Paid):
             self.payments.append(outcome)

@@ -1,16 +1,20 @@
 """The pivot of a saga: one place that pays and never pays twice.
 
-    make a reference ─► store it ─► send once ─► wait for the report ─► ask on a schedule ─► a person decides
-                                      │ known not sent: the same reference again
-                                      │ known failed: a new reference, if the reason allows it and a status answer agrees
-                                      └ anything else: never sent again
+    derive a reference ─► store it ─► send once ─► wait for the report ─► ask on a schedule ─► a person decides
+                                        │ known not sent: the same reference again, after a look whether it is still wanted
+                                        │ known failed: a new reference, if the reason allows it and a status answer agrees
+                                        └ anything else: never sent again
+
+A reference follows from the saga, the payment's role and part, and the number of attempts known unpaid: whoever forgets (a
+reset, a restored database) makes the same one, and finds in our rows or at the provider what became of it.
 
 The first report wins. A later one that contradicts it changes nothing, except that "paid" outranks a recorded failure
 while no newer attempt exists; either way a case is opened (daraja.md 14.7).
 """
 
 from collections.abc import Awaitable, Callable
-from itertools import count
+from datetime import datetime, timedelta
+from itertools import chain, count, repeat
 from typing import Final
 
 from temporalio import workflow
@@ -25,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         PreviousFailure,
         Resolution,
         SendPayout,
+        StatusAsked,
         Unpaid,
     )
     from models.messages.policies import PayoutPolicy
@@ -32,9 +37,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.attempts import Attempt, Effect, LegNote, contradiction, evidence
     from workflows.failures import facts_of
     from workflows.rails import RAILS
-    from workflows.saga import Saga
+    from workflows.saga import EndsUnpaid, Saga
 
 NEVER_SENT: Final = "never_sent"
+# Told of a payout, and no machine may decide on it: a person sees them at once.
+_FOR_A_PERSON: Final = frozenset({"unfit_receipt", "receipt_taken", "attempt_living"})
 
 
 class PayoutLeg:
@@ -49,16 +56,23 @@ class PayoutLeg:
         *,
         stage: str = "paying",
         cancellable: bool = True,
+        still_wanted: Callable[[], Awaitable[bool]] | None = None,
+        after: Unpaid | None = None,
     ) -> None:
         """`stage` is what the saga shows while the leg runs. A leg that must finish (money on its way back) is not
-        `cancellable`."""
+        `cancellable`. `still_wanted` looks again before each send that had to wait: False for "nobody can say yet",
+        EndsUnpaid for what is no longer to be paid. `after` is how the leg before ended, where a part is paid anew."""
         self.saga, self.instruction, self.policy, self.note = saga, instruction, policy, note
-        self.stage, self.cancellable = stage, cancellable
+        self.stage, self.cancellable, self.still_wanted = stage, cancellable, still_wanted
         self.rail = RAILS[instruction.provider]
         self.attempts: list[Attempt] = []
         self.in_review = False
         self.ended = False
         self._retry_now = False
+        self._ending: str | None = None
+        self._before = after and after.reference and PreviousFailure(
+            reference=after.reference, code=after.code, detail=after.detail[:500]
+        )  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------ the business
 
@@ -69,7 +83,7 @@ class PayoutLeg:
                 attempt = await self._attempt(number)
                 if attempt.outcome != "paid" and self._may_try_again(attempt):
                     await self._wait_to_try_again(attempt)
-                elif attempt.failure_told and workflow.patched("confirm-the-last-failure"):
+                while attempt.outcome == "failed" and attempt.failure_told:
                     await self._confirm_failure(attempt)
                 if attempt.outcome == "paid":
                     return self._paid(attempt)
@@ -80,6 +94,7 @@ class PayoutLeg:
                 code=attempt.code or "failed",
                 detail=attempt.detail,
                 reference=attempt.reference,
+                ending=self._ending,
             )
         finally:
             self.ended = True
@@ -88,34 +103,28 @@ class PayoutLeg:
         previous = self.attempts[-1] if self.attempts else None
         attempt = Attempt(f"{self.instruction.leg_id}-a{number}", number)
         self.attempts.append(attempt)
-        waits = iter(self.policy.resend_after)
-        while not await self._send(attempt, previous):
-            wait = next(waits, None)
-            if wait is None:
-                attempt.fail("not_reached", "The provider could not be reached; nothing was sent.")
-                break
-            await self.saga.until(
-                lambda: attempt.outcome or self._cancelled or self._take_retry(),
-                timeout=wait,
-                waiting_for="the provider to be reachable; nothing was sent yet",
-            )
-            if attempt.outcome:
-                break
-            if self._cancelled:
-                attempt.fail("cancelled", "The payout was cancelled before anything was sent.")
-                break
+        wanted = previous is None or await self._is_wanted(attempt)
+        waits = chain(self.policy.resend_after, repeat(self.policy.resend_after[-1]))
+        while attempt.outcome is None and not (wanted and await self._send(attempt, previous)):
+            await self._wait_to_send(attempt, next(waits))
+            wanted = attempt.outcome is None and await self._is_wanted(attempt)
         if attempt.outcome is None:
             await self._learn(attempt)
         return attempt
 
     async def _send(self, attempt: Attempt, previous: Attempt | None) -> bool:
         """Sends once. False only if it is known that nothing left; every doubt counts as sent."""
+        attempt.sent_at, attempt.send_by = workflow.now(), workflow.now() + self.policy.send_within
         order = SendPayout(
             instruction=self.instruction,
             reference=attempt.reference,
             number=attempt.number,
-            previous=previous
-            and PreviousFailure(reference=previous.reference, code=previous.code or "failed", detail=previous.detail),
+            send_by=attempt.send_by,
+            previous=PreviousFailure(
+                reference=previous.reference, code=previous.code or "failed", detail=previous.detail[:500]
+            )
+            if previous
+            else self._before or None,
         )
         attempt.in_doubt = True
         try:
@@ -127,52 +136,113 @@ class PayoutLeg:
                 await self._hear(accepted.report)
         except ActivityError as error:
             facts = facts_of(error)
-            attempt.code, attempt.detail = facts.code, facts.detail
             if attempt.outcome:  # a report overtook the answer, and knows better
                 return True
+            attempt.code, attempt.detail = facts.code, facts.detail
+            attempt.review_now = facts.code in _FOR_A_PERSON
             if facts.kind == "transient":
                 attempt.in_doubt = False
                 return False
-            if facts.kind == "rejected":
-                attempt.fail(facts.code, facts.detail)
+            if facts.kind == "rejected":  # also by our own rows, where a saga that was reset has forgotten it
+                attempt.fail(facts.code, facts.detail, retriable=facts.extra.get("retriable") == "yes")
         return True
 
-    async def _learn(self, attempt: Attempt) -> None:
-        """Waits for the report; on silence asks; at the end of the schedule a person is asked, without a deadline."""
-        for wait in self.policy.ask_after:
-            await self.saga.until(
-                lambda: attempt.outcome or attempt.ask_now, timeout=wait, waiting_for="the provider's report"
+    async def _wait_to_send(self, attempt: Attempt, wait: timedelta) -> None:
+        """Nothing left, so there is time: until the provider can be reached, a credential is mended, or somebody stops it."""
+        if attempt.detail:
+            await self.note(
+                LegNote(
+                    key=f"{attempt.reference}:waits:{attempt.code}",
+                    text=f"Nothing was sent yet, and it will be tried again: {attempt.detail}",
+                    tone="warning",
+                    code=attempt.code,
+                    facts=evidence(self.instruction, attempt),
+                )
             )
-            if attempt.outcome or await self._ask(attempt):
-                return
-        await self._review(attempt)
+        await self.saga.until(
+            lambda: attempt.outcome or self._cancelled or self._take_retry(),
+            timeout=wait,
+            waiting_for="the provider to be reachable; nothing was sent yet",
+        )
+        if attempt.outcome is None and self._cancelled:
+            attempt.fail("cancelled", "The payout was cancelled before anything was sent.")
 
-    async def _ask(self, attempt: Attempt) -> bool:
-        """Asks the provider what became of the attempt; True if that brought the outcome."""
-        attempt.ask_now = False
+    async def _is_wanted(self, attempt: Attempt) -> bool:
+        """After any wait: what is no longer payable ends unpaid instead of being sent."""
+        if self.still_wanted is None:
+            return True
         try:
-            asked = await workflow.execute_activity_method(
-                self.rail.ask,
-                AskStatus(instruction=self.instruction, reference=attempt.reference, number=attempt.number),
-                summary=f"what became of attempt {attempt.number}?",
-                **self.rail.asking.options(),
+            return await self.still_wanted()
+        except EndsUnpaid as end:
+            self._ending = end.ending
+            attempt.fail(end.code, end.detail)
+            return False
+
+    async def _learn(self, attempt: Attempt) -> None:
+        """Waits for the report and asks on a schedule. After the policy's time a person is asked too, without a deadline;
+        the questions go on. A person's own question uses up none of the schedule."""
+        questions = iter(self.policy.ask_after)
+        ask_at = self._later(next(questions, None))
+        while attempt.outcome is None:
+            now, review_at = workflow.now(), self._review_at(attempt, ask_at)
+            if not self.in_review and now >= review_at:
+                await self._open_review(attempt)
+                continue
+            settled_at = None if self._asked_since_window(attempt) else self._window_ends(attempt)
+            wakes = [moment for moment in (ask_at, settled_at, None if self.in_review else review_at) if moment]
+            await self.saga.until(
+                lambda: attempt.outcome or attempt.ask_now or (attempt.review_now and not self.in_review),
+                timeout=max(min(wakes) - now, _AT_ONCE) if wakes else None,
+                waiting_for=self._waiting_for,
             )
-        except ActivityError:
-            return attempt.outcome is not None  # no answer proves nothing; the schedule goes on
+            if attempt.outcome is not None:
+                break
+            due = ask_at is not None and workflow.now() >= ask_at
+            if due and not attempt.ask_now:
+                ask_at = self._later(next(questions, None))
+            if due or attempt.ask_now or (settled_at is not None and workflow.now() >= settled_at):
+                await self._ask(attempt)
+        if self.in_review:
+            self.in_review = False
+            self.saga.enter(self.stage, searchable=True)
+
+    async def _ask(self, attempt: Attempt) -> None:
+        """Asks the provider what became of the attempt."""
+        attempt.ask_now = False
+        asked = await self._question(attempt, f"what became of attempt {attempt.number}?")
+        if asked is None:
+            return  # no answer proves nothing; the schedule goes on
         if asked.never_sent:
             attempt.fail(NEVER_SENT, "The instruction never left; its reference is fenced off.", retriable=True)
-            return True
-        if asked.report is not None:
-            await self._hear(asked.report)
-            return attempt.outcome is not None
-        return await self.saga.until(
-            lambda: attempt.outcome,
-            timeout=self.policy.answer_within,
-            waiting_for="the provider's answer to our status question",
-        )
 
-    async def _review(self, attempt: Attempt) -> None:
-        self.in_review = True
+    async def _question(self, attempt: Attempt, summary: str) -> StatusAsked | None:
+        """One status question with its answer, as far as one comes in time; None if it could not be put."""
+        attempt.asking, attempt.status_said = True, None
+        try:
+            asked: StatusAsked = await workflow.execute_activity_method(
+                self.rail.ask,
+                AskStatus(instruction=self.instruction, reference=attempt.reference, number=attempt.number),
+                summary=summary,
+                **self.rail.asking.options(),
+            )
+            attempt.asked_at = workflow.now()
+            if asked.report is not None:
+                attempt.status_said = asked.report.state
+                await self._hear(asked.report)
+            elif asked.asks_provider and not asked.never_sent:
+                await self.saga.until(
+                    lambda: attempt.outcome == "paid" or attempt.status_said,
+                    timeout=self.policy.answer_within,
+                    waiting_for="the provider's answer to our status question",
+                )
+            return asked
+        except ActivityError:
+            return None
+        finally:
+            attempt.asking = False
+
+    async def _open_review(self, attempt: Attempt) -> None:
+        self.in_review, attempt.review_now = True, False
         self.saga.enter("in_review", searchable=True)
         await self.note(
             LegNote(
@@ -186,15 +256,6 @@ class PayoutLeg:
                 tell_partner="payout_in_review",
             )
         )
-        while attempt.outcome is None:
-            await self.saga.until(
-                lambda: attempt.outcome or attempt.ask_now,
-                waiting_for="a report, or an operator's decision with evidence",
-            )
-            if attempt.outcome is None:
-                await self._ask(attempt)
-        self.in_review = False
-        self.saga.enter(self.stage, searchable=True)
 
     def _may_try_again(self, attempt: Attempt) -> bool:
         return (
@@ -203,15 +264,6 @@ class PayoutLeg:
             and (attempt.code == NEVER_SENT or self._refusals <= len(self.policy.attempt_again_after))
             and not self._cancelled
         )
-
-    @property
-    def _cancelled(self) -> bool:
-        return self.cancellable and self.saga.cancel_wanted
-
-    @property
-    def _refusals(self) -> int:
-        """Attempts that the provider failed. A crash of our own before anything left uses up none of its patience."""
-        return sum(a.outcome == "failed" and a.code != NEVER_SENT for a in self.attempts)
 
     async def _wait_to_try_again(self, attempt: Attempt) -> None:
         never_sent = attempt.code == NEVER_SENT
@@ -230,30 +282,20 @@ class PayoutLeg:
             timeout=wait,
             waiting_for="the time of the next attempt",
         )
-        # A failure told by callback alone may be wrong; a new reference is made only if the provider's status answer
-        # does not say that the first one was paid after all.
-        if attempt.outcome == "failed" and not self._cancelled and not never_sent:
-            await self._confirm_failure(attempt)
 
     async def _confirm_failure(self, attempt: Attempt) -> None:
-        attempt.status_said = None
-        try:
-            asked = await workflow.execute_activity_method(
-                self.rail.ask,
-                AskStatus(instruction=self.instruction, reference=attempt.reference, number=attempt.number),
-                summary=f"did attempt {attempt.number} really fail?",
-                **self.rail.asking.options(),
-            )
-        except ActivityError:
+        """A failure that a callback alone told may be wrong. It stands if the status answer agrees, or if nobody answers
+        and the amount is small; otherwise the attempt is unknown again."""
+        await self._question(attempt, f"did attempt {attempt.number} really fail?")
+        if attempt.outcome != "failed":
             return
-        if asked.report is not None:
-            await self._hear(asked.report)
-            return
-        await self.saga.until(
-            lambda: attempt.outcome == "paid" or attempt.status_said,
-            timeout=self.policy.answer_within,
-            waiting_for="the provider to confirm the failure",
-        )
+        limit = self.policy.confirm_failure_from_minor
+        large = limit is not None and self.instruction.amount.minor >= limit
+        if attempt.status_said != "failed" and (large or attempt.status_said == "pending"):
+            attempt.reopen()
+            await self._learn(attempt)
+        else:
+            attempt.failure_told = False
 
     async def _hear(self, report: PayoutReport) -> None:
         """A report that came as the answer to a call of ours."""
@@ -270,13 +312,10 @@ class PayoutLeg:
         """Weighs a report: what it changed, and what must be written down about it."""
         attempt = next(a for a in self.attempts if a.reference == report.reference)
         attempt.provider_reference = attempt.provider_reference or report.provider_reference
-        if report.state in ("pending", "unclear"):
-            if attempt.outcome is None:
-                attempt.code, attempt.detail = report.code, report.detail
-            attempt.ask_now = attempt.ask_now or (report.state == "unclear" and report.source != "status")
-            return "noted", None
         if report.source == "status":
             attempt.status_said = report.state
+        if report.state in ("pending", "unclear"):
+            return self._take_unclear(attempt, report)
         if report.state == "paid" and not self._fits(report):
             attempt.ask_now = attempt.outcome is None
             return "contradicts", contradiction(self.instruction, attempt, report, "does not fit what was asked")
@@ -295,14 +334,44 @@ class PayoutLeg:
             self._settle(attempt, report)  # the money is out: no new attempt may be made
         return "contradicts", note
 
+    def _take_unclear(self, attempt: Attempt, report: PayoutReport) -> tuple[Effect, LegNote | None]:
+        if attempt.outcome is None:
+            attempt.code, attempt.detail = report.code, report.detail
+        attempt.ask_now = attempt.ask_now or (report.state == "unclear" and report.source != "status")
+        if report.code not in _FOR_A_PERSON or attempt.outcome is not None:
+            return "noted", None
+        attempt.review_now = True
+        return "noted", contradiction(self.instruction, attempt, report, f"cannot be believed ({report.detail})")
+
     def ask_again(self) -> None:
         """A person wants to go on now: ask the status, or make the next attempt, instead of waiting."""
         self._retry_now = True
         if self.attempts and self.attempts[-1].outcome is None:
             self.attempts[-1].ask_now = True
 
+    def may_be_decided(self, decision: str) -> str | None:
+        """Why a person may not say "paid" or "not_paid" of this payment now; None if it may be said.
+
+        That money has left can be known at any time. That it has not can be known only once the instruction can no longer
+        leave and the rail's settlement window has passed, by a status question put after that which said neither paid
+        nor pending.
+        """
+        attempt = self.attempts[-1] if self.attempts else None
+        if attempt is None or attempt.outcome is not None or not attempt.in_doubt:
+            return "Its outcome is known, or nothing has been sent."
+        if decision == "paid":
+            return None
+        ends = self._window_ends(attempt)
+        if workflow.now() < ends:
+            return f"Until {ends:%Y-%m-%d %H:%M:%S} UTC it may still be carried out; nobody can say before that it was not."
+        if attempt.asking or not self._asked_since_window(attempt):
+            return "The provider has not been asked since it can no longer be carried out; ask it first (retry)."
+        if attempt.status_said in ("paid", "pending"):
+            return f"The provider's last answer was “{attempt.status_said}”."
+        return None
+
     def resolve(self, resolution: Resolution) -> None:
-        """A person decides, with evidence. The caller has checked that the leg is in review."""
+        """A person decides, with evidence. The caller has asked `may_be_decided`."""
         attempt = self.attempts[-1]
         attempt.resolved_by = resolution.actor
         if resolution.decision == "paid":
@@ -334,16 +403,52 @@ class PayoutLeg:
 
     # -------------------------------------------------------------------------------------------------- small rules
 
+    @property
+    def _cancelled(self) -> bool:
+        return self.cancellable and self.saga.cancel_wanted
+
+    @property
+    def _refusals(self) -> int:
+        """Attempts that the provider failed. A crash of our own before anything left uses up none of its patience."""
+        return sum(a.outcome == "failed" and a.code != NEVER_SENT for a in self.attempts)
+
+    @property
+    def _waiting_for(self) -> str:
+        return "a report, or an operator's decision with evidence" if self.in_review else "the provider's report"
+
+    @staticmethod
+    def _later(wait: timedelta | None) -> datetime | None:
+        return None if wait is None else workflow.now() + wait
+
+    def _review_at(self, attempt: Attempt, ask_at: datetime | None) -> datetime:
+        """At the policy's time after its sending; at once where a person must see it, or nothing more will be asked."""
+        assert attempt.sent_at is not None
+        now = workflow.now()
+        return now if attempt.review_now or ask_at is None else attempt.sent_at + self.policy.case_after
+
+    def _window_ends(self, attempt: Attempt) -> datetime:
+        assert attempt.send_by is not None
+        return attempt.send_by + self.policy.settlement_window
+
+    def _asked_since_window(self, attempt: Attempt) -> bool:
+        return attempt.asked_at is not None and attempt.asked_at >= self._window_ends(attempt)
+
     def _settle(self, attempt: Attempt, report: PayoutReport) -> None:
         if report.state == "paid":
             attempt.outcome, attempt.code, attempt.detail = "paid", report.code, report.detail
             attempt.receipt = report.receipt
-            attempt.paid_at = report.happened_at or workflow.now()
+            attempt.paid_at = self._believable(attempt, report.happened_at)
         else:
             # What a person must mend first (a locked credential) may be tried again too: the sending activity holds
             # back while the connection is blocked.
             attempt.fail(report.code, report.detail, retriable=report.retriable or report.operator_needed)
             attempt.failure_told = report.source == "callback"
+
+    def _believable(self, attempt: Attempt, told: datetime | None) -> datetime:
+        """The provider's time of a payment, unless its clock cannot have said that of this one."""
+        now, tolerance = workflow.now(), self.policy.clock_tolerance
+        first = attempt.sent_at or now
+        return told if told is not None and first - tolerance <= told <= now + tolerance else now
 
     def _fits(self, report: PayoutReport) -> bool:
         """A success counts only if it names a receipt, and our amount and party where it names them at all."""
@@ -355,13 +460,14 @@ class PayoutLeg:
         )
 
     def _needs_confirmation(self, report: PayoutReport) -> bool:
+        """A callback carries no signature: a large success, and one that does not say how much went to whom, is asked
+        about first."""
+        if report.state != "paid" or report.source != "callback":
+            return False
         limit = self.policy.confirm_from_minor
-        return (
-            report.state == "paid"
-            and report.source == "callback"
-            and limit is not None
-            and self.instruction.amount.minor >= limit
-        )
+        large = limit is not None and self.instruction.amount.minor >= limit
+        silent = report.amount is None or (self.instruction.msisdn is not None and report.party_digits is None)
+        return large or silent
 
     def _take_retry(self) -> bool:
         wanted, self._retry_now = self._retry_now, False
@@ -378,3 +484,6 @@ class PayoutLeg:
             paid_at=attempt.paid_at,
             resolved_by=attempt.resolved_by,
         )
+
+
+_AT_ONCE: Final = timedelta(milliseconds=1)  # a timer must run, however late it is

@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         NoteProgress,
         PostDisbursal,
         Posted,
+        RecheckLoan,
         Release,
         Reserve,
         Settle,
@@ -47,6 +48,8 @@ with workflow.unsafe.imports_passed_through():
 
 # Someone undid, rejected or disbursed the loan: not a failure of ours, and a later approval is a new wish.
 _WITHDRAWN = frozenset({"loan_not_approved", "disbursed_elsewhere"})
+# What is missing is money or time, and both may come.
+_MAY_PASS = frozenset({"insufficient_funds", "daily_limit", "not_yet"})
 
 
 @workflow.defn(name="LoanDisbursement")
@@ -94,8 +97,7 @@ class LoanDisbursement(PayingSaga):
             elif self.reason.code == "daily_limit":
                 await self.wait("waiting_limit", "the next day, since the product's daily limit is used up")
             elif self.reason.kind == "rejected":
-                ending: Ending = "withdrawn" if self.reason.code in _WITHDRAWN else "refused"
-                raise EndsUnpaid(ending, self.reason.code, self.reason.detail)
+                raise EndsUnpaid(self.ending_of(self.reason), self.reason.code, self.reason.detail)
             else:
                 await self.until(
                     self.take_wish,
@@ -107,22 +109,25 @@ class LoanDisbursement(PayingSaga):
         """The pivot. A loan above the per-transaction maximum goes out in parts, one leg each."""
         self.enter("paying")
         for number, part in enumerate(plan.parts, start=1):
-            tries = 0
-            while isinstance(outcome := await self.pay_part(plan, part, number, tries), Unpaid):
-                tries += 1
+            failures: list[Unpaid] = []
+            while isinstance(outcome := await self.pay_part(plan, part, number, failures), Unpaid):
+                failures.append(outcome)
                 if not self.payments:
-                    raise EndsUnpaid("failed", outcome.code, outcome.detail, outcome.reference)
+                    raise EndsUnpaid(outcome.ending or "failed", outcome.code, outcome.detail, outcome.reference)
                 # The client already holds a part: nothing may be undone, so a person decides about the rest.
                 await self.decide_about_rest(outcome)
                 if self.partial_accepted:
                     return
             self.payments.append(outcome)
 
-    async def pay_part(self, plan: DisbursementPlan, part: Money, number: int, tries: int) -> Paid | Unpaid:
+    async def pay_part(self, plan: DisbursementPlan, part: Money, number: int, failures: list[Unpaid]) -> Paid | Unpaid:
         if not self.payments:
             self.safe_point()
         instruction = PayoutInstruction(
-            leg_id=derived_id(PAYOUT, self.request.workflow_id, "client", number, tries),
+            leg_id=derived_id(PAYOUT, self.request.workflow_id, "client", number, len(failures)),
+            role="client",
+            part=number,
+            begun_at=workflow.now(),
             partner_id=self.request.partner_id,
             workflow_id=self.request.workflow_id,
             provider=self.request.provider,
@@ -130,7 +135,38 @@ class LoanDisbursement(PayingSaga):
             amount=part,
             remarks=f"Loan {plan.account_no}",
         )
-        return await self.new_leg(instruction, self.request.policy.payout).run()
+
+        async def still_wanted() -> bool:
+            return await self.is_still_payable(plan)
+
+        leg = self.new_leg(
+            instruction,
+            self.request.policy.payout,
+            still_wanted=still_wanted,
+            after=failures[-1] if failures else None,
+        )
+        return await leg.run()
+
+    async def is_still_payable(self, plan: DisbursementPlan) -> bool:
+        """Before a send that had to wait: loan, client and dates are read again. Raises EndsUnpaid for what is no longer to
+        be paid; False while Fineract does not say, or the day is not right."""
+        try:
+            await workflow.execute_activity_method(
+                Loans.recheck,
+                RecheckLoan(request=self.request, plan=plan),
+                summary="is the loan still to be paid?",
+                **policies.RESERVE.options(),
+            )
+        except ActivityError as error:
+            self.reason = facts_of(error)
+            if self.reason.kind != "rejected" or self.reason.code in _MAY_PASS:
+                return False
+            raise EndsUnpaid(self.ending_of(self.reason), self.reason.code, self.reason.detail) from error
+        return True
+
+    @staticmethod
+    def ending_of(reason: ErrorFacts) -> Ending:
+        return "withdrawn" if reason.code in _WITHDRAWN else "refused"
 
     async def post_to_fineract(self, plan: DisbursementPlan) -> Posted:
         """The client has the money, so this is tried for ever: fast at first, then slowly with an open case."""

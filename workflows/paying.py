@@ -1,11 +1,21 @@
 """A saga with payout legs: what providers and operators may tell it, and how it answers."""
 
+from collections.abc import Awaitable, Callable
+
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from models.messages.errors import ErrorFacts
-    from models.messages.payouts import CommandTaken, Paid, PayoutInstruction, PayoutReport, ReportTaken, RetryNow
+    from models.messages.payouts import (
+        CommandTaken,
+        Paid,
+        PayoutInstruction,
+        PayoutReport,
+        ReportTaken,
+        RetryNow,
+        Unpaid,
+    )
     from models.messages.policies import PayoutPolicy
     from models.messages.sagas import SagaStatus
     from workflows.attempts import LegNote
@@ -27,9 +37,25 @@ class PayingSaga(Saga):
         self.retry_wanted = False
 
     def new_leg(
-        self, instruction: PayoutInstruction, policy: PayoutPolicy, *, stage: str = "paying", cancellable: bool = True
+        self,
+        instruction: PayoutInstruction,
+        policy: PayoutPolicy,
+        *,
+        stage: str = "paying",
+        cancellable: bool = True,
+        still_wanted: Callable[[], Awaitable[bool]] | None = None,
+        after: Unpaid | None = None,
     ) -> PayoutLeg:
-        leg = PayoutLeg(self, instruction, policy, self.note_leg, stage=stage, cancellable=cancellable)
+        leg = PayoutLeg(
+            self,
+            instruction,
+            policy,
+            self.note_leg,
+            stage=stage,
+            cancellable=cancellable,
+            still_wanted=still_wanted,
+            after=after,
+        )
         self.legs.append(leg)
         return leg
 

@@ -49,7 +49,7 @@ async def list_unknown_outcomes(
     """Payouts and prompts of sagas that have not ended."""
     now = utc_now()
     rows = await _found(house, principal, now, minutes, partner_id, cursor, limit + 1)
-    return page(rows, limit, lambda row: UnknownOutcomeOut.of(row, now), lambda row: sent.place_of(row.sent.reference))
+    return page(rows, limit, lambda row: UnknownOutcomeOut.of(row, now), lambda row: row.sent.reference)
 
 
 @router.get(

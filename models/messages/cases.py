@@ -45,6 +45,9 @@ KINDS: Final[dict[str, CaseKind]] = {
     ),
     "report_unclaimed": CaseKind("A provider reported on a payout that no saga waits for."),
     "debit_unexplained": CaseKind("Money left a bank account and names no instruction of ours."),
+    "connection_blocked": CaseKind(
+        "A provider refuses a connection's credentials: give working ones, and what waits goes on by itself."
+    ),
     "transfer_back_failed": CaseKind(
         "Float was not bought, and the money did not come back to the wallet's bank account: repeat the transfer.",
         ("retry",),

@@ -75,10 +75,12 @@ class PromptInstruction(Message):
 
 
 class SendPrompt(Message):
-    """The order to the sending activity."""
+    """The order to the sending activity; see `SendPayout` for `send_by`."""
 
     instruction: PromptInstruction
     reference: str
+    begun_at: AwareDatetime
+    send_by: AwareDatetime
 
 
 class PromptSent(Message):
@@ -89,10 +91,11 @@ class PromptSent(Message):
 
 
 class AskPrompt(Message):
-    """The order to the querying activity."""
+    """The order to the querying activity; `begun_at` is when the saga first wanted the prompt."""
 
     instruction: PromptInstruction
     reference: str
+    begun_at: AwareDatetime
 
 
 class PromptReport(Message):
@@ -111,9 +114,11 @@ class PromptReport(Message):
 
 
 class PromptAsked(Message):
-    """`never_sent`: no row of the prompt was ever written, so none left, and the reference is fenced off for good."""
+    """`never_sent`: no row of the prompt was ever written, so none left, and the reference is fenced off for good.
+    `asks_provider` is False where there is no id to ask by."""
 
     never_sent: bool = False
+    asks_provider: bool = True
     report: PromptReport | None = None
 
 

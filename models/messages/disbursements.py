@@ -58,6 +58,13 @@ class Reserve(Message):
     request: DisbursementRequest
 
 
+class RecheckLoan(Message):
+    """Read loan, client and dates again before a payout that had to wait. Nothing is held or written."""
+
+    request: DisbursementRequest
+    plan: DisbursementPlan
+
+
 class Release(Message):
     """Give the charges back and record why nothing was paid."""
 

@@ -11,7 +11,8 @@ from models.messages.base import Message
 from models.messages.collections import Allocation
 
 ReportState = Literal["paid", "failed", "pending", "unclear"]
-ReportSource = Literal["callback", "timeout_notice", "status", "operator"]
+# "books": our own rows, told to a saga that was reset.
+ReportSource = Literal["callback", "timeout_notice", "status", "operator", "books"]
 
 
 class BankOrder(Message):
@@ -27,9 +28,15 @@ class BankOrder(Message):
 
 
 class PayoutInstruction(Message):
-    """Pay this once, to a phone (`msisdn`) or as a bank order. The leg makes references of it: `<leg_id>-a1`, `-a2` …"""
+    """Pay this once, to a phone (`msisdn`) or as a bank order. The leg makes references of it: `<leg_id>-a1`, `-a2` …
+
+    `role` and `part` say which of its saga's payments it is ("client", 2); at most one attempt of a part may ever have
+    been paid. `begun_at` is when the saga first wanted it: whether a missing row proves anything depends on it."""
 
     leg_id: str
+    role: str
+    part: int = 1
+    begun_at: AwareDatetime
     partner_id: str
     workflow_id: str
     provider: Literal["daraja", "bank"]
@@ -62,11 +69,13 @@ class PreviousFailure(Message):
 
 
 class SendPayout(Message):
-    """The order to the sending activity."""
+    """The order to the sending activity. After `send_by` it must not leave any more: a process that was paused and wakes
+    up then counts as one that never sent."""
 
     instruction: PayoutInstruction
     reference: str
     number: int
+    send_by: AwareDatetime
     previous: PreviousFailure | None = None
 
 
@@ -88,9 +97,11 @@ class AskStatus(Message):
 
 
 class StatusAsked(Message):
-    """`never_sent`: there was no attempt row, so nothing had left, and the reference is now fenced off for good."""
+    """`never_sent`: there was no attempt row, so nothing had left, and the reference is now fenced off for good.
+    `asks_provider` is False where the rail has nothing to ask by, so that no answer can be waited for."""
 
     never_sent: bool = False
+    asks_provider: bool = True
     # Where the provider answers the question at once, what it said.
     report: "PayoutReport | None" = None
 
@@ -137,6 +148,7 @@ class Unpaid(Message):
     code: str
     detail: str
     reference: str | None = None
+    ending: str | None = None  # the saga's own word, where a look before a send found that nothing is to be paid
 
 
 class Resolution(Message):

@@ -20,17 +20,29 @@ def _minutes(*steps: float) -> tuple[timedelta, ...]:
 class PayoutPolicy(Message):
     """How patient one payout is."""
 
-    # Between sends of one instruction that is known not to have left (provider down); after the last step it fails.
-    resend_after: tuple[timedelta, ...] = Field(_minutes(0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 60, 60, 60), min_length=1)
+    # Between sends of one instruction that is known not to have left (provider down, credential refused); the last step
+    # is repeated for ever, since nothing left and somebody will mend it.
+    resend_after: tuple[timedelta, ...] = Field(_minutes(0.1, 0.5, 1, 2, 5, 10, 15, 30, 60), min_length=1)
+    # An instruction that was not handed over by then is not handed over any more: its process may have been paused.
+    send_within: timedelta = timedelta(minutes=10)
     # Silence: wait this long for the report, then ask for the status, again and again (daraja.md 14.3).
     ask_after: tuple[timedelta, ...] = _minutes(2, 4, 8, 15, 30, 60, 120, 240)
+    # Silence for so long opens a case and lets a person decide, while the questions go on.
+    case_after: timedelta = timedelta(minutes=15)
+    # How long after its sending the rail may still carry an instruction out: until then nobody can say that it did not.
+    settlement_window: timedelta = timedelta(hours=1)
     # How long the answer to a status question may take before the next wait begins.
     answer_within: timedelta = timedelta(seconds=30)
+    # How far before our sending, or ahead of our clock, the provider's time of a payment may lie and be believed.
+    clock_tolerance: timedelta = timedelta(minutes=10)
     # Between attempts, each under a new reference, after a definite failure whose reason allows another try.
     attempt_again_after: tuple[timedelta, ...] = _minutes(5, 30, 120)
     # From this amount (here KES 100,000.00) a success report is believed only after the provider's status answer agrees,
     # since a callback carries no signature. None: never asked.
     confirm_from_minor: int | None = Field(default=10_000_000, ge=0)
+    # From this amount (here KES 10,000.00) a failure that only a callback told, and that the status question does not
+    # confirm, goes to review instead of ending unpaid. None: a callback's word is enough.
+    confirm_failure_from_minor: int | None = Field(default=1_000_000, ge=0)
 
 
 class DisbursementPolicy(Message):
@@ -61,6 +73,10 @@ class PromptPolicy(Message):
     # A queried failure is believed when this many answers in a row agree: one alone may come while the payment is in
     # flight (bank_ncba.md 3).
     failures_to_believe: int = Field(2, ge=1)
+    # A prompt that was not handed over by then is not handed over any more.
+    send_within: timedelta = timedelta(minutes=2)
+    # How long after its sending a prompt may still be answered: until then nobody can say that it was not paid.
+    settlement_window: timedelta = timedelta(minutes=10)
     # After the schedule: how long evidence (a confirmation, a bank's push, a pull) may still settle it.
     evidence_within: timedelta = timedelta(hours=2)
     # From this amount (here KES 100,000.00) a callback's success is believed only after a query agrees.
@@ -92,8 +108,9 @@ class FloatPolicy(Message):
 
     # Banks settle in minutes; a failed instruction is a person's wish to repeat, never the machine's.
     leg: PayoutPolicy = PayoutPolicy(
-        ask_after=_minutes(1, 2, 4, 8, 15, 30, 60, 120), attempt_again_after=(), confirm_from_minor=None
-    )
+        ask_after=_minutes(1, 2, 4, 8, 15, 30, 60, 120), attempt_again_after=(), confirm_from_minor=None,
+        confirm_failure_from_minor=None,
+    )  # fmt: skip
     code_lives: timedelta = timedelta(minutes=10)
     code_tries: int = Field(5, ge=1, le=20)
     codes_at_most: int = Field(3, ge=1, le=10)

@@ -78,6 +78,7 @@ class Prompt(SQLModel, table=True):
     provider_reference: str | None = Field(default=None, sa_column=Column(Text))
     code: str | None = Field(default=None, sa_column=Column(Text))
     detail: str | None = Field(default=None, sa_column=Column(Text))
+    send_by: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 

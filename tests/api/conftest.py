@@ -22,11 +22,8 @@ from cli.local.postgres import EmbeddedPostgres
 from core.clock import utc_now
 from core.crypto import CallbackRoute, CallbackSigner, CredentialBox
 from core.ids import CONNECTION, PARTNER, PAYOUT, new_id
-from core.money import Money
-from core.msisdn import Msisdn
 from core.settings import Settings
 from models.messages.connections import DarajaSecrets, DarajaSettings, FineractSecrets, FineractSettings
-from models.messages.payouts import PayoutInstruction
 from models.tables.disbursements import Disbursement
 from models.tables.partners import Connection, LoanProduct, Partner
 from models.tables.security import AuditEntry
@@ -36,6 +33,7 @@ from temporal.schedules import bank_statement_id, loan_watch_id, payment_pull_id
 from tests.support.databases import database_from
 from tests.support.house import House, open_house
 from tests.support.money_in import MoneyDesk
+from tests.support.orders import payout_instruction, to_send
 from tests.support.simulator_server import RunningSimulators
 
 ADMIN_KEY = "kvk_testadm1_" + "a" * 43
@@ -112,12 +110,9 @@ class Door:
     async def attempt(self, partner_id: str) -> CallbackRoute:
         """A payout that was sent, and the route of its callbacks. No saga stands behind it."""
         leg_id, workflow_id = new_id(PAYOUT), f"loan-disbursement/{partner_id}/91"
-        instruction = PayoutInstruction(
-            leg_id=leg_id, partner_id=partner_id, workflow_id=workflow_id, provider="daraja",
-            msisdn=Msisdn("+254712345678"), amount=Money.parse("1250", "KES"), remarks="Loan 91",
-        )  # fmt: skip
+        instruction = payout_instruction(leg_id, partner_id, workflow_id, role=leg_id)
         async with self.database.transaction() as session:
-            await payouts.begin(session, instruction, f"{leg_id}-a1", 1, None)
+            await payouts.begin(session, to_send(instruction), account="600997")
         return CallbackRoute(workflow_id, f"{leg_id}-a1")
 
     def callback_path(self, route: CallbackRoute, kind: str) -> str:

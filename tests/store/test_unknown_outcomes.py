@@ -11,13 +11,14 @@ from core.ids import PAYOUT, PROMPT, new_id
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.collections import PromptInstruction
-from models.messages.payouts import BankOrder, PayoutInstruction
+from models.messages.payouts import BankOrder
 from models.tables.base import table_of
 from models.tables.collections import Prompt
 from models.tables.disbursements import PayoutAttempt
 from store import cases, collections, disbursements, payouts, prompts, receipts, sagas, unknown_outcomes
 from store.database import Database
 from store.unknown_outcomes import UnknownOutcome
+from tests.support.orders import payout_instruction, to_prompt, to_send
 
 PHONE = Msisdn("+254712345678")
 KES = Money(125_000, "KES")
@@ -36,12 +37,9 @@ async def saga(database: Database, partner_id: str, loan_id: int) -> str:
 
 async def payout(database: Database, partner_id: str, workflow_id: str, **more: Any) -> str:
     leg_id = new_id(PAYOUT)
-    order = PayoutInstruction.model_validate(
-        {"leg_id": leg_id, "partner_id": partner_id, "workflow_id": workflow_id, "provider": "daraja", "amount": KES,
-         "remarks": "Loan", **({"msisdn": PHONE} | more)}
-    )  # fmt: skip
+    order = payout_instruction(leg_id, partner_id, workflow_id, role=leg_id, **more)
     async with database.transaction() as session:
-        await payouts.begin(session, order, f"{leg_id}-a1", 1, None)
+        await payouts.begin(session, to_send(order), account="600997")
     return f"{leg_id}-a1"
 
 
@@ -55,7 +53,7 @@ async def prompt(database: Database, partner_id: str) -> tuple[str, str]:
             leg_id=f"{PROMPT}_{row.id.partition('_')[2]}", partner_id=partner_id, workflow_id=row.workflow_id,
             provider="daraja", msisdn=PHONE, amount=KES, payer_reference=row.payer_reference or "", description="Loan",
         )  # fmt: skip
-        await prompts.begin(session, order, f"{order.leg_id}-p1")
+        await prompts.begin(session, to_prompt(order))
     return f"{order.leg_id}-p1", row.workflow_id
 
 
@@ -125,11 +123,11 @@ async def test_pages_follow_each_other_over_both_kinds(database: Database, partn
         made.append((await prompt(database, partner_id))[0])
     await age(database, *made)
     seen: list[str] = []
-    while rows := names(await listed(database, limit=2, after=unknown_outcomes.place_of(seen[-1]) if seen else None)):
+    while rows := names(await listed(database, limit=2, after=seen[-1] if seen else None)):
         seen += rows
     assert len(seen) == 6
     assert set(seen) == set(made)
-    places = [unknown_outcomes.place_of(reference) for reference in seen]
+    places = [reference for reference in seen]
     assert places == sorted(places)
 
 
