@@ -231,6 +231,12 @@ class House:
         assert row is not None
         return row
 
+    async def only_disbursement(self) -> Disbursement:
+        """The one that there is."""
+        async with self.database.transaction() as session:
+            (row,) = await disbursements.page(session, partner_id=self.partner_id)
+        return row
+
     async def payouts(self) -> list[dict[str, Any]]:
         return list((await self.http.get("/books/payouts")).json())
 
