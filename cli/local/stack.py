@@ -98,6 +98,11 @@ class LocalStack:
         return {name: server.pid for name, server in servers.items() if server is not None and server.alive}
 
     @property
+    def child_pids(self) -> dict[str, int]:
+        """The process ids of the programs beside the servers, by name; another one after a crash."""
+        return self._group.pids
+
+    @property
     def settings(self) -> Settings:
         """What the child processes run with: once started, with the database's real URL and every port fitted in."""
         return self._settings
