@@ -18,7 +18,9 @@ from core.errors import InvalidRequest
 
 # A number with its separators; what is longer is no number, and is not looked at.
 _LONGEST_TEXT: Final = 64
-_MARKS: Final = "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+_MARKS: Final = (
+    "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
 _BLANKS: Final = "\t\u00a0\u2002\u2003\u2007\u2008\u2009\u200a\u202f"
 _DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2212"
 _PLAIN: Final = str.maketrans({**dict.fromkeys(_MARKS), **dict.fromkeys(_BLANKS, " "), **dict.fromkeys(_DASHES, "-")})

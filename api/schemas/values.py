@@ -134,6 +134,9 @@ Capitals = Annotated[
     str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9]{3,40}$"), AfterValidator(lambda text: text.upper())
 ]
 
+# A phone as people write it, with a country code or in the spelling of the partner's country; read by `money_rules.phone_of`.
+PhoneText = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=40)]
+
 
 @cache
 def _zones() -> frozenset[str]:
