@@ -72,7 +72,8 @@ class MoneyIn(Body):
             try:
                 Money.parse(value, currency)
             except InvalidRequest as error:
-                raise PydanticCustomError("decimal_places", "{detail}", {"detail": error.detail}) from None
+                rule = "amount_too_large" if error.code == "amount_too_large" else "decimal_places"
+                raise PydanticCustomError(rule, "{detail}", {"detail": error.detail}) from None
         return value
 
     @property
