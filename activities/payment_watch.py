@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.client import Client
 
@@ -12,6 +13,7 @@ from activities.connections import Connections
 from activities.customer_payments import find_account, owner_phone, tell_payment
 from core.clock import utc_now
 from core.errors import Conflict, NotFound
+from models.messages.base import Message
 from models.messages.collections import (
     AccountChecked,
     AnnouncedPayment,
@@ -22,8 +24,8 @@ from models.messages.collections import (
     PlacedPart,
     PullPayments,
 )
-from providers.collecting import PaymentSeen
-from store import collections, incoming, partners
+from providers.collecting import OddRow, PaymentSeen
+from store import cases, collections, inbox, incoming, partners
 from store.database import Database
 from temporal.delivery import deliver
 from temporal.money_in import keep
@@ -47,13 +49,16 @@ class PaymentWatching:
         async with self.database.transaction() as session:
             daraja = await self.connections.daraja(session, order.partner_id)
         now = utc_now()
-        seen = await daraja.pull_payments(now - _LOOK_BACK, now)
+        pulled = await daraja.pull_payments(now - _LOOK_BACK, now)
+        seen = pulled.payments
         async with self.database.transaction() as session:
             ids = [one.external_id for one in seen]
             known = await incoming.known(session, order.partner_id, "daraja", ids)
             again = await incoming.unfinished(session, order.partner_id, "daraja", ids)
             missed = [one for one in seen if one.external_id not in known or one.external_id in again]
             kept = [await keep(session, _announced(order.partner_id, one)) for one in missed]
+            for row in pulled.odd:
+                await _tell_odd(session, order.partner_id, row)
         new = [inbox_id for inbox_id, is_new in kept if is_new]
         for number, inbox_id in enumerate(new):
             await deliver(self.client, self.database, inbox_id, rpc_timeout=_DELIVERY_TIMEOUT)
@@ -114,6 +119,37 @@ class PaymentWatching:
                 workflow_id=f"payment-notice/{partner.id}/{account.kind}/{account.account_id}/{recorded.transaction_id}",
             )  # fmt: skip
         return PaymentTold(told=True, why="told")
+
+
+async def _tell_odd(session: AsyncSession, partner_id: str, row: OddRow) -> None:
+    """A row that is perhaps a customer's payment and cannot be taken for one: shown to a person once, whatever becomes of
+    the case."""
+    if row.reason == "not_a_payment":
+        return
+    external_id = f"{partner_id}:pulled-row:{row.row_id}"
+    inbox_id, is_new = await inbox.store_report(
+        session,
+        provider="daraja",
+        kind="unreadable",
+        external_id=external_id,
+        workflow_id=None,
+        reference="-",
+        body={"reason": row.reason, "detail": row.detail},
+        report=Message(),
+        source=None,
+        partner_id=partner_id,
+    )
+    if not is_new:
+        return
+    await inbox.delivered(session, inbox_id, "unclaimed")
+    await cases.open_case(
+        session,
+        key=f"inbox:{inbox_id}",
+        kind="payment_row_unreadable",
+        summary=f"M-Pesa's list of payments has a row that cannot be taken for one: {row.detail}.",
+        evidence={"inbox_id": inbox_id, "reason": row.reason},
+        partner_id=partner_id,
+    )
 
 
 def _announced(partner_id: str, seen: PaymentSeen) -> AnnouncedPayment:

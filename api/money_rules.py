@@ -36,6 +36,14 @@ def in_currency_of(partner: Partner, given: MoneyIn, field: str = "amount") -> M
     return given.money
 
 
+def phone_of(given: str, country: str, field: str = "phone") -> Msisdn:
+    """The number, in any usual spelling of the country. Raises InvalidRequest, code "invalid_msisdn", naming the field."""
+    try:
+        return Msisdn.parse(given, country)
+    except InvalidRequest as error:
+        raise InvalidRequest(error.detail, code=error.code, field=field) from None
+
+
 def can_be_prompted(amount: Money, phone: Msisdn) -> None:
     """Raises InvalidRequest for an amount with cents, or a phone that is no Kenyan mobile number."""
     try:

@@ -1,5 +1,6 @@
 """Money as an integer count of the smallest unit, with its currency. No float anywhere."""
 
+import re
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, Final, Self
 
@@ -18,8 +19,15 @@ EXPONENTS: Final[dict[str, int]] = {
 # Raises where the default context would quietly round an amount to 28 digits.
 _EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation])
 
-# PostgreSQL's bigint, so that what Money holds the ledger can hold.
-MAX_MINOR: Final = 2**63 - 1
+# The largest single amount by currency, in minor units: above anything that is honestly paid at once (KES 10,000,000,000),
+# and so far below PostgreSQL's bigint (9.2 × 10^18) that sums of millions of them fit in it.
+LARGEST_MINOR: Final[dict[str, int]] = {**dict.fromkeys(EXPONENTS, 10**12), "USD": 10**11, "EUR": 10**11, "GBP": 10**11}
+
+# What a sum may come to. A pool's total is read from numeric columns, so it is not bound by bigint.
+MAX_MINOR: Final = 10**27  # 28 digits, which the default decimal context keeps
+
+# ASCII digits and at most one dot: no exponent, no other script's digits, no blank, underscore or comma.
+_PLAIN: Final = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?", re.ASCII)
 
 
 def exponent_of(currency: str) -> int:
@@ -50,11 +58,18 @@ class Money(BaseModel):
         return value
 
     @classmethod
-    def parse(cls, amount: str | Decimal | int, currency: str) -> Self:
-        """From major units, exactly: Money.parse("1250.50", "KES"). Raises InvalidRequest if it would have to round."""
+    def parse(cls, amount: str | Decimal | int, currency: str, *, signed: bool = False, bounded: bool = True) -> Self:
+        """From major units, exactly: Money.parse("1250.50", "KES"). A text has digits and at most one dot; a sign only
+        with `signed`, where a provider really sends one. `bounded=False` is for balances, which are sums.
+
+        Raises InvalidRequest for what is no amount or would have to be rounded; its code is "amount_too_large" above
+        `LARGEST_MINOR`.
+        """
         exponent = exponent_of(currency)
         if isinstance(amount, float):
             raise InvalidRequest("An amount may not be a float; give a string or a decimal.", field="amount")
+        if isinstance(amount, str) and not _PLAIN.fullmatch(amount[1:] if signed and amount[:1] in "+-" else amount):
+            raise InvalidRequest("An amount is written in digits with at most one dot.", field="amount")
         try:
             minor = Decimal(amount).scaleb(exponent, context=_EXACT)
         except InvalidOperation:
@@ -63,8 +78,8 @@ class Money(BaseModel):
             raise InvalidRequest("The amount has more digits than any amount needs.", field="amount") from None
         if not minor.is_finite() or minor != minor.to_integral_value():
             raise InvalidRequest(f"{currency} has {exponent} decimal places; the amount has more.", field="amount")
-        if abs(minor) > MAX_MINOR:
-            raise InvalidRequest("The amount is too large.", field="amount")
+        if abs(minor) > (LARGEST_MINOR[currency] if bounded else MAX_MINOR):
+            raise InvalidRequest("The amount is too large.", code="amount_too_large", field="amount")
         return cls(int(minor), currency)
 
     @classmethod

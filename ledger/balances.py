@@ -17,10 +17,10 @@ SELECT a.id, a.currency, a.side, a.debits_posted + r.debits_posted AS debits_pos
        a.credits_pending + r.credits_pending AS credits_pending
   FROM ledger_accounts a
  CROSS JOIN LATERAL (
-    SELECT coalesce(sum(p.debits_posted), 0)::bigint AS debits_posted,
-           coalesce(sum(p.debits_pending), 0)::bigint AS debits_pending,
-           coalesce(sum(p.credits_posted), 0)::bigint AS credits_posted,
-           coalesce(sum(p.credits_pending), 0)::bigint AS credits_pending
+    SELECT coalesce(sum(p.debits_posted), 0) AS debits_posted,
+           coalesce(sum(p.debits_pending), 0) AS debits_pending,
+           coalesce(sum(p.credits_posted), 0) AS credits_posted,
+           coalesce(sum(p.credits_pending), 0) AS credits_pending
       FROM ledger_rollups p WHERE a.pool AND p.account_id = a.id) r
 """
 _BY_ID: Final = text(_CURRENT + " WHERE a.id = :id")
@@ -28,10 +28,10 @@ _BY_PREFIX: Final = text(_CURRENT + " WHERE starts_with(a.id, :prefix) ORDER BY 
 
 _AS_OF: Final = text("""
 SELECT :id AS id, CAST(:currency AS text) AS currency, CAST(:side AS text) AS side,
-       coalesce(sum(e.posted_minor) FILTER (WHERE e.side = 'debit'), 0)::bigint AS debits_posted,
-       coalesce(sum(e.pending_minor) FILTER (WHERE e.side = 'debit'), 0)::bigint AS debits_pending,
-       coalesce(sum(e.posted_minor) FILTER (WHERE e.side = 'credit'), 0)::bigint AS credits_posted,
-       coalesce(sum(e.pending_minor) FILTER (WHERE e.side = 'credit'), 0)::bigint AS credits_pending
+       coalesce(sum(e.posted_minor) FILTER (WHERE e.side = 'debit'), 0) AS debits_posted,
+       coalesce(sum(e.pending_minor) FILTER (WHERE e.side = 'debit'), 0) AS debits_pending,
+       coalesce(sum(e.posted_minor) FILTER (WHERE e.side = 'credit'), 0) AS credits_posted,
+       coalesce(sum(e.pending_minor) FILTER (WHERE e.side = 'credit'), 0) AS credits_pending
   FROM ledger_entries e
  WHERE e.account_id = :id AND CASE :clock WHEN 'created' THEN e.created_at ELSE e.happened_at END <= :as_of
 """)
@@ -184,14 +184,16 @@ async def open_holds(session: AsyncSession, *, workflow_id: str | None = None) -
 
 def _balance(row: RowMapping) -> Balance:
     currency = row["currency"]
-    debits, credits = row["debits_posted"], row["credits_posted"]
+    # Sums are numeric, since those of a pool may be larger than a bigint.
+    names = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
+    debits, credits, debits_pending, credits_pending = (int(row[name]) for name in names)
     credit_side = row["side"] == "credit"
     return Balance(
         account_id=row["id"],
         currency=currency,
         posted=Money(credits - debits if credit_side else debits - credits, currency),
-        held=Money(row["debits_pending"] if credit_side else row["credits_pending"], currency),
-        incoming=Money(row["credits_pending"] if credit_side else row["debits_pending"], currency),
+        held=Money(debits_pending if credit_side else credits_pending, currency),
+        incoming=Money(credits_pending if credit_side else debits_pending, currency),
         debits_posted=Money(debits, currency),
         credits_posted=Money(credits, currency),
     )

@@ -1,5 +1,6 @@
 """The commands of the ledger. Each has a `key` made by its caller *before* the effect (see DESIGN.md, names: workflow id,
-`:`, step), and is checked when it is made: InvalidRequest names the field that breaks a rule.
+`:`, step), and is checked when it is made: InvalidRequest names the field that breaks a rule, LimitExceeded
+("amount_too_large") an amount above the largest of its currency.
 
 The same key with the same content gives the first result again. `happened_at` and `note` describe and move no money, so
 they are no part of the content that is compared.
@@ -8,8 +9,8 @@ they are no part of the content that is compared.
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.errors import InvalidRequest
-from core.money import Money
+from core.errors import InvalidRequest, LimitExceeded
+from core.money import LARGEST_MINOR, Money
 from ledger.chart import Account
 
 
@@ -133,6 +134,8 @@ def _check_aware(**moments: datetime | None) -> None:
 def _check_movement(debit: Account, credit: Account, amount: Money) -> None:
     if amount.minor <= 0:
         raise InvalidRequest("The amount must be more than zero.", field="amount")
+    if amount.minor > LARGEST_MINOR[amount.currency]:
+        raise LimitExceeded("The amount is above the largest of its currency.", code="amount_too_large", field="amount")
     if debit.id == credit.id:
         raise InvalidRequest("Debit and credit must be two accounts.", field="credit")
     if debit.currency != amount.currency:

@@ -6,7 +6,7 @@ Value types and one Protocol, as in `providers/ports.py`. Every method raises th
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from core.money import Money
 from core.msisdn import Msisdn
@@ -83,8 +83,36 @@ class PaymentSeen:
     payer_phone: Msisdn | None = None  # None where the provider masks or hashes it
 
 
+OddReason = Literal["unreadable", "unknown_type", "not_a_payment"]
+
+
+@dataclass(frozen=True, slots=True)
+class OddRow:
+    """A row of a provider's list that is left out of it, told beside the others so that it hides none.
+
+    `row_id` is the same whenever the same row is read again. `not_a_payment` is known to be none of the customers' money (a
+    settlement, a fee) and needs nobody; the other two need a person. `detail` can be shown and names no person.
+    """
+
+    row_id: str
+    reason: OddReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull found: the customers' payments, each once, and the rows that are none or cannot be read."""
+
+    payments: list[PaymentSeen]
+    odd: list[OddRow]
+
+
 class CollectionPort(Protocol):
-    """Money in, on our initiative. `ask` is attempted once per call by contract."""
+    """Money in, on our initiative. `ask` is attempted once per call by contract.
+
+    A refusal of our own access (credentials, entitlement, a wrong address) is Transient with `extra["operator_needed"] ==
+    "yes"` from `ask`, since nothing left and a person will mend it, and NotAllowed from `query_ask`.
+    """
 
     async def ask(self, order: AskOrder) -> Asked:
         """Rejected or Transient: no prompt was sent. Unknown: one may have been; there is then no id to query with."""
@@ -96,4 +124,4 @@ class CollectionPort(Protocol):
 class PullPort(Protocol):
     """The provider's own list of what came in, for announcements that were lost."""
 
-    async def pull_payments(self, start: datetime, end: datetime) -> list[PaymentSeen]: ...
+    async def pull_payments(self, start: datetime, end: datetime) -> Pulled: ...

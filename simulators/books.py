@@ -15,6 +15,7 @@ LOANS = "fineract.loans"
 SAVINGS = "fineract.savings"
 MESSAGES = "books.messages"
 COLLECTIONS = "books.collections"
+ODDITIES = "books.daraja_oddities"
 
 
 def books_routes(world: World) -> APIRouter:
@@ -45,6 +46,12 @@ def books_routes(world: World) -> APIRouter:
         """Every payment by a customer to a short code: `receipt, amount, currency, msisdn, shortcode, reference, channel
         ("stk" or "paybill"), at, reversed`."""
         return world.documents.all(COLLECTIONS)
+
+    @router.get("/daraja-oddities")
+    async def daraja_oddities() -> list[dict[str, Any]]:
+        """What strict Daraja apps sent that the gateway takes although no page says so: `consumer_key, operation, what,
+        at`, in order."""
+        return world.documents.all(ODDITIES)
 
     @router.get("/bank/accounts")
     async def bank_accounts() -> list[dict[str, Any]]:

@@ -51,14 +51,15 @@ async def create_collection(wanted: CollectionNew, house: House, principal: Coll
 
     async def make(session: AsyncSession, partner: Partner) -> tuple[Collection, CollectionOut]:
         amount = money_rules.in_currency_of(partner, wanted.amount)
-        money_rules.can_be_prompted(amount, wanted.phone)
+        phone = money_rules.phone_of(wanted.phone, partner.country)
+        money_rules.can_be_prompted(amount, phone)
         await _can_prompt(session, house, partner)
         row = await collections.begin_prompted(
             session,
             partner_id=partner.id,
             amount=amount,
             account_ref=wanted.account,
-            msisdn=wanted.phone,
+            msisdn=phone,
             requested_by=principal.id,
         )
         return row, CollectionOut.of(row)

@@ -10,6 +10,7 @@ from api.dependencies import House, Services
 from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
+from api.money_rules import phone_of
 from api.routers.partners import PartnerId
 from api.schemas.banks import BankIn, ConnectionIn
 from api.schemas.connections import (
@@ -98,12 +99,13 @@ async def register_paybill(
     """May be repeated. From then on the list of payments is pulled too, for announcements that were lost."""
     principal.visible(partner_id)
     async with house.database.transaction() as session:
-        await partners.active(session, partner_id)
+        partner = await partners.active(session, partner_id)
+        nominated = phone_of(wanted.nominated_phone, partner.country, "nominated_phone")
         row = await partners.connection(session, partner_id, "daraja")
         chores.address_of(house, row)
     done = await chores.register_paybill(
         house,
-        RegisterPaybill(partner_id=partner_id, nominated=wanted.nominated_phone, unanswered=wanted.unanswered),
+        RegisterPaybill(partner_id=partner_id, nominated=nominated, unanswered=wanted.unanswered),
     )
     shown = PaybillOut(announcements=_said(done.announcements), pull=_said(done.pull))
     async with house.database.transaction() as session:
@@ -189,13 +191,15 @@ async def add_contact(
         id=new_id(CONTACT),
         partner_id=partner_id,
         name=wanted.name,
-        phone=wanted.phone.e164 if wanted.phone else None,
+        phone=None,
         email=wanted.email,
         role=wanted.role,
         language=wanted.language,
     )
     async with house.database.transaction() as session:
         await partner_admin.lock(session, partner_id)
+        if wanted.phone is not None:
+            row.phone = phone_of(wanted.phone, (await partners.get(session, partner_id)).country).e164
         if (same := await partner_admin.same_contact(session, row)) is not None:
             return await once.reply(session, ContactOut.of(same), status=200)
         session.add(row)

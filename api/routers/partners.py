@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
-from api import chores
+from api import chores, money_rules
 from api.auth import Admin, PartnerReader, PartnerWriter
 from api.dependencies import House
 from api.documented import WRITES, problems
@@ -40,6 +40,10 @@ PartnerId = Annotated[str, Path(pattern=id_pattern(PARTNER))]
 async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: Idempotent) -> Response:
     """A connection that is refused or cannot be reached is a 422 that names the field to blame (`fineract.password`);
     nothing is stored then."""
+    phones = [
+        money_rules.phone_of(contact.phone, wanted.country, f"contacts.{number}.phone").e164 if contact.phone else None
+        for number, contact in enumerate(wanted.contacts)
+    ]
     async with house.database.transaction() as session:
         if await partner_admin.name_is_taken(session, wanted.name):
             raise Conflict("Another partner has this name.", code="name_taken", field="name")
@@ -55,12 +59,12 @@ async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: I
             id=new_id(CONTACT),
             partner_id=partner.id,
             name=contact.name,
-            phone=contact.phone.e164 if contact.phone else None,
+            phone=phone,
             email=contact.email,
             role=contact.role,
             language=contact.language,
         )
-        for contact in wanted.contacts
+        for contact, phone in zip(wanted.contacts, phones, strict=True)
     ]
     async with house.database.transaction() as session:
         await partner_admin.add(session, partner, rows, contacts)

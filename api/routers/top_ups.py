@@ -50,11 +50,13 @@ async def create_top_up(wanted: TopUpNew, house: House, principal: TopUpWriter, 
     async def make(session: AsyncSession, partner: Partner) -> tuple[TopUp, TopUpAccepted]:
         amount = money_rules.in_currency_of(partner, wanted.amount)
         bank = await money_rules.bank_of(session, partner)
+        phone = None
         if wanted.phone is not None:
             money_rules.bank_prompts(bank)
-            money_rules.can_be_prompted(amount, wanted.phone)
+            phone = money_rules.phone_of(wanted.phone, partner.country)
+            money_rules.can_be_prompted(amount, phone)
         row = await top_ups.begin(
-            session, partner_id=partner.id, amount=amount, msisdn=wanted.phone, requested_by=principal.id
+            session, partner_id=partner.id, amount=amount, msisdn=phone, requested_by=principal.id
         )
         return row, TopUpAccepted.model_validate({**TopUpOut.facts(row), "pay_to": await _pay_to(session, row)})
 

@@ -14,6 +14,7 @@ from api.schemas.values import (
     Moment,
     MoneyOut,
     Out,
+    PhoneText,
     PositiveMoney,
     Prose,
     example,
@@ -21,7 +22,6 @@ from api.schemas.values import (
 )
 from core.ids import PARTNER
 from core.money import Money
-from core.msisdn import Msisdn
 from models.messages.collections import AccountKind, Allocation, CollectionStage
 from models.tables.collections import Collection
 
@@ -49,7 +49,7 @@ class CollectionNew(Body):
 
     partner_id: str | None = Field(default=None, strict=True, pattern=id_pattern(PARTNER))
     amount: PositiveMoney = Field(description="Whole shillings")
-    phone: Msisdn = Field(description="Whom to prompt, international: +254712345678", examples=["+254712345678"])
+    phone: PhoneText = Field(description="Whom to prompt: +254712345678, or 0712345678", examples=["+254712345678"])
     account: AccountNumber = Field(description="The loan or savings account that the payment is for")
 
 

@@ -10,9 +10,8 @@ from cryptography.x509 import load_pem_x509_certificate
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from api.schemas.values import Body, MoneyOut, Out, ShortLine, Timezone, checked_by, example
+from api.schemas.values import Body, MoneyOut, Out, PhoneText, ShortLine, Timezone, checked_by, example
 from core.money import Money
-from core.msisdn import Msisdn
 from models.messages.connections import (
     DarajaSecrets,
     DarajaSettings,
@@ -226,7 +225,7 @@ class PaybillIn(Body):
 
     model_config = example(nominated_phone="+254711000222", unanswered="Completed")
 
-    nominated_phone: Msisdn = Field(description="International: +254711000222", examples=["+254711000222"])
+    nominated_phone: PhoneText = Field(description="+254711000222, or 0711000222", examples=["+254711000222"])
     unanswered: Literal["Completed", "Cancelled"] = "Completed"
 
 

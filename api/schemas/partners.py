@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from api.schemas.banks import BankIn, ConnectionIn
 from api.schemas.connections import ConnectionOut, DarajaIn, FineractIn
-from api.schemas.values import Body, Currency, Line, MoneyIn, MoneyOut, Out, Timezone, example
+from api.schemas.values import Body, Currency, Line, MoneyIn, MoneyOut, Out, PhoneText, Timezone, example
 from core.money import Money
 from core.msisdn import Msisdn
 from models.tables.partners import Connection, Contact, Partner
@@ -30,7 +30,9 @@ class ContactIn(Body):
     )
 
     name: Line
-    phone: Msisdn | None = Field(default=None, description="International: +254711000222", examples=["+254711000222"])
+    phone: PhoneText | None = Field(
+        default=None, description="+254711000222, or as the partner's country writes it", examples=["+254711000222"]
+    )
     email: Email | None = None
     role: Literal["notify", "authorised"] = "notify"
     language: Language = "en"

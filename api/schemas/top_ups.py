@@ -5,10 +5,20 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from api.schemas.sagas import PaymentOut, PromptOut, SagaNow, SagaOut, masked
-from api.schemas.values import Body, Capitals, Moment, MoneyOut, Out, PositiveMoney, Prose, example, id_pattern
+from api.schemas.values import (
+    Body,
+    Capitals,
+    Moment,
+    MoneyOut,
+    Out,
+    PhoneText,
+    PositiveMoney,
+    Prose,
+    example,
+    id_pattern,
+)
 from core.ids import PARTNER
 from core.money import Money
-from core.msisdn import Msisdn
 from models.messages.wallets import TopUpStage
 from models.tables.wallets import TopUp
 
@@ -31,8 +41,8 @@ class TopUpNew(Body):
 
     partner_id: str | None = Field(default=None, strict=True, pattern=id_pattern(PARTNER))
     amount: PositiveMoney
-    phone: Msisdn | None = Field(
-        default=None, description="Whom to prompt, international: +254711000222", examples=["+254711000222"]
+    phone: PhoneText | None = Field(
+        default=None, description="Whom to prompt: +254711000222, or 0711000222", examples=["+254711000222"]
     )
 
 

@@ -72,7 +72,8 @@ class MoneyIn(Body):
             try:
                 Money.parse(value, currency)
             except InvalidRequest as error:
-                raise PydanticCustomError("decimal_places", "{detail}", {"detail": error.detail}) from None
+                rule = "amount_too_large" if error.code == "amount_too_large" else "decimal_places"
+                raise PydanticCustomError(rule, "{detail}", {"detail": error.detail}) from None
         return value
 
     @property
@@ -133,6 +134,9 @@ AccountNumber = Annotated[
 Capitals = Annotated[
     str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9]{3,40}$"), AfterValidator(lambda text: text.upper())
 ]
+
+# A phone as people write it, with a country code or in the spelling of the partner's country; read by `money_rules.phone_of`.
+PhoneText = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=40)]
 
 
 @cache

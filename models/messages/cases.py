@@ -73,6 +73,12 @@ KINDS: Final[dict[str, CaseKind]] = {
     "credit_unnamed": CaseKind(
         "A credit on a bank statement bears no transaction id, so nothing may book it: match it by hand."
     ),
+    "payment_row_unreadable": CaseKind(
+        "M-Pesa's list of payments holds a row that cannot be read, or is of an unknown type: look it up on the portal."
+    ),
+    "statement_line_unreadable": CaseKind(
+        "A line of a bank statement cannot be read, so nothing was booked of it: look it up at the bank."
+    ),
     "announcement_unreadable": CaseKind("An announcement of a payment came and cannot be understood."),
     # ---------------------------------------------------------------------------------------- what is booked elsewhere
     "post_failed": CaseKind(

@@ -4,14 +4,20 @@
 The same payment is announced by a confirmation, by the callback of a prompt and by the pull: its receipt is its id.
 """
 
+import re
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from core.errors import InvalidRequest
+from core.clock import utc_now
+from core.errors import Garbled, InvalidRequest
+from core.texts import clean
 from providers.collecting import PaymentSeen
-from providers.daraja.gateway import read_complaint, text_of
-from providers.daraja.reading import clear_phone, garbled, moment_of, money_of
+from providers.daraja.fields import Fields
+from providers.daraja.gateway import read_complaint
+from providers.daraja.reading import clear_phone, garbled, moment_of, money_of, receipt_in
 from providers.daraja.requests import DarajaCredentials, callback_url
+from providers.facts import NAME_LENGTH, REFERENCE_LENGTH, UNFIT_RECEIPT, unfit_receipt
 
 C2B_REGISTER_PATH: Final = "/mpesa/c2b/v2/registerurl"
 ResponseType = Literal["Completed", "Cancelled"]
@@ -19,6 +25,7 @@ ResponseType = Literal["Completed", "Cancelled"]
 # The reply to a confirmation. Nothing that we answer can undo the payment.
 C2B_CONFIRMED: Final[dict[str, int | str]] = {"ResultCode": 0, "ResultDesc": "Success"}
 
+_SHORTCODE: Final = re.compile(r"[0-9]{3,12}", re.ASCII)
 _NAMES: Final = ("FirstName", "MiddleName", "LastName")
 
 
@@ -60,7 +67,7 @@ def c2b_register_request(
 
 def is_registered(body: object) -> bool:
     """A successful registration: ResponseCode of zeros only ("0", in older answers "00000000")."""
-    code = text_of(body.get("ResponseCode")) if isinstance(body, dict) else ""
+    code = Fields(body).text("ResponseCode")
     return bool(code) and not code.strip("0")
 
 
@@ -71,23 +78,29 @@ def is_registered_already(body: object) -> bool:
     return complaint.code == "500.003.1001" and ("already registered" in told or "duplicate notification" in told)
 
 
-def parse_c2b(body: object) -> PaymentSeen:
-    """A validation or a confirmation. Raises Garbled without a receipt, a short code, an amount above zero or a time.
+def parse_c2b(body: object, arrived_at: datetime | None = None) -> PaymentSeen:
+    """A validation or a confirmation: a receipt, a short code and an amount are a payment, whatever the rest holds. A time
+    that is missing or unreadable is `arrived_at` (by default now).
 
-    The phone is None where it is masked or hashed; never identify a payer by it. Names and the reference are what
-    people typed.
+    Raises Garbled without one of the three; its code is "unfit_receipt" for a receipt that cannot be booked. The phone is
+    None where it is masked, hashed or unreadable; never identify a payer by it. Names and the reference are what people
+    typed.
     """
-    fields: dict[str, Any] = body if isinstance(body, dict) else {}
-    receipt, shortcode = text_of(fields.get("TransID")), text_of(fields.get("BusinessShortCode"))
-    amount, moment = money_of(fields.get("TransAmount")), moment_of(fields.get("TransTime"))
-    if not receipt or not shortcode or amount is None or amount.minor <= 0 or moment is None:
+    fields = Fields(body)
+    given, shortcode = fields.text("TransID"), fields.text("BusinessShortCode")
+    amount = money_of(fields.get("TransAmount"))
+    if not given or not _SHORTCODE.fullmatch(shortcode) or amount is None or amount.minor <= 0:
         raise garbled("payment announcement")
+    receipt = receipt_in(given)
+    if receipt is None:
+        raise Garbled(f"A payment is announced: {unfit_receipt(given)}.", code=UNFIT_RECEIPT)
+    names = (clean(fields.text(key), NAME_LENGTH) for key in _NAMES)
     return PaymentSeen(
         external_id=receipt,
         account=shortcode,
         amount=amount,
-        reference=text_of(fields.get("BillRefNumber")),
-        happened_at=moment,
-        payer_name=" ".join(name for name in (text_of(fields.get(key)) for key in _NAMES) if name),
+        reference=clean(fields.text("BillRefNumber"), REFERENCE_LENGTH),
+        happened_at=moment_of(fields.get("TransTime")) or arrived_at or utc_now(),
+        payer_name=clean(" ".join(name for name in names if name), NAME_LENGTH),
         payer_phone=clear_phone(fields.get("MSISDN")),
     )

@@ -1,5 +1,6 @@
 """Daraja over HTTP: one access token, one logical attempt per payout, every answer sorted by what may have happened."""
 
+from core.errors import InvalidRequest
 from providers.daraja.collecting import Collecting
 from providers.daraja.requests import (
     B2C_PATHS,
@@ -9,6 +10,7 @@ from providers.daraja.requests import (
     balance_request,
     status_request,
 )
+from providers.held import held
 from providers.ports import Accepted, PayoutOrder, PayoutPort, StatusInquiry
 
 
@@ -22,8 +24,10 @@ class Daraja(Collecting, PayoutPort):
         """Hands one payout to M-Pesa. `Accepted` means queued; only a result or a status answer says that it was paid.
 
         Raises, after daraja.md 3.9 and 4:
-        - InvalidRequest, NotAllowed: refused here or at the gateway, M-Pesa never saw it.
-        - NotReached, Busy, Transient: not sent (no connection, no token); resend under the same reference.
+        - InvalidRequest: refused here or at the gateway for what the order says, M-Pesa never saw it.
+        - NotReached, Busy, Transient: not sent (no connection, no token); resend under the same reference. With
+          `extra["operator_needed"] == "yes"` our own access is refused ("credentials_refused", "not_entitled",
+          "wrong_address", "bad_certificate"): every send will be, until a person has mended it.
         - Throttled: told by the gateway, known not queued as documented; resend under the same reference after a pause.
           On v1, where a repeat is never safe, only a 4xx counts; a 5xx is Unknown.
         - Unknown (NoAnswer, Garbled, code "maybe_duplicate"): it may have been queued. Ask, never resend.
@@ -32,7 +36,10 @@ class Daraja(Collecting, PayoutPort):
         made, which is what a status query takes there.
         """
         version = self._credentials.b2c_version
-        body = b2c_request(order, self._credentials)
+        try:
+            body = b2c_request(order, self._credentials)
+        except InvalidRequest as error:
+            raise held(error) if error.code == "bad_certificate" else error from None
         ack = await self._acknowledged(
             "b2c.send",
             B2C_PATHS[version],

@@ -4,9 +4,20 @@ from datetime import datetime
 from typing import Final
 
 from core.clock import utc_now
-from core.errors import Garbled, KivukoError, Transient
+from core.errors import KivukoError, Transient
 from core.msisdn import Msisdn
-from providers.collecting import Asked, AskInquiry, AskOrder, AskResult, AskState, CollectionPort, PaymentSeen, PullPort
+from providers.collecting import (
+    Asked,
+    AskInquiry,
+    AskOrder,
+    AskResult,
+    AskState,
+    CollectionPort,
+    OddRow,
+    PaymentSeen,
+    Pulled,
+    PullPort,
+)
 from providers.daraja.c2b import (
     C2B_REGISTER_PATH,
     ResponseType,
@@ -47,8 +58,8 @@ class Collecting(DarajaSession, CollectionPort, PullPort):
         """Prompts the payer. `Asked` means that the prompt is on its way; only its callback or a query says more.
 
         Raises, after daraja.md 4 and 6:
-        - InvalidRequest ("no_passkey", "no_till", or the field at fault), NotAllowed: refused here or at the gateway.
-        - NotReached, Busy, Throttled by a 4xx, Transient: known not sent.
+        - InvalidRequest ("no_passkey", "no_till", or the field at fault): refused here or at the gateway.
+        - NotReached, Busy, Throttled by a 4xx, Transient: known not sent; with `operator_needed` if our access is refused.
         - Unknown (NoAnswer, Garbled): the payer may have been prompted. There is no id to query by and no idempotency:
           never resend. 500.001.1001 is among these, whatever its text: the sheet finds it terminal for no payment.
         """
@@ -61,13 +72,17 @@ class Collecting(DarajaSession, CollectionPort, PullPort):
         )
 
     async def query_ask(self, inquiry: AskInquiry) -> AskResult:
-        """What became of a prompt. 4999, 500.001.1001 of any kind and an empty answer are `pending`; a success names no
-        receipt. Raises Rejected or Transient, never Unknown; code "nothing_to_ask" without the push's id."""
+        """What became of a prompt. 4999, 500.001.1001 of any kind, an empty answer and one about another prompt are
+        `pending`; a success names no receipt. Raises Rejected or Transient, never Unknown: code "nothing_to_ask" without the
+        push's id, NotAllowed "wrong_address" for an empty 404."""
         body = stk_query_request(inquiry.provider_reference, self._credentials, utc_now())
         answer = await self._answer("stk.query", STK_QUERY_PATH, body, "read", reference=inquiry.reference)
-        if not answer.text.strip():
+        if not answer.text.strip() and answer.status != 404:
             return AskResult(AskState.pending, "", "M-Pesa gave an empty answer")
-        if answer.status in (200, 500) and (read := parse_stk_query(answer.json)) is not None:
+        if (
+            answer.status in (200, 500)
+            and (read := parse_stk_query(answer.json, inquiry.provider_reference)) is not None
+        ):
             return read
         raise _error_of_read("stk.query", answer)
 
@@ -91,28 +106,27 @@ class Collecting(DarajaSession, CollectionPort, PullPort):
             return registered
         raise _error_of_read("pull.register", answer)
 
-    async def pull_payments(self, start: datetime, end: datetime) -> list[PaymentSeen]:
+    async def pull_payments(self, start: datetime, end: datetime) -> Pulled:
         """All payments of a window of at most 48 hours, each once, page after page until nothing new comes. M-Pesa
         keeps 48 hours only: an older window is answered with what is left of it, which may be nothing.
 
         Raises InvalidRequest for a bad window, other Rejected, or Transient; never Unknown, and never a part of a list.
         """
         found: dict[str, PaymentSeen] = {}
+        odd: dict[str, OddRow] = {}
         offset = 0
         for _ in range(_MOST_PAGES):
             body = pull_request(self._credentials, start, end, offset)
             answer = await self._answer("pull.query", PULL_QUERY_PATH, body, "read")
-            try:
-                page = parse_pull_page(answer.json, self._credentials.collecting_shortcode)
-            except Garbled as error:
-                raise Transient(error.detail, code="no_usable_answer", operation="pull.query") from None
+            page = parse_pull_page(answer.json, self._credentials.collecting_shortcode)
             if answer.status != 200 or page is None:
                 raise _error_of_read("pull.query", answer)
-            new = {seen.external_id: seen for seen in page if seen.external_id not in found}
-            if not new:
-                return list(found.values())
-            found |= new
-            offset += len(page)
+            new = {seen.external_id: seen for seen in page.payments if seen.external_id not in found}
+            new_odd = {row.row_id: row for row in page.odd if row.row_id not in odd}
+            if not new and not new_odd:
+                return Pulled(list(found.values()), list(odd.values()))
+            found, odd = found | new, odd | new_odd
+            offset += page.rows
         raise Transient("Daraja lists payments without end.", code="no_usable_answer", operation="pull.query")
 
     async def reverse(self, order: ReversalOrder) -> Accepted:
@@ -132,4 +146,12 @@ def _error_of_read(operation: str, answer: Answer) -> KivukoError:
         return Transient(
             f"Daraja answered {operation} with nothing that can be read.", code="no_usable_answer", operation=operation
         )
-    return error_of(operation, answer.status, answer.json, answer.headers, effect="read", same_reference_is_safe=True)
+    return error_of(
+        operation,
+        answer.status,
+        answer.json,
+        answer.headers,
+        effect="read",
+        same_reference_is_safe=True,
+        empty=not answer.text.strip(),
+    )

@@ -9,13 +9,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from core.errors import Busy, Garbled, InvalidRequest, KivukoError, NoAnswer, NotAllowed, Throttled, Transient, Unknown
+from core.texts import clean
+from providers.daraja.fields import Fields, text_of
+from providers.facts import ID_LENGTH
+from providers.held import held
 
 TOKEN_ERRORS: Final = frozenset({"404.001.03", "401.002.01", "400.003.01"})
 
-_REFUSED = re.compile(r"400\.002\.\d+|400\.003\.02|404\.00[123]\.01|404\.001\.04|405\.001")
+_REFUSED = re.compile(r"400\.002\.[0-9]{1,6}|400\.003\.02|404\.001\.04|405\.001")
+_NO_SUCH_PATH = re.compile(r"404\.00[123]\.01")
 _RATE_CODES: Final = frozenset({"500.003.02", "500.003.03"})
 _RATE_FAULTS: Final = ("spikearrest", "quotaviolation")
 _LONG_NUMBER = re.compile(r"\d{7,}")
@@ -40,25 +45,23 @@ class Complaint:
 
 def parse_ack(body: object) -> Ack:
     """Reads a 200. Raises Garbled without ResponseCode "0" and a ConversationID (daraja.md 3.3): that is no refusal."""
-    fields = body if isinstance(body, dict) else {}
-    code, conversation, originator = (
-        text_of(fields.get(key)) for key in ("ResponseCode", "ConversationID", "OriginatorConversationID")
+    fields = Fields(body)
+    code = fields.text("ResponseCode")
+    conversation, originator = (
+        clean(fields.text(key), ID_LENGTH) for key in ("ConversationID", "OriginatorConversationID")
     )
-    if text_of(fields.get("errorCode")) or code != "0" or not conversation:
-        raise Garbled("Daraja answered 200 without a valid acknowledgement.", response_code=code[:20])
+    if fields.text("errorCode") or code != "0" or not conversation:
+        raise Garbled("Daraja answered 200 without a valid acknowledgement.", response_code=clean(code, 20))
     return Ack(conversation, originator)
 
 
 def read_complaint(body: object) -> Complaint:
     """The code and the text of an error body; long digit runs (phone numbers) are cut out of the text."""
-    if not isinstance(body, dict):
-        return Complaint()
-    if body.get("errorCode") is not None:
-        return Complaint(text_of(body["errorCode"]), _plain(body.get("errorMessage")))
-    fault = body.get("fault")
-    if isinstance(fault, dict):
-        detail = fault.get("detail")
-        code = text_of(detail.get("errorcode")) if isinstance(detail, dict) else ""
+    fields = Fields(body)
+    if fields.get("errorCode") is not None:
+        return Complaint(clean(fields.text("errorCode"), 80), _plain(fields.get("errorMessage")))
+    if fault := fields.within("fault"):
+        code = clean(fault.within("detail").text("errorcode"), 80)
         return Complaint(code, _plain(fault.get("faultstring")), is_fault=True)
     return Complaint()
 
@@ -76,13 +79,16 @@ def error_of(
     *,
     effect: Literal["read", "money"],
     same_reference_is_safe: bool,
+    empty: bool = False,
 ) -> KivukoError:
-    """The error for an answer that is no acknowledgement. `body` is the decoded JSON, None for HTML or text.
+    """The error for an answer that is no acknowledgement. `body` is the decoded JSON, None for HTML or text, and `empty`
+    says that there was none at all.
 
-    `same_reference_is_safe` is B2C v3: a spike arrest told by a 5xx may be resent under the same reference there.
+    `same_reference_is_safe` is B2C v3: a spike arrest told by a 5xx, and an empty 404, may be resent under the same
+    reference there. What forbids us the call is NotAllowed on a read, and held back where money was to move.
     """
     complaint = read_complaint(body)
-    facts = {"http_status": str(status), "provider_code": complaint.code[:80], "operation": operation}
+    facts = {"http_status": str(status), "provider_code": complaint.code, "operation": operation}
     said = f"Daraja answered {operation} with HTTP {status}"
     said += f" ({complaint.code} {complaint.message}).".replace(" )", ")") if complaint.code else "."
 
@@ -95,13 +101,13 @@ def error_of(
             # Not sent, and worth another try: another process may have minted a newer token a moment ago.
             return Busy(f"{said} A fresh access token was refused too.", code="token_refused", **facts)
         if status == 403 and complaint.code == "403.002.1001":
-            return NotAllowed(
-                f"{said} The app is not entitled to this version of B2C, or our address is not whitelisted.",
-                code="not_entitled",
-                **facts,
-            )
+            refused = f"{said} The app is not entitled to this version of B2C, or our address is not whitelisted."
+            return _forbidden(refused, "not_entitled", effect, facts)
         if status == 401 and complaint.is_fault and "apiproduct" in f"{complaint.code} {complaint.message}".lower():
-            return NotAllowed(f"{said} The product is not enabled on the app.", code="not_entitled", **facts)
+            return _forbidden(f"{said} The product is not enabled on the app.", "not_entitled", effect, facts)
+        nothing_there = empty and status == 404 and (effect == "read" or same_reference_is_safe)
+        if nothing_there or _NO_SUCH_PATH.fullmatch(complaint.code):
+            return _forbidden(f"{said} Daraja is not at this address.", "wrong_address", effect, facts)
         if _REFUSED.fullmatch(complaint.code):
             return InvalidRequest(said, code="refused_by_gateway", **facts)
     if effect == "read":
@@ -121,16 +127,16 @@ def error_of_token(status: int, body: object, empty: bool, headers: Mapping[str,
     """
     if status == 429:
         return Throttled("Daraja throttles token requests.", retry_after=_retry_after(headers))
+    if status == 404 and empty:
+        return NotAllowed("Daraja is not at this address.", code="wrong_address", http_status=str(status))
     if status in (400, 401, 403) and (empty or isinstance(body, dict)):
         return NotAllowed("Daraja refuses the consumer key or secret.", code="bad_credentials", http_status=str(status))
     return Transient(f"Daraja gave no access token (HTTP {status}).", code="no_token", http_status=str(status))
 
 
-def text_of(value: Any) -> str:
-    """A JSON scalar as text; "" for null, for a boolean and for anything that is no scalar."""
-    if value is None or isinstance(value, bool | dict | list):
-        return ""
-    return str(value).strip()
+def _forbidden(detail: str, code: str, effect: Literal["read", "money"], facts: Mapping[str, str]) -> KivukoError:
+    refused = NotAllowed(detail, code=code, **facts)
+    return held(refused) if effect == "money" else refused
 
 
 def _is_rate_limit(status: int, complaint: Complaint) -> bool:
@@ -144,8 +150,8 @@ def _is_rate_limit(status: int, complaint: Complaint) -> bool:
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
     value = headers.get("retry-after", "")
-    return timedelta(seconds=int(value)) if value.isdigit() and len(value) < 6 else None
+    return timedelta(seconds=int(value)) if value.isdecimal() and len(value) < 6 else None
 
 
 def _plain(value: object) -> str:
-    return _LONG_NUMBER.sub("…", text_of(value))[:160]
+    return _LONG_NUMBER.sub("…", clean(text_of(value), 160))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from core.crypto import sha256_hex
 from core.errors import Garbled
-from providers.daraja.gateway import text_of
+from providers.daraja.fields import Fields, spelt
 from providers.daraja.reading import metadata_of, money_of
 
 # Sent with HTTP 200 as soon as the body is stored. Daraja sends each callback once, whatever we answer (fact 4).
@@ -38,30 +38,27 @@ def external_id(kind: str, body: object) -> str:
     if not isinstance(body, dict):
         raise Garbled("This is not a Daraja callback.")
     readable = ":".join((kind, *_identity(body)))
-    return readable if len(readable) <= 200 else f"{kind}:{sha256_hex(readable)}"
+    return readable if len(readable) <= 200 and readable.isprintable() else f"{kind}:{sha256_hex(readable)}"
 
 
 def _identity(body: dict[str, Any]) -> tuple[str, ...]:
-    holder = body.get("Body")
-    prompt = holder.get("stkCallback") if isinstance(holder, dict) else None
-    if isinstance(prompt, dict):
+    whole = Fields(body)
+    if prompt := whole.within("Body").within("stkCallback"):
         # The CheckoutRequestID holds the payer's number. Receipt and amount tell two successes apart.
-        ids = json.dumps([text_of(prompt.get(key)) for key in ("MerchantRequestID", "CheckoutRequestID")])
+        ids = json.dumps([prompt.text(key) for key in ("MerchantRequestID", "CheckoutRequestID")])
         found = metadata_of(prompt)
-        receipt, paid = text_of(found.get("MpesaReceiptNumber")), money_of(found.get("Amount"))
-        return sha256_hex(ids)[:32], text_of(prompt.get("ResultCode")), receipt, str(paid.minor) if paid else ""
-    payment = text_of(body.get("TransID"))
-    if payment:
-        amount = money_of(body.get("TransAmount"))
-        return payment, text_of(body.get("BusinessShortCode")), str(amount.minor) if amount else ""
-    envelope = body.get("Result")
-    fields = envelope if isinstance(envelope, dict) else body
+        receipt, paid = found.text("MpesaReceiptNumber"), money_of(found.get("Amount"))
+        return sha256_hex(ids)[:32], prompt.text("ResultCode"), receipt, str(paid.minor) if paid else ""
+    if payment := whole.text("TransID"):
+        amount = money_of(whole.get("TransAmount"))
+        return payment, whole.text("BusinessShortCode"), str(amount.minor) if amount else ""
+    fields = whole.within("Result") or whole
     originator, conversation, result_type, code, transaction = (
-        text_of(fields.get(key))
+        fields.text(key)
         for key in ("OriginatorConversationID", "ConversationID", "ResultType", "ResultCode", "TransactionID")
     )
     if not originator and not conversation:
-        address = text_of(fields.get("ResultURL"))
+        address = fields.text("ResultURL")
         originator = sha256_hex(address or json.dumps(body, sort_keys=True, default=str))[:32]
     # The type keeps a "more to come" message from hiding the final one.
     return originator, conversation, result_type, code, transaction
@@ -79,14 +76,14 @@ def _mask(text: str) -> str:
 
 
 def _scrub(value: Any, key: str) -> Any:
-    word = key.lower()
+    word = spelt(key)
     if isinstance(value, dict):
         # Parameter lists are [{"Key": …, "Value": …}], a prompt's [{"Name": …}]: the name sits beside the value.
-        named = text_of(value.get("Key")) or text_of(value.get("Name"))
+        named = Fields(value).text("Key") or Fields(value).text("Name")
         return {
-            k: _scrub(v, named if k == "Value" and named else str(k))
+            k: _scrub(v, named if spelt(k) == "value" and named else str(k))
             for k, v in value.items()
-            if str(k).lower() not in _SECRET
+            if spelt(k) not in _SECRET
         }
     if isinstance(value, list):
         return [_scrub(item, key) for item in value]

@@ -9,12 +9,11 @@ from typing import Final
 
 from core.errors import InvalidRequest
 from core.money import Money
-from providers.daraja.gateway import text_of
-from providers.daraja.reading import Parameters, accounts_of, code_of, is_final, result_of
+from providers.daraja.reading import Parameters, accounts_of, code_of, id_of, is_final, receipt_in, result_of
 from providers.daraja.requests import (
     DarajaCredentials,
     callback_urls,
-    check_remarks,
+    remarks_of,
     security_credential,
     whole_shillings,
 )
@@ -48,7 +47,6 @@ def reversal_request(order: ReversalOrder, credentials: DarajaCredentials) -> di
     if not _RECEIPT.fullmatch(order.receipt):
         raise InvalidRequest("The receipt must be 6 to 20 capital letters and digits.", field="receipt")
     shillings = whole_shillings(order.amount)
-    check_remarks(order.remarks)
     return {
         "Initiator": credentials.initiator_name,
         "SecurityCredential": security_credential(credentials),
@@ -57,7 +55,7 @@ def reversal_request(order: ReversalOrder, credentials: DarajaCredentials) -> di
         "Amount": shillings,
         "ReceiverParty": credentials.collecting_shortcode,
         "RecieverIdentifierType": "11",  # spelt so
-        "Remarks": order.remarks,
+        "Remarks": remarks_of(order.remarks),
         **callback_urls(order.result_url, order.timeout_url),
     }
 
@@ -74,7 +72,7 @@ def parse_reversal_result(body: object) -> PayoutResult:
     if not is_final(result):
         state = PayoutState.pending
     elif code == "0":
-        receipt = text_of(result.get("TransactionID")) or None
+        receipt = receipt_in(result.text("TransactionID"))
         state = PayoutState.paid if receipt else PayoutState.unclear
     elif meaning.moved is not None:
         state = PayoutState.paid if meaning.moved else PayoutState.failed
@@ -82,8 +80,8 @@ def parse_reversal_result(body: object) -> PayoutResult:
         state=state,
         code=code,
         detail="reversed" if code == "0" else meaning.text,
-        reference=text_of(result.get("OriginatorConversationID")) or None,
-        provider_reference=text_of(result.get("ConversationID")) or None,
+        reference=id_of(result, "OriginatorConversationID"),
+        provider_reference=id_of(result, "ConversationID"),
         receipt=receipt,
         amount=found.money("Amount"),
         party_digits=found.phone("CreditPartyPublicName"),

@@ -6,10 +6,12 @@ import time
 from dataclasses import replace
 from typing import Final, Self
 
-from core.errors import Garbled, Transient
-from providers.daraja.gateway import Ack, error_of, error_of_token, is_token_error, parse_ack, text_of
+from core.errors import Garbled, NotAllowed, Transient
+from providers.daraja.fields import Fields
+from providers.daraja.gateway import Ack, error_of, error_of_token, is_token_error, parse_ack
 from providers.daraja.inbox import scrub
 from providers.daraja.requests import TOKEN_PATH, DarajaCredentials, security_credential
+from providers.held import held
 from providers.http import Answer, Effect, ProviderHttp
 from providers.ports import Endpoint, Exchange, ExchangeRecorder, forget_exchange
 
@@ -81,6 +83,7 @@ class DarajaSession:
             answer.headers,
             effect=effect,
             same_reference_is_safe=same_reference_is_safe,
+            empty=not answer.text.strip(),
         )
 
     async def _answer(
@@ -88,12 +91,19 @@ class DarajaSession:
     ) -> Answer:
         """One request under a valid token; resent once, unchanged, if the gateway refused the token itself, which it
         does before M-Pesa sees the request (daraja.md 1)."""
-        token = await self._valid_token()
+        token = await self._token_for(effect)
         answer = await self._post(operation, path, body, effect, token, reference)
         if is_token_error(answer.status, answer.json):
-            token = await self._valid_token(refused=token)
+            token = await self._token_for(effect, refused=token)
             answer = await self._post(operation, path, body, effect, token, reference)
         return answer
+
+    async def _token_for(self, effect: Effect, *, refused: str | None = None) -> str:
+        """Refused credentials are no verdict on the money that was to move: it has not left, and waits for a person."""
+        try:
+            return await self._valid_token(refused=refused)
+        except NotAllowed as error:
+            raise held(error) if effect == "money" else error from None
 
     async def _post(
         self, operation: str, path: str, body: dict[str, str], effect: Effect, token: str, reference: str | None
@@ -129,11 +139,12 @@ class DarajaSession:
             headers={"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"},
             secret_answer=True,
         )
-        token = text_of(answer.object.get("access_token"))
+        said = Fields(answer.json)
+        token = said.text("access_token")
         if answer.status != 200 or not token:
             raise error_of_token(answer.status, answer.json, not answer.text.strip(), answer.headers)
         # A number on the new page, a text in the old one (daraja.md 1).
-        life = text_of(answer.object.get("expires_in"))
-        seconds = int(life) if life.isdigit() else _DEFAULT_LIFE
+        life = said.text("expires_in")
+        seconds = int(life) if life.isdecimal() and len(life) < 9 else _DEFAULT_LIFE
         self._token = token
         self._token_until = time.monotonic() + seconds - _REFRESH_EARLY

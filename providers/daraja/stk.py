@@ -9,16 +9,29 @@ from datetime import datetime
 from typing import Final
 
 from core.errors import Garbled, InvalidRequest
+from core.texts import clean
 from providers.collecting import Asked, AskOrder, AskResult, AskState
-from providers.daraja.gateway import read_complaint, text_of
-from providers.daraja.reading import NAIROBI, code_of, garbled, leading_phone, metadata_of, moment_of, money_of
+from providers.daraja.fields import Fields
+from providers.daraja.gateway import read_complaint
+from providers.daraja.reading import (
+    NAIROBI,
+    code_of,
+    garbled,
+    id_of,
+    leading_phone,
+    metadata_of,
+    moment_of,
+    money_of,
+    receipt_in,
+)
 from providers.daraja.requests import DarajaCredentials, callback_url, kenyan_digits, whole_shillings
+from providers.facts import PLAIN_SIGNS, UNFIT_RECEIPT, carried, unfit_receipt
 
 STK_PATH: Final = "/mpesa/stkpush/v1/processrequest"
 STK_QUERY_PATH: Final = "/mpesa/stkpushquery/v1/query"
 
 _PAYER_REFERENCE = re.compile(r"[A-Za-z0-9]{1,12}")
-_DESCRIPTION = re.compile(r"[\x20-\x7e]{1,13}")
+_DESCRIPTION_LENGTH: Final = 13
 _IN_FLIGHT: Final = "4999"
 # Many meanings, an empty text and a random habit; on a query it is no answer at all (daraja.md 4 and 6).
 _NO_ANSWER: Final = "500.001.1001"
@@ -54,8 +67,6 @@ def stk_request(order: AskOrder, credentials: DarajaCredentials, now: datetime) 
     phone = kenyan_digits(order.msisdn)
     if not _PAYER_REFERENCE.fullmatch(order.payer_reference):
         raise InvalidRequest("The payer's reference must be 1 to 12 letters and digits.", field="payer_reference")
-    if not _DESCRIPTION.fullmatch(order.description):
-        raise InvalidRequest("The description must be 1 to 13 plain (ASCII) characters.", field="description")
     return {
         **signature,
         "TransactionType": credentials.stk_type,
@@ -65,7 +76,7 @@ def stk_request(order: AskOrder, credentials: DarajaCredentials, now: datetime) 
         "PhoneNumber": phone,
         "CallBackURL": callback_url(order.callback_url, "callback_url"),
         "AccountReference": order.payer_reference,
-        "TransactionDesc": order.description,
+        "TransactionDesc": carried(order.description, _DESCRIPTION_LENGTH, PLAIN_SIGNS, "payment"),
     }
 
 
@@ -78,53 +89,59 @@ def stk_query_request(provider_reference: str, credentials: DarajaCredentials, n
 
 def parse_stk_ack(body: object) -> Asked:
     """Reads a 200. Raises Garbled without ResponseCode "0" and a CheckoutRequestID: that is no refusal."""
-    fields = body if isinstance(body, dict) else {}
-    code, checkout = text_of(fields.get("ResponseCode")), text_of(fields.get("CheckoutRequestID"))
-    if text_of(fields.get("errorCode")) or code != "0" or not checkout:
-        raise Garbled("Daraja answered 200 without a valid acknowledgement.", response_code=code[:20])
+    fields = Fields(body)
+    code, checkout = fields.text("ResponseCode"), id_of(fields, "CheckoutRequestID")
+    if fields.text("errorCode") or code != "0" or not checkout:
+        raise Garbled("Daraja answered 200 without a valid acknowledgement.", response_code=clean(code, 20))
     return Asked(checkout)
 
 
-def parse_stk_query(body: object) -> AskResult | None:
-    """What a query's answer of any status says; None if it is no answer of this protocol (an error of another kind,
-    a proxy's page). Still under way, 500.001.1001 in any form and an answer without a verdict are `pending`."""
+def parse_stk_query(body: object, asked: str) -> AskResult | None:
+    """What a query's answer of any status says of the prompt that was `asked` for; None if it is no answer of this protocol
+    (an error of another kind, a proxy's page). Still under way, 500.001.1001 in any form, an answer without a verdict and
+    one that does not name the prompt are `pending`."""
     complaint = read_complaint(body)
     if complaint.code in (_NO_ANSWER, _IN_FLIGHT):
         return AskResult(AskState.pending, complaint.code, "M-Pesa has no answer yet")
     if complaint.code or not isinstance(body, dict):
         return None
-    code = text_of(body.get("ResultCode"))[:40]
-    checkout = text_of(body.get("CheckoutRequestID")) or None
+    fields = Fields(body)
+    code = clean(fields.text("ResultCode"), 40)
+    checkout = id_of(fields, "CheckoutRequestID")
     if not code or code == _NO_ANSWER:
-        if body and checkout is None and "ResponseCode" not in body:
+        if fields and checkout is None and "ResponseCode" not in fields:
             return None
         return AskResult(AskState.pending, code, "M-Pesa has no answer yet", checkout)
+    if checkout is None or checkout.lower() != asked.strip().lower():
+        # A verdict on some other prompt, or on none that it names, says nothing of this one.
+        return AskResult(AskState.pending, "other_prompt", "M-Pesa's answer does not name this prompt")
     state, detail = _verdict(code)
     return AskResult(state, code, detail, checkout)
 
 
 def parse_stk_callback(body: object) -> AskResult:
-    """The report on a prompt. A success without a receipt is `unclear`; `failed` only by a code known to be final.
+    """The report on a prompt. A success without a receipt, or with one that cannot be booked (code "unfit_receipt"), is
+    `unclear`; `failed` only by a code known to be final.
 
     `provider_reference` is the CheckoutRequestID, which holds the payer's number: not for logs. Raises Garbled.
     """
-    holder = body.get("Body") if isinstance(body, dict) else None
-    callback = holder.get("stkCallback") if isinstance(holder, dict) else None
-    if not isinstance(callback, dict):
+    callback = Fields(body).within("Body").within("stkCallback")
+    if not callback:
         raise garbled("prompt callback")
     code = code_of(callback, "prompt callback")
     found = metadata_of(callback)
     state, detail = _verdict(code)
-    receipt = text_of(found.get("MpesaReceiptNumber")) or None
-    if state is not AskState.paid:
-        receipt = None
-    elif receipt is None:
+    given = found.text("MpesaReceiptNumber")
+    receipt = receipt_in(given) if state is AskState.paid else None
+    if state is AskState.paid and receipt is None:
         state, detail = AskState.unclear, "M-Pesa reports a payment without a receipt"
+        if given:
+            code, detail = UNFIT_RECEIPT, unfit_receipt(given)
     return AskResult(
         state=state,
         code=code,
         detail=detail,
-        provider_reference=text_of(callback.get("CheckoutRequestID")) or None,
+        provider_reference=id_of(callback, "CheckoutRequestID"),
         receipt=receipt,
         amount=money_of(found.get("Amount")),
         party_digits=leading_phone(found.get("PhoneNumber")),

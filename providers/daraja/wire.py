@@ -12,17 +12,21 @@ from typing import Final
 
 from core.errors import NotAllowed, Transient
 from core.money import Money
+from core.texts import clean
 from providers.daraja.c2b import C2B_CONFIRMED, C2bRefusal, c2b_accept, c2b_reject, parse_c2b
-from providers.daraja.gateway import Ack, parse_ack, text_of
+from providers.daraja.fields import Fields
+from providers.daraja.gateway import Ack, parse_ack
 from providers.daraja.inbox import CALLBACK_REPLY, external_id, scrub
 from providers.daraja.reading import (
     Parameters,
     accounts_of,
     code_of,
     garbled,
+    id_of,
     is_final,
     leading_phone,
     money_of,
+    receipt_in,
     result_of,
 )
 from providers.daraja.requests import (
@@ -35,6 +39,7 @@ from providers.daraja.requests import (
 from providers.daraja.result_codes import RESULT_CODES, ResultMeaning, meaning_of
 from providers.daraja.reversal import ReversalOrder, parse_reversal_result
 from providers.daraja.stk import STK_FAILURES, parse_stk_callback
+from providers.facts import UNFIT_RECEIPT, unfit_receipt
 from providers.ports import PayoutResult, PayoutState
 
 __all__ = [
@@ -63,28 +68,33 @@ _FLAT_KEYS: Final = ("OriginatorConversationID", "CommandID", "PartyB")
 
 
 def parse_result(body: object) -> PayoutResult:
-    """A payout's own Result (daraja.md 3.4, 3.5). `failed` only by a code that is known to mean "no money moved"."""
+    """A payout's own Result (daraja.md 3.4, 3.5). `failed` only by a code that is known to mean "no money moved"; a success
+    whose receipt cannot be booked is `unclear`, code "unfit_receipt"."""
     result = result_of(body)
     code = code_of(result)
     meaning = meaning_of(code)
     found = Parameters(result)
     state = PayoutState.unclear
+    detail = meaning.text
     receipt: str | None = None
     if not is_final(result):
         state = PayoutState.pending
     elif meaning.moved:
         # The envelope's TransactionID is filled on failures too, so it counts beside a success only.
-        receipt = found.text("TransactionReceipt") or text_of(result.get("TransactionID")) or None
+        given = found.text("TransactionReceipt") or result.text("TransactionID")
+        receipt = receipt_in(given)
         state = PayoutState.paid if receipt else PayoutState.unclear
+        if given and not receipt:
+            code, detail = UNFIT_RECEIPT, unfit_receipt(given)
     elif meaning.moved is False:
         state = PayoutState.failed
     funds = {account: found.money(key) for key, account in _FUNDS.items()}
     return PayoutResult(
         state=state,
         code=code,
-        detail=meaning.text,
-        reference=text_of(result.get("OriginatorConversationID")) or None,
-        provider_reference=text_of(result.get("ConversationID")) or None,
+        detail=detail,
+        reference=id_of(result, "OriginatorConversationID"),
+        provider_reference=id_of(result, "ConversationID"),
         receipt=receipt,
         amount=found.money("TransactionAmount"),
         party_digits=found.phone("ReceiverPartyPublicName"),
@@ -98,20 +108,19 @@ def parse_result(body: object) -> PayoutResult:
 def parse_timeout_notice(body: object) -> PayoutResult:
     """The QueueTimeOutURL notice: our request echoed flat, or a Result envelope (daraja.md 3.6). Always unclear."""
     detail = "the request expired in M-Pesa's queue; it may still be executed"
-    if isinstance(body, dict) and isinstance(body.get("Result"), dict):
-        fields = body["Result"]
-        if not any(text_of(fields.get(key)) for key in ("OriginatorConversationID", "ConversationID", "ResultCode")):
-            raise garbled("timeout notice")
-    elif isinstance(body, dict) and any(text_of(body.get(key)) for key in _FLAT_KEYS):
-        fields = body
+    fields = Fields(body)
+    if envelope := fields.within("Result"):
+        fields, keys = envelope, ("OriginatorConversationID", "ConversationID", "ResultCode")
     else:
+        keys = _FLAT_KEYS
+    if not any(fields.text(key) for key in keys):
         raise garbled("timeout notice")
     return PayoutResult(
         state=PayoutState.unclear,
         code="timeout",
         detail=detail,
-        reference=text_of(fields.get("OriginatorConversationID")) or None,
-        provider_reference=text_of(fields.get("ConversationID")) or None,
+        reference=id_of(fields, "OriginatorConversationID"),
+        provider_reference=id_of(fields, "ConversationID"),
         amount=money_of(fields.get("Amount")),
         party_digits=leading_phone(fields.get("PartyB")),
     )
@@ -128,17 +137,22 @@ def parse_status_result(body: object) -> PayoutResult:
     if code != "0" or not is_final(result):
         detail = f"the status query failed: {meaning.text}" if code != "0" else "the status query is still under way"
         return PayoutResult(PayoutState.unclear, code, detail, operator_needed=meaning.operator_needed)
-    verdict = found.text("TransactionStatus")
+    verdict = clean(found.text("TransactionStatus"), 40)
     state = _STATUS.get(verdict.replace(" ", "").replace("_", "").lower(), PayoutState.unclear)
-    receipt = found.text("ReceiptNo") or None
+    detail = f"M-Pesa says that the transaction is {verdict.lower()}" if verdict else "M-Pesa gave no status"
+    code = verdict or code
+    given = found.text("ReceiptNo")
+    receipt = receipt_in(given)
     if state is PayoutState.paid and receipt is None:
         state = PayoutState.unclear
+        if given:
+            code, detail = UNFIT_RECEIPT, unfit_receipt(given)
     return PayoutResult(
         state=state,
-        code=verdict or code,
-        detail=f"M-Pesa says that the transaction is {verdict.lower()}" if verdict else "M-Pesa gave no status",
-        reference=found.text("OriginatorConversationID") or None,
-        provider_reference=found.text("ConversationID") or None,
+        code=code,
+        detail=detail,
+        reference=found.id("OriginatorConversationID"),
+        provider_reference=found.id("ConversationID"),
         receipt=receipt if state is PayoutState.paid else None,
         amount=found.money("Amount"),
         # The credit party is sometimes a second "DebitPartyName"; ours is a short code, so the phone is the receiver.

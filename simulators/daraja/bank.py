@@ -54,7 +54,7 @@ class Bank:
     def take(self, version: str, request: dict[str, Any], sent: Fault | None, result: Fault | None) -> Order:
         """Queues an order. The faults chosen for it are kept with it, so that a restart goes on as planned."""
         now = utc_now()
-        reference = request.get("OriginatorConversationID") or originator_id()
+        reference = (request.get("OriginatorConversationID") if version == "v3" else None) or originator_id()
         order = {
             "originator_id": reference,
             "conversation_id": conversation_id(now),

@@ -11,7 +11,8 @@ daraja.stk.callback      lose · duplicate (times) · early: before the ack · l
                          receipt, known_ids, seconds) · wrong_amount (by) · as_strings · contradict_after,
                          contradict_before (code, seconds)
 daraja.stk.query         pending · random_error (status) · timeout (seconds) · empty · html · failed_but_paid (code): a
-                         failure, whatever the payer does · no_verdict · spike_arrest and the like of daraja.b2c.send
+                         failure, whatever the payer does · no_verdict · other_prompt: a
+                         success that names another prompt · spike_arrest and the like of daraja.b2c.send
 daraja.c2b.register      the "not executed" ones of daraja.b2c.send · soap_fault
 daraja.c2b.validation    skip: none is sent
 daraja.c2b.confirmation  lose · duplicate (times) · late (seconds) · wrong_amount (by); the fact `channel` is stk or paybill
@@ -29,10 +30,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from simulators.daraja import gateway
 from simulators.daraja.announcements import CONFIRMATION_ACTIONS, VALIDATION_ACTIONS, Announcements
-from simulators.daraja.gateway import INCAPSULA, Check, callback_url, complaint, matches, shillings
+from simulators.daraja.gateway import INCAPSULA, Check, callback_url, complaint, digits, matches, shillings
 from simulators.daraja.identifiers import originator_id
 from simulators.daraja.models import C2B_URLS, PULLERS
-from simulators.daraja.portal import app_of, behaviour
+from simulators.daraja.portal import app_of, behaviour, note_oddities
 from simulators.daraja.prompts import CALLBACK_ACTIONS, Prompt, Prompts
 from simulators.daraja.pulling import pulled_page
 from simulators.daraja.reversals import RESULT_ACTIONS, Reversals
@@ -42,12 +43,6 @@ _STK_DIALECT, _C2B_DIALECT = "404.001.03", "400.003.01"
 
 Handler = Callable[[Request], Awaitable[Response]]
 Add = Callable[[str, Handler, list[str]], None]
-
-
-def digits(pattern: str) -> Check:
-    """Digits as a number or as text; Daraja's own samples mix them."""
-    check = matches(pattern)
-    return lambda value: check(str(value)) and not isinstance(value, bool)
 
 
 _SHORTCODE: Final = digits(r"\d{5,7}")
@@ -114,7 +109,7 @@ class CollectingDesk:
         add("/mpesa/reversal/v1/request", self.reversals.take, ["POST"])
 
     async def _push(self, request: Request) -> Response:
-        app_of(self.world, request, _STK_DIALECT)
+        app = app_of(self.world, request, _STK_DIALECT)
         body = await gateway.json_object(request, "BusinessShortCode")
         facts = {
             "msisdn": str(body.get("PhoneNumber", "")),
@@ -126,7 +121,8 @@ class CollectingDesk:
         options = fault.options if fault else {}
         if fault and (refused := gateway.refusal(fault, _STK_DIALECT)):
             return refused
-        gateway.check_fields(body, _PUSH, {"TransactionDesc": matches(r".{0,13}")})
+        odd = gateway.check_fields(body, _PUSH, {"TransactionDesc": matches(r".{0,13}")})
+        note_oddities(self.world, app, "stk", odd)
         if fault and fault.action == "timeout_before":
             await gateway.stay_silent(request, float(options.get("seconds", 60)))
             return HTMLResponse(INCAPSULA, 504)
@@ -182,6 +178,10 @@ class CollectingDesk:
                 return complaint("500.001.1001", "", int(options.get("status", 500)))
             case "failed_but_paid":
                 return JSONResponse(self.prompts.answer(prompt, str(options.get("code", "1037"))))
+            case "other_prompt":
+                return JSONResponse(
+                    {**self.prompts.answer(prompt, "0"), "CheckoutRequestID": f"{prompt['checkout_id']}9"}
+                )
             case "no_verdict":
                 answer = self.prompts.answer(prompt, "0")
                 return JSONResponse({key: answer[key] for key in ("ResponseCode", "ResponseDescription")})
@@ -287,7 +287,7 @@ def declare_collecting(world: World) -> None:
     faults.declare("daraja.stk.callback", *CALLBACK_ACTIONS)
     faults.declare(
         "daraja.stk.query", *refusing, "pending", "random_error", "timeout", "empty", "html", "failed_but_paid",
-        "no_verdict",
+        "no_verdict", "other_prompt",
     )  # fmt: skip
     faults.declare("daraja.c2b.register", *refusing, "soap_fault")
     faults.declare("daraja.c2b.validation", *VALIDATION_ACTIONS)

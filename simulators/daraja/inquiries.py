@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
+from simulators.books import COLLECTIONS
 from simulators.daraja import envelopes
 from simulators.daraja.bank import Order
 from simulators.daraja.courier import Courier
-from simulators.daraja.identifiers import originator_id
+from simulators.daraja.identifiers import NAIROBI, originator_id
 from simulators.daraja.models import SHORTCODES
 from simulators.daraja.portal import behaviour
 from simulators.faults import Fault
@@ -31,16 +33,44 @@ async def answer_status(courier: Courier, body: Mapping[str, Any], fault: Fault 
     dice = courier.dice(bank.documents.next_number("daraja.answers"))
     shortcode = str(body["PartyA"])
     order = bank.find(shortcode, str(body.get("OriginalConversationID") or body.get("TransactionID")))
+    received = _received(courier, shortcode, str(body.get("TransactionID", "")))
     code = bank.initiator_problem(shortcode, body["Initiator"], body["SecurityCredential"])
     if code is None and action == "failed_query":
         code = str(options.get("code", "25"))
-    if code is None and (order is None or action == "not_found"):
+    if code is None and ((order is None and received is None) or action == "not_found"):
         code = str(options.get("code", "2033"))
-    if code is not None or order is None:
-        result = envelopes.inquiry_result(code or "2033", [], dice, reference=ack_id)
+    if code is not None:
+        parameters = []
+    elif order is not None:
+        parameters = _parameters(courier, order, action, options)
     else:
-        result = envelopes.inquiry_result("0", _parameters(courier, order, action, options), dice, reference=ack_id)
+        assert received is not None
+        parameters = _of_received(courier, received)
+    result = envelopes.inquiry_result(code or "0", parameters, dice, reference=ack_id)
     await courier.post(body["ResultURL"], envelopes.as_strings(result) if action == "as_strings" else result)
+
+
+def _received(courier: Courier, shortcode: str, receipt: str) -> dict[str, Any] | None:
+    """A customer's payment to the short code or its till, by its receipt."""
+    row = courier.bank.documents.get(COLLECTIONS, receipt) if receipt else None
+    known = courier.bank.documents.get(SHORTCODES, shortcode) or {}
+    return row if row and row["shortcode"] in (shortcode, known.get("till")) else None
+
+
+def _of_received(courier: Courier, row: dict[str, Any]) -> list[dict[str, Any]]:
+    known = courier.bank.documents.get(SHORTCODES, row["shortcode"]) or {}
+    at = f"{datetime.fromisoformat(row['at']).astimezone(NAIROBI):%Y%m%d%H%M%S}"
+    return [
+        {"Key": "DebitPartyName", "Value": f"{row['msisdn']} - {courier.bank.customer_name(row['msisdn'])}"},
+        {"Key": "CreditPartyName", "Value": f"{row['shortcode']} - {known.get('organisation', '')}"},
+        {"Key": "InitiatedTime", "Value": at},
+        {"Key": "FinalisedTime", "Value": at},
+        {"Key": "TransactionReason"},
+        {"Key": "ReasonType", "Value": "Pay Bill Online" if row["channel"] == "paybill" else "Pay Merchant"},
+        {"Key": "TransactionStatus", "Value": "Completed"},
+        {"Key": "Amount", "Value": row["amount"]},
+        {"Key": "ReceiptNo", "Value": row["receipt"]},
+    ]
 
 
 async def answer_balance(courier: Courier, body: Mapping[str, Any], fault: Fault | None, ack_id: str) -> None:

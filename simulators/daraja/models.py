@@ -1,6 +1,6 @@
 """What a test or a demo may set in the simulated M-Pesa, and its prices and limits (daraja.md 11 and 12)."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -48,6 +48,7 @@ class OpenApp(BaseModel):
     organisation: str = "KIVUKO LTD"
     new_token_kills_old: bool = False  # documented, not confirmed by anyone (daraja.md, fact 12)
     expires_in_as_number: bool = False  # the new page prints a number, the old one a text
+    strict: bool = False  # notes in the books what the gateway takes although no page says so
     passkey: str | None = Field(default=None, min_length=1)  # without one no prompt can be sent
     till: str | None = Field(default=None, pattern=r"^\d{5,7}$")  # whose head office the short code is
 
@@ -110,6 +111,7 @@ class Behaviour(BaseModel):
     c2b_validation_seconds: float = Field(default=8, ge=0, le=60)
     c2b_msisdn: Literal["by_version", "masked", "hashed", "clear"] = "by_version"  # v2 masks, v1 hashes
     pull_page: int = Field(default=100, ge=1)
+    pull_odd_rows: list[dict[str, Any]] = []  # what the list holds beside payments: it comes before them
 
 
 def charge_of(shillings: int) -> int:

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from core.clock import utc_now
 from core.money import Money
+from simulators.books import ODDITIES
 from simulators.daraja.gateway import INCAPSULA, TOKEN_DIALECTS, Refused, apigee_fault, complaint, stay_silent
 from simulators.daraja.identifiers import access_token
 from simulators.daraja.models import APPS, SETTINGS, SHORTCODES, TOKENS, Behaviour, OpenApp
@@ -27,7 +28,7 @@ def open_app(world: World, wish: OpenApp) -> dict[str, Any]:
         wish.consumer_key,
         wish.model_dump(include={
             "consumer_key", "consumer_secret", "shortcode", "b2c_versions", "new_token_kills_old",
-            "expires_in_as_number",
+            "expires_in_as_number", "strict",
         }),
     )  # fmt: skip
     known = documents.get(SHORTCODES, wish.shortcode) or {"opened_with": None, "utility": 0, "charges": 0}
@@ -100,6 +101,14 @@ async def mint(world: World, request: Request) -> Response:
     live[token] = now if expired_at_once else now + life
     world.documents.put(TOKENS, key, {"tokens": live})
     return JSONResponse({"access_token": token, "expires_in": life if app["expires_in_as_number"] else str(life)})
+
+
+def note_oddities(world: World, app: dict[str, Any], operation: str, odd: list[str]) -> None:
+    """A strict app's requests are taken like any other's; what its author should look at stands in the books."""
+    for what in odd if app.get("strict") else ():
+        number = world.documents.next_number(ODDITIES)
+        row = {"consumer_key": app["consumer_key"], "operation": operation, "what": what, "at": utc_now().isoformat()}
+        world.documents.put(ODDITIES, f"{number:09}", row)
 
 
 def app_of(world: World, request: Request, dialect: str) -> dict[str, Any]:

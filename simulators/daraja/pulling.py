@@ -18,7 +18,7 @@ def pulled_page(world: World, bank: Bank, shortcode: str, body: Mapping[str, Any
     """The rows from `OffSetValue` on, oldest first; numbers without their country code, times zone-less."""
     start, end = (_moment(body[name]) for name in ("StartDate", "EndDate"))
     oldest, offset = max(start, utc_now() - _KEPT), int(body["OffSetValue"])
-    rows = []
+    rows = [dict(row) for row in behaviour(world).pull_odd_rows]
     for row in world.documents.all(COLLECTIONS):
         at = datetime.fromisoformat(row["at"])
         if row["shortcode"] == shortcode and oldest <= at <= end:

@@ -12,9 +12,9 @@ from simulators.books import COLLECTIONS
 from simulators.daraja import envelopes, gateway
 from simulators.daraja.bank import Bank
 from simulators.daraja.courier import Courier
-from simulators.daraja.gateway import Check, callback_url, matches, shillings
+from simulators.daraja.gateway import Check, callback_url, digits, matches, shillings
 from simulators.daraja.identifiers import NAIROBI, conversation_id, originator_id
-from simulators.daraja.portal import app_of, behaviour
+from simulators.daraja.portal import app_of, behaviour, note_oddities
 from simulators.daraja.till import Till
 from simulators.faults import Fault
 from simulators.world import World
@@ -32,12 +32,13 @@ _REQUEST: Final[dict[str, Check]] = {
     "CommandID": matches("TransactionReversal"),
     "TransactionID": matches(r"[A-Z0-9]{6,20}"),
     "Amount": shillings,
-    "ReceiverParty": matches(r"\d{5,7}"),
-    "RecieverIdentifierType": matches("11"),
+    "ReceiverParty": digits(r"\d{5,7}"),
+    "RecieverIdentifierType": digits("11|[124]"),  # the page says 11, most clients send 4
     "Remarks": matches(r".{2,100}"),
     "QueueTimeOutURL": callback_url,
     "ResultURL": callback_url,
 }
+_OPTIONAL: Final[dict[str, Check]] = {"Occasion": matches(r".{0,100}"), "Occassion": matches(r".{0,100}")}
 
 
 class Reversals:
@@ -45,13 +46,13 @@ class Reversals:
         self.world, self.bank, self.courier, self.till = world, bank, courier, till
 
     async def take(self, request: Request) -> Response:
-        app_of(self.world, request, _DIALECT)
+        app = app_of(self.world, request, _DIALECT)
         body = await gateway.json_object(request, "Initiator")
         facts = {"reference": str(body.get("TransactionID", "")), "shortcode": str(body.get("ReceiverParty", ""))}
         fault = self.world.faults.next("daraja.reversal.send", **facts)
         if fault and (refused := gateway.refusal(fault, _DIALECT)):
             return refused
-        gateway.check_fields(body, _REQUEST, {"Occasion": matches(r".{0,100}")})
+        note_oddities(self.world, app, "reversal", gateway.check_fields(body, _REQUEST, _OPTIONAL))
         ids = {"originator_id": originator_id(), "conversation_id": conversation_id(utc_now())}
         result_fault = self.world.faults.next("daraja.reversal.result", **facts)
         self.world.later(self._run(body, ids, fault, result_fault))

@@ -4,7 +4,7 @@ Faults, with their options in parentheses; facts for matching are msisdn, amount
 
 daraja.token           refuse · slow (seconds) · down · throttle · expire_now
 daraja.b2c.send        not executed: spike_arrest · spike_arrest_json · quota · invalid_token (dialect) · not_entitled ·
-                       no_product · invalid_request (code, message, status) · system_error · drop_before
+                       no_product · invalid_request (code, message, status) · system_error · drop_before · empty_404
                        executed, the caller learns nothing: timeout_after_execution (seconds) · reset_after_execution ·
                        upstream_text_after_execution (status) · html_after_execution (status) ·
                        empty_after_execution (status) · error_500_after_execution · soap_fault_after_execution ·
@@ -38,7 +38,7 @@ from simulators.daraja.bank import Bank
 from simulators.daraja.collecting import CollectingDesk, Handler, declare_collecting
 from simulators.daraja.control import control_routes
 from simulators.daraja.courier import RESULT_ACTIONS, Courier
-from simulators.daraja.gateway import Check, Refused, callback_url, complaint, matches, shillings
+from simulators.daraja.gateway import Check, Refused, callback_url, complaint, digits, matches, shillings
 from simulators.daraja.identifiers import conversation_id, originator_id
 from simulators.daraja.inquiries import (
     BALANCE_ACTIONS,
@@ -47,7 +47,7 @@ from simulators.daraja.inquiries import (
     answer_balance,
     answer_status,
 )
-from simulators.daraja.portal import app_of, mint
+from simulators.daraja.portal import app_of, mint, note_oddities
 from simulators.daraja.prompts import Prompts
 from simulators.daraja.reversals import Reversals
 from simulators.daraja.till import Till
@@ -62,19 +62,20 @@ _B2C: Final[dict[str, Check]] = {
     **_INITIATOR,
     "CommandID": matches("BusinessPayment|SalaryPayment|PromotionPayment"),
     "Amount": shillings,
-    "PartyA": matches(r"\d{5,7}"),
-    "PartyB": matches(r"254[17]\d{8}"),
+    "PartyA": digits(r"\d{5,7}"),
+    "PartyB": digits(r"254[17]\d{8}"),
     "Remarks": matches(r".{2,100}"),
     **_CALLBACKS,
 }
 _B2C_OPTIONAL: Final[dict[str, Check]] = {
     "Occassion": matches(r".{0,100}"), "Occasion": matches(r".{0,100}"), "IDType": _TEXT, "IDNumber": _TEXT,
 }  # fmt: skip
+_OCCASIONS: Final[dict[str, Check]] = {"Occasion": matches(r".{0,100}"), "Occassion": matches(r".{0,100}")}
 _QUERY: Final[dict[str, Check]] = {
     "Initiator": _TEXT,
     **_INITIATOR,
-    "PartyA": matches(r"\d{5,7}"),
-    "IdentifierType": matches("[124]"),
+    "PartyA": digits(r"\d{5,7}"),
+    "IdentifierType": digits("[124]"),
     "Remarks": matches(r".{2,100}"),
     **_CALLBACKS,
 }
@@ -164,7 +165,8 @@ async def _payment_request(world: World, courier: Courier, request: Request, ver
     if version not in app["b2c_versions"]:
         return complaint("403.002.1001", "You are not authorized to initiate this transaction")
     required = {"OriginatorConversationID": matches(r"[A-Za-z0-9_-]{1,36}"), **_B2C} if version == "v3" else _B2C
-    gateway.check_fields(body, required, _B2C_OPTIONAL)
+    # v1 has no field for a caller's reference; clients that send one anyway are not refused for it.
+    note_oddities(world, app, "b2c", gateway.check_fields(body, required, _B2C_OPTIONAL))
     if fault and fault.action == "slow":
         # Before the look for a duplicate: from there on nothing waits, so that two of a kind cannot both pass.
         await gateway.stay_silent(request, float(fault.options.get("seconds", 1)))
@@ -188,12 +190,15 @@ async def _payment_request(world: World, courier: Courier, request: Request, ver
 
 
 async def _status_query(world: World, courier: Courier, request: Request) -> Response:
-    body, fault = await _query(world, request, "daraja.status.send", _STATUS_DIALECT)
+    app, body, fault = await _query(world, request, "daraja.status.send", _STATUS_DIALECT)
     asked: dict[str, Check] = {
         "TransactionID": matches(r"[A-Z0-9]{0,20}"), "OriginalConversationID": matches(r"[A-Za-z0-9_-]{0,50}"),
     }  # fmt: skip
     required = {**_QUERY, "CommandID": matches("TransactionStatusQuery")}
-    gateway.check_fields(body, required, {**asked, "Occasion": matches(r".{0,100}")})
+    if any(not check(body.get(name, "")) for name, check in asked.items()):
+        raise gateway.invalid(next(name for name, check in asked.items() if not check(body.get(name, ""))))
+    odd = gateway.check_fields(body, required, {**asked, **_OCCASIONS})
+    note_oddities(world, app, "status", odd)
     if not any(name in body for name in asked):
         raise gateway.invalid("TransactionID")
     if "" in (body.get("TransactionID"), body.get("OriginalConversationID")):
@@ -210,21 +215,24 @@ async def _status_query(world: World, courier: Courier, request: Request) -> Res
 
 
 async def _balance_query(world: World, courier: Courier, request: Request) -> Response:
-    body, fault = await _query(world, request, "daraja.balance.send", _BALANCE_DIALECT)
-    gateway.check_fields(body, {**_QUERY, "CommandID": matches("AccountBalance")}, {})
+    app, body, fault = await _query(world, request, "daraja.balance.send", _BALANCE_DIALECT)
+    odd = gateway.check_fields(body, {**_QUERY, "CommandID": matches("AccountBalance")}, _OCCASIONS)
+    note_oddities(world, app, "balance", odd)
     ack_id = originator_id()
     answer = world.faults.next("daraja.balance.answer", shortcode=body["PartyA"])
     world.later(answer_balance(courier, body, answer, ack_id))
     return await gateway.instead_of_ack(fault, request, _ack(ack_id))
 
 
-async def _query(world: World, request: Request, operation: str, dialect: str) -> tuple[dict[str, Any], Fault | None]:
-    app_of(world, request, dialect)
+async def _query(
+    world: World, request: Request, operation: str, dialect: str
+) -> tuple[dict[str, Any], dict[str, Any], Fault | None]:
+    app = app_of(world, request, dialect)
     body = await gateway.json_object(request, "Initiator")
     fault = world.faults.next(operation, shortcode=str(body.get("PartyA", "")))
     if fault and (refused := gateway.refusal(fault, dialect)):
         raise Refused(refused)
-    return body, fault
+    return app, body, fault
 
 
 def _facts_of(courier: Courier, body: dict[str, Any]) -> dict[str, str]:

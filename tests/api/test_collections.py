@@ -31,6 +31,8 @@ async def test_the_phone_is_shown_masked_and_the_code_in_clear(door: Door) -> No
         ({"amount": {"amount": "10.50", "currency": "KES"}}, "amount.amount", "not_whole"),
         ({"amount": {"amount": "10", "currency": "UGX"}}, "amount.currency", "currency_differs"),
         ({"phone": "+256772123456"}, "phone", "not_promptable"),
+        ({"phone": "0712-OOO-345"}, "phone", "invalid_msisdn"),
+        ({"phone": "0712000345 / 0722000111"}, "phone", "invalid_msisdn"),
     ],
 )
 async def test_what_mpesa_cannot_ask_for_is_said_at_once(

@@ -221,10 +221,13 @@ async def test_name_and_status_are_the_houses_business(door: Door) -> None:
 async def test_contacts_come_once_and_go(door: Door) -> None:
     partner_id = await door.lender()
     path = f"/api/v1/partners/{partner_id}/contacts"
-    first, second = [await door.admin.post(path, json=CONTACT) for _ in range(2)]
+    spellings = (CONTACT, {**CONTACT, "phone": "0711-000-222"})
+    first, second = [await door.admin.post(path, json=contact) for contact in spellings]
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json()
     assert first.json()["phone"] == "+2547•••••222"
+    wrong = await door.admin.post(path, json={**CONTACT, "phone": "0711000222 ext 7"})
+    assert (wrong.status_code, wrong.json()["errors"][0]["rule"]) == (422, "invalid_msisdn")
     assert [act.after["phone"] for act in await door.audit("contacts.add")] == ["+2547•••••222"]
     assert (await door.admin.delete(f"{path}/{first.json()['id']}")).status_code == 200
     assert (await door.admin.delete(f"{path}/{first.json()['id']}")).status_code == 404

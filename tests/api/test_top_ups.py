@@ -22,9 +22,10 @@ async def test_the_answer_tells_where_to_pay_and_under_which_code(door: Door) ->
     assert (shown["pay_to"], shown["payment"], shown["prompts"]) == (made["pay_to"], None, [])
 
 
-async def test_with_a_phone_its_holder_is_prompted(door: Door) -> None:
+@pytest.mark.parametrize("phone", ["+254711000222", "0711 000 222", "254711000222", "00254711000222"])
+async def test_with_a_phone_its_holder_is_prompted(door: Door, phone: str) -> None:
     partner_id = await rich_lender(door)
-    body = {**TOP_UP, "partner_id": partner_id, "phone": "+254711000222"}
+    body = {**TOP_UP, "partner_id": partner_id, "phone": phone}
     made = await say(door.admin, "/top-ups", body)
     assert made.status_code == 202, made.text
     assert (made.json()["method"], made.json()["pay_to"]) == ("prompt", None)
@@ -38,6 +39,7 @@ async def test_with_a_phone_its_holder_is_prompted(door: Door) -> None:
     [
         ("reference", {"phone": "+254711000222"}, "phone", "no_till"),
         ("ncba", {"phone": "+256772123456"}, "phone", "not_promptable"),
+        ("ncba", {"phone": "0711000222 ext 3"}, "phone", "invalid_msisdn"),
         (
             "ncba",
             {"phone": "+254711000222", "amount": {"amount": "10.50", "currency": "KES"}},

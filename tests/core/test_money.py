@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from core.errors import InvalidRequest
-from core.money import EXPONENTS, MAX_MINOR, Money, exponent_of
+from core.money import EXPONENTS, LARGEST_MINOR, MAX_MINOR, Money, exponent_of
 
 currencies = st.sampled_from(sorted(EXPONENTS))
 minors = st.integers(min_value=-MAX_MINOR, max_value=MAX_MINOR)
@@ -17,8 +17,8 @@ minors = st.integers(min_value=-MAX_MINOR, max_value=MAX_MINOR)
 @given(minors, currencies)
 def test_an_amount_survives_being_spelled_and_parsed(minor: int, currency: str) -> None:
     money = Money(minor, currency)
-    assert Money.parse(money.amount, currency) == money
-    assert Money.parse(money.major, currency) == money
+    assert Money.parse(money.amount, currency, signed=True, bounded=False) == money
+    assert Money.parse(money.major, currency, bounded=False) == money
 
 
 @given(minors, currencies)
@@ -58,7 +58,8 @@ def test_sums_and_order_are_those_of_the_integers(left: int, right: int, currenc
         ("1250", "KES", 125_000),
         (1250, "KES", 125_000),
         (Decimal("0.01"), "ZMW", 1),
-        ("-3.10", "KES", -310),
+        (Decimal("-3.10"), "KES", -310),
+        (Decimal("1E+3"), "KES", 100_000),
         ("1250", "UGX", 1250),
         ("1250.00", "RWF", 1250),
         ("0", "KES", 0),
@@ -72,6 +73,9 @@ def test_major_units_are_parsed_exactly(amount: str | int | Decimal, currency: s
     ("amount", "currency"),
     [("0.001", "KES"), ("1.5", "UGX"), ("12,50", "KES"), ("", "KES"), ("ten", "KES"), ("NaN", "KES"), ("Infinity", "KES"),
      ("sNaN", "KES"), ("1", "XXX"), ("1", "kes"), (str(MAX_MINOR), "KES"), ("1e400", "KES"),
+     ("1e3", "KES"), ("1E2", "UGX"), ("-3.10", "KES"), ("+3.10", "KES"), (" 3.10", "KES"), ("3.10\n", "KES"),
+     ("1_000", "KES"), ("１２", "KES"), ("٣", "KES"), ("1,000.00", "KES"), ("1.", "KES"), (".5", "KES"), ("1.2.3", "KES"),
+     ("0x10", "KES"), ("9" * 100_000, "KES"),
      ("0.1000000000000000055511151231257827021181583404541015625", "KES")],
 )  # fmt: skip
 def test_what_would_have_to_round_or_is_no_amount_is_refused(amount: str, currency: str) -> None:
@@ -85,10 +89,25 @@ def test_a_long_fraction_is_refused_and_not_rounded_by_the_decimal_context() -> 
         Money.parse("1.00000000000000000000000000001", "KES")
 
 
-def test_the_largest_amount_is_kept_exactly() -> None:
-    assert Money.parse("92233720368547758.07", "KES").minor == MAX_MINOR
-    with pytest.raises(InvalidRequest):
-        Money.parse("92233720368547758.08", "KES")
+@pytest.mark.parametrize("currency", sorted(EXPONENTS))
+def test_there_is_a_largest_amount_of_each_currency(currency: str) -> None:
+    largest = Money(LARGEST_MINOR[currency], currency)
+    assert Money.parse(largest.amount, currency) == largest
+    assert 5_000_000 * largest.minor < 2**63  # sums of millions fit the database's integers
+    too_large = Money(largest.minor + 1, currency)
+    for amount in (too_large.amount, too_large.major, Decimal("1e200000"), 10**19):
+        with pytest.raises(InvalidRequest) as caught:
+            Money.parse(amount, currency)
+        assert caught.value.code == "amount_too_large"
+    assert Money.parse(too_large.amount, currency, bounded=False) == too_large  # a balance is a sum
+
+
+def test_a_sign_is_taken_only_where_a_provider_sends_one() -> None:
+    assert Money.parse("-3.10", "KES", signed=True) == Money(-310, "KES")
+    assert Money.parse("+3.10", "KES", signed=True) == Money(310, "KES")
+    for text in ("--3.10", "-", "+-3", "- 3", "3-", ""):
+        with pytest.raises(InvalidRequest):
+            Money.parse(text, "KES", signed=True)
 
 
 @pytest.mark.parametrize("amount", [1.5, 1.0])

@@ -19,6 +19,16 @@ WHOLE = "+254712345678"
         ("0712-345-678", "KE"),
         ("254712345678", "KE"),
         ("254712345678", "UG"),
+        ("00254712345678", None),
+        ("00254 712 345 678", "KE"),
+        ("000254712345678", "KE"),
+        ("+254 (0) 712 345678", None),
+        ("(+254) 712-345.678", None),
+        ("(0712) 345 678", "KE"),
+        ("0712\u2011345\u2011678", "KE"),
+        ("\u202a+254\u00a0712\u00a0345678\u202c", None),
+        ("\u200e0712345678\u200b", "KE"),
+        ("0712345678\r\n", "KE"),
     ],
 )
 def test_every_way_to_write_a_number_is_the_same_number(text: str, region: str | None) -> None:
@@ -36,6 +46,31 @@ def test_what_is_no_valid_number_is_refused_without_being_quoted(text: str) -> N
     assert caught.value.extra == {"field": "phone"}
     if len(text.strip()) > 4:
         assert text not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2547XXXXXXXX", "0712-OOO-345", "0722ABCDEF", "0800FLOWERS", "+254 7AB CDE FGH",  # a keypad's letters
+        "0712000345 ext 398", "0712000345 ext. 398", "0712000345x398", "0712000345 #398", "0712000345;ext=398",
+        "0712000345 / 0722000111", "0712000345/46", "0712000345, 0722000111", "0712000345 or 0722000111",
+        "0712000345 0722000111", "0712000345\n0722000111", "0712000345;0722000111", "0712000345 & 0722000111",
+        "07120003450722000111",
+        "０７１２３４５６７８", "٠٧١٢٣٤٥٦٧٨", "+２５４712345678",  # digits of other scripts
+        "++254712345678", "0712345678+", "254+712345678", "+254712345678+", "tel:+254712345678", "0712345678 (home)",
+        "(0712) (345678)", "(0712345678", ")0712345678(", "0712*345*678", "0712_345_678",
+    ],
+)  # fmt: skip
+def test_what_is_not_one_number_in_plain_digits_is_nobodys(text: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        Msisdn.parse(text, "KE")
+    assert caught.value.code == "invalid_msisdn"
+    assert Msisdn.read(text, "KE") is None
+
+
+def test_a_text_of_any_length_is_looked_at_for_a_moment_only() -> None:
+    for text in ("0" * 200_000, " " * 200_000 + "0712345678", "(" * 200_000, "- " * 100_000):
+        assert Msisdn.read(text, "KE") is None
 
 
 @pytest.mark.parametrize("text", [WHOLE, "+260977123456", "+256772123456", "+250788123456"])

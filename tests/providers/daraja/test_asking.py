@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.clock import utc_now
-from core.errors import Busy, InvalidRequest, KivukoError, NoAnswer, NotAllowed, NotReached, Throttled, Unknown
+from core.errors import Busy, InvalidRequest, KivukoError, NoAnswer, NotReached, Throttled, Unknown
 from core.money import Money
 from core.msisdn import Msisdn
 from tests.providers.daraja.bench import PHONE, SHORTCODE
@@ -66,9 +66,6 @@ REFUSED_HERE: list[tuple[dict[str, Any], str]] = [
     ({"payer_reference": ""}, "payer_reference"),
     ({"payer_reference": "INV2231INV2231"}, "payer_reference"),
     ({"payer_reference": "INV-2231"}, "payer_reference"),
-    ({"description": ""}, "description"),
-    ({"description": "x" * 14}, "description"),
-    ({"description": "malipo wanũ"}, "description"),
     ({"callback_url": "https://pay.example/Mpesa/1"}, "callback_url"),
     ({"callback_url": "pay.example/cb/1"}, "callback_url"),
 ]
@@ -96,6 +93,15 @@ async def test_a_connection_without_what_prompts_need_asks_nobody(
     assert not desk.bench.requests
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"), [("", "payment"), ("malipo wanũ #7", "malipo wanu 7"), ("Loan of 12 months", "Loan of 12 mo")]
+)
+async def test_a_description_never_fails_a_prompt(desk: Desk, given: str, sent: str) -> None:
+    await desk.client().ask(desk.order(description=given))
+    (push,) = [exchange.request for exchange in desk.bench.exchanges if exchange.operation == "stk.send"]
+    assert push["TransactionDesc"] == sent
+
+
 async def test_a_connection_that_cannot_be_made_prompts_nobody(desk: Desk) -> None:
     with pytest.raises(NotReached):
         await desk.client(base_url="http://127.0.0.1:9").ask(desk.order())
@@ -104,9 +110,9 @@ async def test_a_connection_that_cannot_be_made_prompts_nobody(desk: Desk) -> No
 NOT_PROMPTED: list[tuple[str, dict[str, Any], type[KivukoError]]] = [
     ("invalid_request", {}, InvalidRequest),
     ("invalid_request", {"code": "400.002.05", "status": 400}, InvalidRequest),
-    ("invalid_request", {"code": "404.001.01", "status": 404}, InvalidRequest),
-    ("not_entitled", {}, NotAllowed),
-    ("no_product", {}, NotAllowed),
+    ("invalid_request", {"code": "404.001.01", "status": 404}, Busy),
+    ("not_entitled", {}, Busy),
+    ("no_product", {}, Busy),
     ("spike_arrest", {}, Throttled),
 ]
 

@@ -7,9 +7,20 @@ import httpx
 import pytest
 
 from core.clock import utc_now
-from core.errors import InvalidRequest, KivukoError, NotAllowed, NotReached, Rejected, Throttled, Transient, Unknown
+from core.errors import (
+    Busy,
+    InvalidRequest,
+    KivukoError,
+    NotAllowed,
+    NotReached,
+    Rejected,
+    Throttled,
+    Transient,
+    Unknown,
+)
 from core.money import Money
 from core.msisdn import Msisdn
+from providers.collecting import Pulled
 from providers.daraja.wire import parse_c2b, parse_reversal_result
 from providers.ports import PayoutResult
 from simulators.books import COLLECTIONS
@@ -104,12 +115,40 @@ async def test_a_short_code_is_registered_for_the_pull_once(desk: Desk) -> None:
 async def test_every_payment_is_pulled_once_however_many_pages(desk: Desk, page: int, payments: int) -> None:
     desk.behave(pull_page=page)
     receipts = await ready(desk, payments)
-    assert [seen.external_id for seen in await pull(desk)] == receipts
+    assert [seen.external_id for seen in (await pull(desk)).payments] == receipts
+
+
+ODD_ROWS: list[dict[str, Any]] = [
+    {"transactionId": "UKL9SETTLE", "trxDate": "2026-11-21 09:14:55", "amount": "90000.00",
+     "transactiontype": "Organization Settlement Account Transfer"},
+    {"transactionId": "UKL9FEE123", "amount": "5.00", "trxDate": "2026-11-21 09:14:55",
+     "transactiontype": "Pay Bill Charge"},
+    {"transactionId": "UKL9ODD123", "amount": "5.00", "trxDate": "2026-11-21 09:14:55", "transactiontype": "Airtime"},
+    {"transactionId": "UKL9BACK12", "amount": "5.00", "trxDate": "2026-11-21 09:14:55",
+     "transactiontype": "c2b-pay-bill-reversal"},
+    {"transactionId": "x" * 5_000, "amount": "5.00", "trxDate": "2026-11-21 09:14:55"},
+    {"transactionId": "UKL9BAD123", "amount": "5,0.00", "trxDate": "2026-11-21 09:14:55"},
+    {"transactionId": "UKL9BAD124", "amount": "500", "trxDate": "yesterday"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", [100, 3, 1])
+async def test_a_row_that_is_no_payment_hides_none_of_the_others(desk: Desk, page: int) -> None:
+    """The odd ones stand among the payments, however the pages are cut."""
+    desk.behave(pull_page=page, pull_odd_rows=ODD_ROWS)
+    receipts = await ready(desk, 3)
+    pulled = await pull(desk)
+    assert [seen.external_id for seen in pulled.payments] == receipts
+    reasons = [row.reason for row in pulled.odd]
+    assert reasons == ["not_a_payment"] * 2 + ["unknown_type"] * 2 + ["unreadable"] * 3
+    assert len({row.row_id for row in pulled.odd}) == len(ODD_ROWS)
+    assert all(len(row.detail) < 200 for row in pulled.odd)
+    assert [row.row_id for row in (await pull(desk)).odd] == [row.row_id for row in pulled.odd]
 
 
 async def test_a_pulled_payment_has_its_facts(desk: Desk) -> None:
     (receipt,) = await ready(desk, 1)
-    (seen,) = await pull(desk)
+    (seen,) = (await pull(desk)).payments
     (row,) = desk.collected()
     assert (seen.external_id, seen.account, seen.amount) == (receipt, SHORTCODE, Money(10_000, "KES"))
     assert (seen.reference, seen.payer_phone) == ("INV-0", PHONE)
@@ -128,8 +167,9 @@ async def test_what_is_older_than_48_hours_is_not_pulled(desk: Desk) -> None:
     )
     now = utc_now()
     client = desk.client()
-    assert await client.pull_payments(now - timedelta(hours=50), now - timedelta(hours=48, minutes=30)) == []
-    found = await client.pull_payments(now - timedelta(hours=47), now + timedelta(minutes=1))
+    older = await client.pull_payments(now - timedelta(hours=50), now - timedelta(hours=48, minutes=30))
+    assert older == Pulled([], [])
+    found = (await client.pull_payments(now - timedelta(hours=47), now + timedelta(minutes=1))).payments
     assert [seen.external_id for seen in found] == [new["receipt"]]
 
 
@@ -178,7 +218,7 @@ async def test_trouble_with_a_pull_is_rejected_or_transient_and_never_a_part(
     desk.bench.world.faults.add(FaultScript(faults=[fault]))
     with pytest.raises(error):
         await pull(desk)
-    assert [seen.external_id for seen in await pull(desk)] == receipts
+    assert [seen.external_id for seen in (await pull(desk)).payments] == receipts
 
 
 async def test_a_short_code_that_is_not_registered_cannot_pull(desk: Desk) -> None:
@@ -226,7 +266,7 @@ async def test_a_prompts_payment_goes_back_too_and_a_payout_does_not(desk: Desk)
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"receipt": "ukl9"}, "receipt"), ({"remarks": "x"}, "remarks"), ({"amount": "0.50"}, "amount"),
+        ({"receipt": "ukl9"}, "receipt"), ({"amount": "0.50"}, "amount"),
         ({"result_url": "https://pay.example/sql"}, "result_url"),
     ],
 )  # fmt: skip
@@ -241,7 +281,7 @@ async def test_what_a_reversal_cannot_carry_is_refused_here(desk: Desk, changes:
     ("action", "error"),
     [
         ("html_after_execution", Unknown), ("empty_after_execution", Unknown), ("spike_arrest_json", Unknown),
-        ("system_error", Unknown), ("spike_arrest", Throttled), ("not_entitled", NotAllowed),
+        ("system_error", Unknown), ("spike_arrest", Throttled), ("not_entitled", Busy),
         ("invalid_request", InvalidRequest),
     ],
 )  # fmt: skip
@@ -268,7 +308,7 @@ async def test_one_payment_has_one_id_on_every_channel(desk: Desk) -> None:
     await desk.client().ask(desk.order())
     (report,) = await desk.reports()
     confirmed = parse_c2b((await desk.arrived("confirm"))[0].body)
-    (pulled,) = await pull(desk)
+    (pulled,) = (await pull(desk)).payments
     assert report.receipt == confirmed.external_id == pulled.external_id == desk.collected()[0]["receipt"]
     assert confirmed.reference == pulled.reference == "INV2231"
     assert report.amount == confirmed.amount == pulled.amount

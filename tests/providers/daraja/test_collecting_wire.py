@@ -14,7 +14,7 @@ from core.errors import Garbled
 from core.money import Money
 from core.msisdn import Msisdn
 from providers.collecting import AskState
-from providers.daraja.pull import parse_pull_page
+from providers.daraja.pull import PullPage, parse_pull_page, parse_pull_registration
 from providers.daraja.stk import parse_stk_ack, parse_stk_query
 from providers.daraja.wire import (
     C2B_CONFIRMED,
@@ -117,21 +117,30 @@ def test_an_acknowledgement_needs_its_id_and_code_0() -> None:
     ],
 )  # fmt: skip
 def test_a_querys_verdict_is_its_result_code(body: dict[str, Any], state: str) -> None:
-    read = parse_stk_query({**golden("stk_query_paid"), **body})
+    read = parse_stk_query({**golden("stk_query_paid"), **body}, CHECKOUT)
     assert read is not None
     assert (read.state, read.receipt) == (state, None)
 
 
 @pytest.mark.parametrize("message", ["", None, "The transaction does not Exist", "The transaction is being processed"])
 def test_500_001_1001_on_a_query_is_no_answer_whatever_its_text(message: str | None) -> None:
-    read = parse_stk_query({"requestId": "1", "errorCode": "500.001.1001", "errorMessage": message})
+    read = parse_stk_query({"requestId": "1", "errorCode": "500.001.1001", "errorMessage": message}, CHECKOUT)
     assert read is not None
     assert read.state is AskState.pending
 
 
 @pytest.mark.parametrize("body", [None, [], "text", {"errorCode": "400.002.02"}, {"fault": {"faultstring": "x"}}])
 def test_what_is_no_answer_of_the_query_is_not_read(body: object) -> None:
-    assert parse_stk_query(body) is None
+    assert parse_stk_query(body, CHECKOUT) is None
+
+
+@pytest.mark.parametrize("named", ["ws_CO_211120260914021712345679", "", None, 7])
+@pytest.mark.parametrize("code", ["0", "1032"])
+def test_a_verdict_that_does_not_name_the_prompt_is_no_answer(named: Any, code: str) -> None:
+    body = {**golden("stk_query_paid"), "ResultCode": code, "CheckoutRequestID": named}
+    read = parse_stk_query(body, CHECKOUT)
+    assert read is not None
+    assert (read.state, read.code) == (AskState.pending, "other_prompt")
 
 
 # -------------------------------------------------------------------------------------------------------- paybill, pull
@@ -154,12 +163,85 @@ def test_an_announcement_is_read_with_whatever_it_shows_of_the_payer(
     "change",
     [
         {"TransID": ""}, {"TransID": None}, {"BusinessShortCode": ""}, {"TransAmount": "x"}, {"TransAmount": "-5"},
-        {"TransAmount": "0.00"}, {"TransAmount": None}, {"TransTime": "yesterday"}, {"TransTime": None},
+        {"TransAmount": "0.00"}, {"TransAmount": None}, {"TransAmount": "1e3"}, {"TransAmount": "１５００"},
+        {"TransAmount": Decimal("1e200000")}, {"TransAmount": "99999999999.00"}, {"BusinessShortCode": "x" * 5_000},
     ],
 )  # fmt: skip
 def test_an_announcement_without_what_makes_a_payment_is_garbled(change: dict[str, Any]) -> None:
     with pytest.raises(Garbled):
         parse_c2b({**golden("c2b_masked"), **change})
+
+
+ODD_TEXTS: list[Any] = [
+    None, "", "yesterday", "x" * 100_000, "\x1b[31m\x07", "\u202e", 7, {}, [], True, "２０２６１１２１０９１４５５x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD_TEXTS, ids=lambda value: repr(value)[:12])
+def test_receipt_amount_and_short_code_are_a_payment_whatever_the_rest_holds(odd: Any) -> None:
+    needed = {name: golden("c2b_masked")[name] for name in ("TransID", "TransAmount", "BusinessShortCode")}
+    cosmetic = golden("c2b_masked").keys() - needed.keys()
+    for body in (needed, {**needed, **dict.fromkeys(cosmetic, odd)}):
+        read = parse_c2b(body, MOMENT)
+        assert (read.external_id, read.amount, read.happened_at) == ("UKL9M2T4VC", Money(150_000, "KES"), MOMENT)
+        assert len(read.reference) <= 100
+        assert len(read.payer_name) <= 120
+        assert read.payer_phone is None
+        assert (read.reference + read.payer_name).isprintable()
+
+
+@pytest.mark.parametrize(
+    "receipt", ["x" * 5_000, "UKL9 M2T4VC", "UKL9\x00M2T4VC", "UKL9\x1b[2JM2T4VC", "ＵＫＬ９Ｍ２Ｔ４", "UKL"]
+)
+def test_money_under_an_unfit_receipt_is_told_with_what_can_be_shown_of_it(receipt: str) -> None:
+    with pytest.raises(Garbled) as caught:
+        parse_c2b({**golden("c2b_masked"), "TransID": receipt})
+    assert caught.value.code == "unfit_receipt"
+    assert caught.value.detail.isprintable()
+    assert len(caught.value.detail) < 160
+    read = parse_stk_callback(with_receipt(receipt))
+    assert (read.state, read.code, read.receipt) == (AskState.unclear, "unfit_receipt", None)
+    assert read.detail.isprintable()
+    assert len(read.detail) < 160
+
+
+def with_receipt(receipt: str) -> dict[str, Any]:
+    body = prompt(0)
+    items_of(body)[:] = [{"Name": "MpesaReceiptNumber", "Value": receipt}, {"Name": "Amount", "Value": 1500}]
+    return body
+
+
+def test_a_receipt_in_small_letters_is_the_same_receipt() -> None:
+    assert parse_c2b({**golden("c2b_masked"), "TransID": "ukl9m2t4vc"}).external_id == "UKL9M2T4VC"
+    assert parse_stk_callback(with_receipt("ukl7z3kd9p")).receipt == "UKL7Z3KD9P"
+
+
+def respelt(value: Any) -> Any:
+    """The same body with blanks in its keys and their letters in another case."""
+    if isinstance(value, dict):
+        return {f" {key[:3].upper()} {key[3:].lower()}": respelt(item) for key, item in value.items()}
+    return [respelt(item) for item in value] if isinstance(value, list) else value
+
+
+def test_keys_are_compared_without_blanks_and_case() -> None:
+    assert parse_c2b(respelt(golden("c2b_clear")), MOMENT) == parse_c2b(golden("c2b_clear"), MOMENT)
+    for name in ("stk_callback_paid", "stk_callback_cancelled"):
+        assert parse_stk_callback(respelt(golden(name))) == parse_stk_callback(golden(name))
+        assert external_id("asked", respelt(golden(name))) == external_id("asked", golden(name))
+    assert parse_stk_query(respelt(golden("stk_query_paid")), CHECKOUT) == parse_stk_query(
+        golden("stk_query_paid"), CHECKOUT
+    )
+    assert parse_stk_ack(respelt(golden("stk_ack"))) == parse_stk_ack(golden("stk_ack"))
+    assert parse_reversal_result(respelt(golden("reversal_done"))) == parse_reversal_result(golden("reversal_done"))
+    ours, theirs = (
+        parse_pull_page(golden("pull_rows"), "600984"),
+        parse_pull_page(respelt(golden("pull_rows")), "600984"),
+    )
+    assert ours == theirs
+    shown = json.dumps(scrub(respelt(golden("c2b_clear"))))
+    assert not [private for private in PRIVATE if private in shown]
+    for spelling in ("Response Status", "response_status", "ResponseStatus"):
+        assert parse_pull_registration({spelling: "1000"}) is True
 
 
 def test_our_replies_are_mpesas_own_words() -> None:
@@ -173,12 +255,13 @@ def test_our_replies_are_mpesas_own_words() -> None:
 def test_pulled_rows_are_read_through_their_nesting() -> None:
     rows = parse_pull_page(golden("pull_rows"), "600984")
     assert rows is not None
-    first, second = rows
+    first, second = rows.payments
+    assert (rows.odd, rows.rows) == ([], 2)
     assert (first.external_id, first.amount, first.happened_at) == ("UKL9M2T4VC", Money(150_000, "KES"), MOMENT)
     assert (first.payer_phone, first.payer_name, first.reference) == (PHONE, "WANJIRU", "INV-2231")
     assert (second.amount, second.payer_phone, second.payer_name) == (Money(2_000, "KES"), None, "")
     assert second.happened_at == datetime(2026, 11, 21, 6, 15, tzinfo=UTC)
-    assert parse_pull_page({"ResponseCode": "1001", "Response": [[]]}, "600984") == []
+    assert parse_pull_page({"ResponseCode": "1001", "Response": [[]]}, "600984") == PullPage([], [], 0)
     assert parse_pull_page({"ResponseCode": "1002"}, "600984") is None
 
 
@@ -278,14 +361,12 @@ def test_no_body_makes_a_parser_raise_anything_but_garbled(one: Any, two: Any, k
     callback = {"ResultCode": 0, "CheckoutRequestID": one, "CallbackMetadata": metadata}
     announced = {"TransID": "x", "TransTime": one, "TransAmount": two, "BusinessShortCode": "1", "MSISDN": one}
     for body in ({"Body": {"stkCallback": callback}}, announced, {"Body": one, "Result": two}):
-        for parse in (parse_stk_callback, parse_c2b, parse_reversal_result, parse_stk_query, parse_stk_ack):
+        parse_stk_query(body, CHECKOUT)
+        for parse in (parse_stk_callback, parse_c2b, parse_reversal_result, parse_stk_ack):
             try:
                 parse(body)
             except Garbled:
                 continue
         external_id("asked", body)
         scrub(body)
-    try:
-        parse_pull_page({"ResponseCode": "1000", "Response": [one, two]}, "600984")
-    except Garbled:
-        return
+    parse_pull_page({"ResponseCode": "1000", "Response": [one, two]}, "600984")

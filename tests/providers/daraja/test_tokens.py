@@ -66,10 +66,13 @@ async def test_a_token_ended_by_another_process_is_replaced(simulator_server: Ap
 @pytest.mark.parametrize("changes", [{"consumer_key": "nobody"}, {"consumer_secret": "wrong"}])
 async def test_a_wrong_key_is_not_allowed_and_nothing_is_sent(bench: Bench, changes: dict[str, Any]) -> None:
     client = bench.client(**changes)
-    for attempt in (client.check(), client.send(bench.order())):
+    for attempt in (client.check(), client.query_status(bench.inquiry())):
         with pytest.raises(NotAllowed) as caught:
             await attempt
         assert caught.value.code == "bad_credentials"
+    with pytest.raises(Transient) as held:
+        await client.send(bench.order())
+    assert (held.value.code, held.value.extra["operator_needed"]) == ("credentials_refused", "yes")
     assert bench.sent() == 0
 
 

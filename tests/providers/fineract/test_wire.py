@@ -106,7 +106,7 @@ def test_a_date_survives_the_way_there_and_back(day: date) -> None:
     assert read_date(spell_date(day)) == read_date([day.year, day.month, day.day]) == day
 
 
-@given(st.integers(0, 10**14))
+@given(st.integers(0, 10**12))
 def test_an_amount_survives_the_way_there_and_back(minor: int) -> None:
     money = Money(minor, "KES")
     assert read_amount(Decimal(f"{money.major:.6f}"), "KES") == money
