@@ -11,8 +11,8 @@ from models.messages.policies import DisbursementPolicy
 
 Source = Literal["poll", "hook", "api"]
 Stage = Literal[
-    "requested", "waiting_funds", "waiting_limit", "paying", "in_review", "posting", "post_review", "settling",
-    "completed", "refused", "failed", "withdrawn",
+    "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "posting", "post_review",
+    "settling", "completed", "refused", "failed", "withdrawn",
 ]  # fmt: skip
 Ending = Literal["completed", "refused", "failed", "withdrawn"]
 
@@ -50,6 +50,7 @@ class DisbursementPlan(Message):
     principal: Money
     charges: tuple[ChargeLine, ...]
     first_repayment_on: date | None = None
+    approved_on: date | None = None  # the booking may bear no earlier date
 
 
 class Reserve(Message):
