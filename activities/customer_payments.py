@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities import failing_posts
 from activities.connections import Connections
+from core.clock import believed, utc_now
 from core.errors import Conflict, InvalidRequest, KivukoError, NotFound, Transient
 from core.money import Money
 from core.msisdn import Msisdn
@@ -131,9 +131,10 @@ class CustomerPayments:
         finds our own transaction by its external id or receipt."""
         request, arrived, part = order.request, order.arrived, order.part
         async with self.database.transaction() as session:
-            partner = await partners.get(session, request.partner_id)
             fineract = await self.connections.fineract(session, request.partner_id)
+            payment = await incoming.get(session, arrived.incoming_id)
             await saga_rows.change(session, request.workflow_id, stage="posting")
+        heard_at = payment.created_at if payment else utc_now()
         receipt = arrived.external_id
         async with failing_posts.shown(
             self.database, request.workflow_id, f"post:{order.number}", "Fineract has not booked the payment yet"
@@ -143,7 +144,9 @@ class CustomerPayments:
                     kind=part.kind,
                     account_id=part.account_id,
                     amount=part.amount,
-                    paid_on=arrived.happened_at.astimezone(ZoneInfo(partner.timezone)).date(),
+                    paid_at=believed(
+                        arrived.happened_at, heard_at, back=request.policy.told_within, slack=request.policy.clock_slack
+                    ),
                     payment_type=PAYMENT_TYPE,
                     # Parts of one receipt on one savings account must be told apart where the server keeps no external ids.
                     receipt=receipt if order.number == 1 else f"{receipt}-{order.number}",

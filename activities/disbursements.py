@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
+from activities.payable_loans import NOT_PAYABLE
 from activities.wallet_notices import tell_if_low
 from core.money import Money
 from ledger import chart
@@ -120,6 +121,16 @@ class Disbursements:
                 session, request.workflow_id, "ended", f"Ended without payment: {order.detail}",
                 tone="bad" if order.ending == "failed" else "warning", code=order.code,
             )  # fmt: skip
+            if order.code in NOT_PAYABLE:
+                await cases.open_case(
+                    session,
+                    key=f"{request.workflow_id}:loan_not_payable",
+                    kind="loan_not_payable",
+                    summary=f"Loan {_name(row)} is not paid: {order.detail}"[:500],
+                    evidence={"loan_id": str(row.loan_id), "account_no": _name(row), "code": order.code},
+                    partner_id=request.partner_id,
+                    workflow_id=request.workflow_id,
+                )
             partner = await partners.get(session, request.partner_id)
             await tell_partner(
                 session, "loan_unpaid", key=f"{request.workflow_id}:unpaid",

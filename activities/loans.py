@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities import failing_posts
 from activities.connections import Connections
+from activities.looking import NO_ALLOWED_DATE, PAYMENT_TYPE, REFUSES_US, look_before_paying, read_loan
+from activities.payable_loans import amount_to_pay
 from activities.wallet_notices import tell_if_low, tell_wallet_short
-from core.clock import local_date, utc_now
-from core.errors import Conflict, InsufficientFunds, InvalidRequest, LimitExceeded, NotAllowed
+from core.clock import believed, local_date, utc_now
+from core.errors import Busy, Conflict, InsufficientFunds, InvalidRequest, LimitExceeded, NotAllowed, Rejected
 from core.money import Money
 from core.msisdn import Msisdn
 from ledger import chart
@@ -30,10 +31,11 @@ from models.messages.disbursements import (
 )
 from models.tables.partners import LoanProduct, Partner
 from providers.ports import DisbursalPost, Loan
-from store import disbursements, partners, payouts, tariffs, timeline
+from store import cases, disbursements, partners, payouts, tariffs, timeline
 from store.database import Database
 
-PAYMENT_TYPE = "M-Pesa"
+# What is missing is time: code → the stage in which the saga waits.
+_WAITS = {"daily_limit": "waiting_limit", NO_ALLOWED_DATE: "waiting_date"}
 FEE_ACCOUNTS = {"mpesa_b2c": chart.mpesa_fees, "processing": chart.processing_fees, "sms": chart.sms_fees}
 
 
@@ -50,8 +52,9 @@ class Loans:
         """Re-reads loan and client, checks the product's limits, holds the charges in the partner's wallet.
 
         Harmless to repeat: the holds have keys. Raises Conflict (loan no longer approved, or changed since the holds
-        were made), InvalidRequest (phone, amount, tariff), NotAllowed (partner or product), LimitExceeded (code
-        "daily_limit"), InsufficientFunds.
+        were made), InvalidRequest (phone, amount, tariff, a loan that one payout cannot serve), NotAllowed (partner,
+        product, client; code "no_allowed_date" with "opens_on" and "opens_at" while the day has not come), LimitExceeded
+        (code "daily_limit"), InsufficientFunds.
         """
         request = order.request
         async with self.database.transaction() as session:
@@ -60,15 +63,16 @@ class Loans:
                 (await partners.connection(session, partner.id, "daraja")).settings
             )
             fineract = await self.connections.fineract(session, request.partner_id)
-        loan = await fineract.loan(request.loan_id)
-        if not loan.awaiting_disbursal:
-            code = "disbursed_elsewhere" if loan.active else "loan_not_approved"
-            raise Conflict(f"The loan is no longer awaiting disbursal ({loan.status}).", code=code)
-        if loan.client_id is None:
-            raise InvalidRequest("A group's loan names no client whom to pay.", code="no_client", field="clientId")
-        client = await fineract.client(loan.client_id)
-        msisdn = Msisdn.parse(client.phone or "", partner.country)
+            early = {row.product_id for row in await partners.products(session, partner.id) if row.may_go_early}
         try:
+            loan = await read_loan(fineract, request.loan_id)
+        except Busy as busy:
+            await self._tell_if_refused(request, busy)
+            raise
+        try:
+            client, msisdn = await look_before_paying(
+                fineract, loan, partner.country, may_go_early=loan.product_id in early
+            )
             async with self.database.transaction() as session:
                 return await self._reserve(session, request, partner, settings, loan, client.name, msisdn)
         except InsufficientFunds as short:
@@ -76,12 +80,43 @@ class Loans:
                 await disbursements.change(session, request.disbursement_id, stage="waiting_funds", **_facts(loan))
                 await tell_wallet_short(session, partner, request.workflow_id, short)
             raise
-        except LimitExceeded as limit:
-            if limit.code == "daily_limit":
-                async with self.database.transaction() as session:
-                    await disbursements.change(session, request.disbursement_id, stage="waiting_limit", **_facts(loan))
-                    await timeline.write(session, request.workflow_id, "waiting_limit", limit.detail, tone="warning")
+        except Busy as busy:
+            await self._tell_if_refused(request, busy)
             raise
+        except Rejected as refusal:
+            await self._note_refusal(request, loan, refusal)
+            raise
+
+    async def _tell_if_refused(self, request: DisbursementRequest, busy: Busy) -> None:
+        """One case for all loans of a lender whose Fineract refuses our user: they wait, and go on by themselves."""
+        if busy.code not in REFUSES_US:
+            return
+        async with self.database.transaction() as session:
+            await disbursements.change(
+                session, request.disbursement_id, reason_code=busy.code, reason=busy.detail[:500]
+            )
+            await cases.open_case(
+                session,
+                key=f"core_banking_refused:{request.partner_id}",
+                kind="core_banking_refused",
+                summary=f"Loans wait, because Fineract refuses Kivuko's user: {busy.detail}"[:500],
+                evidence={"code": busy.code, **{name: str(value) for name, value in busy.extra.items()}},
+                partner_id=request.partner_id,
+            )
+
+    async def _note_refusal(self, request: DisbursementRequest, loan: Loan, refusal: Rejected) -> None:
+        """Which loan it was, and what it waits for if waiting helps."""
+        stage = _WAITS.get(refusal.code)
+        async with self.database.transaction() as session:
+            facts = _facts(loan)
+            if stage:
+                facts |= {"stage": stage, "reason_code": refusal.code, "reason": refusal.detail[:500]}
+            await disbursements.change(session, request.disbursement_id, **facts)
+            if stage:
+                key = ":".join([stage, *(refusal.extra[name] for name in ("why", "opens_on") if name in refusal.extra)])
+                await timeline.write(
+                    session, request.workflow_id, key, refusal.detail, tone="warning", **refusal.extra
+                )  # fmt: skip
 
     @activity.defn(name="loans.recheck")
     async def recheck(self, order: RecheckLoan) -> None:
@@ -90,14 +125,13 @@ class Loans:
         async with self.database.transaction() as session:
             partner = await partners.get(session, request.partner_id)
             fineract = await self.connections.fineract(session, request.partner_id)
-        loan = await fineract.loan(request.loan_id)
-        if not loan.awaiting_disbursal:
-            code = "disbursed_elsewhere" if loan.active else "loan_not_approved"
-            raise Conflict(f"The loan is no longer awaiting disbursal ({loan.status}).", code=code)
-        if amount_to_pay(loan) != plan.to_pay or loan.client_id is None:
+            product = await partners.product(session, partner.id, plan.product_id)
+        loan = await read_loan(fineract, request.loan_id)
+        early = product is not None and product.may_go_early
+        _, msisdn = await look_before_paying(fineract, loan, partner.country, may_go_early=early)
+        if amount_to_pay(loan) != plan.to_pay:
             raise Conflict("The loan is no longer the one that was planned to be paid.", code="loan_changed")
-        client = await fineract.client(loan.client_id)
-        if Msisdn.parse(client.phone or "", partner.country) != plan.msisdn:
+        if msisdn != plan.msisdn:
             raise Conflict("The client's phone has changed since the payout was planned.", code="phone_changed")
 
     async def _reserve(
@@ -163,6 +197,7 @@ class Loans:
         return DisbursementPlan(
             loan_id=loan.loan_id,
             account_no=loan.account_no,
+            product_id=loan.product_id,
             product_name=loan.product_name,
             client_name=client_name,
             msisdn=msisdn,
@@ -171,6 +206,7 @@ class Loans:
             principal=loan.approved_principal,
             charges=charges,
             first_repayment_on=loan.next_repayment_on,
+            approved_on=loan.approved_on,
         )
 
     async def _check_daily_limit(
@@ -215,9 +251,10 @@ class Loans:
         request, plan = order.request, order.plan
         paid = sum((payment.amount for payment in order.payments), Money.zero(plan.to_pay.currency))
         receipts = [payment.receipt for payment in order.payments]
+        last = order.payments[-1]
         async with self.database.transaction() as session:
-            partner = await partners.get(session, request.partner_id)
             fineract = await self.connections.fineract(session, request.partner_id)
+            attempt = await payouts.get(session, last.reference)
             for payment in order.payments:
                 await payouts.finish(
                     session, payment.reference, "paid", receipt=payment.receipt, paid_at=payment.paid_at
@@ -230,6 +267,7 @@ class Loans:
             await disbursements.change(
                 session, request.disbursement_id, stage="posting", paid_minor=paid.minor, receipts=receipts
             )
+        sent_at, slack = attempt.created_at if attempt else utc_now(), request.policy.clock_slack
         async with failing_posts.shown(
             self.database, request.workflow_id, "post", "Fineract has not booked the disbursement yet"
         ):
@@ -238,7 +276,8 @@ class Loans:
                     loan_id=request.loan_id,
                     # The client got the net amount; the books take the gross one, unless only a part could be paid.
                     amount=plan.principal if paid == plan.to_pay else paid,
-                    paid_on=order.payments[-1].paid_at.astimezone(ZoneInfo(partner.timezone)).date(),
+                    paid_at=believed(last.paid_at, sent_at, back=slack, slack=slack),
+                    not_before=plan.approved_on,
                     payment_type=PAYMENT_TYPE,
                     receipt=fit_receipts(receipts),
                     account=plan.msisdn.digits,
@@ -248,18 +287,6 @@ class Loans:
                 )
             )
         return Posted(transaction_id=posted.transaction_id)
-
-
-def amount_to_pay(loan: Loan) -> Money:
-    """What remains after charges due at disbursement, where the server says so, else the approved principal.
-
-    Raises InvalidRequest for a loan that one payout cannot serve."""
-    if loan.multi_disburse:
-        raise InvalidRequest("A loan in several tranches needs an operator.", code="multi_tranche")
-    net = loan.net_disbursal
-    amount = net if net is not None and net.minor > 0 else loan.approved_principal
-    amount.whole_units()
-    return amount
 
 
 def check_product(product: LoanProduct | None, amount: Money) -> LoanProduct:

@@ -90,7 +90,8 @@ def stage_style(stage: str) -> str:
     """The colour of a saga's stage: red waits for a person or went wrong, yellow waits for somebody or something else."""
     return {
         "completed": "green", "in_review": "red", "post_review": "red", "waiting_funds": "yellow",
-        "waiting_limit": "yellow", "refused": "yellow", "failed": "red", "withdrawn": "dim", "unallocated": "red",
+        "waiting_limit": "yellow", "waiting_date": "yellow", "refused": "yellow", "failed": "red", "withdrawn": "dim",
+        "unallocated": "red",
         "approval": "red", "waiting_account": "red", "waiting_money": "yellow", "awaiting_code": "yellow",
         "returning": "yellow", "returned": "yellow", "expired": "yellow", "merged": "dim",
     }.get(stage, "cyan")  # fmt: skip

@@ -64,10 +64,10 @@ def show(ctx: typer.Context, partner_id: PartnerId, as_json: AsJson = False) -> 
     out.print(
         table(
             "\nLoan products",
-            ["id", "name", "enabled", "minimum", "maximum", "daily limit", "above"],
+            ["id", "name", "enabled", "minimum", "maximum", "daily limit", "above", "early"],
             [
                 (p["product_id"], p["name"], p["enabled"], p["minimum"], p["maximum"], p["daily_limit"],
-                 p["above_maximum"])
+                 p["above_maximum"], p["may_go_early"])
                 for p in products
             ],
         )

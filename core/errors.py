@@ -4,7 +4,7 @@
     ├─ Rejected    did not happen and will not   → undo, tell the caller
     │  ├─ InvalidRequest, InsufficientFunds, LimitExceeded, NotAllowed, NotFound, Conflict
     ├─ Transient   did not happen, may yet       → retry
-    │  ├─ NotReached, Throttled(retry_after), Busy
+    │  ├─ NotReached, Throttled(retry_after), NotYet(retry_after), Busy
     └─ Unknown     may have happened             → resolve, never undo
        ├─ NoAnswer, Garbled
 
@@ -95,6 +95,12 @@ class Throttled(Transient):
     ) -> None:
         super().__init__(detail, code=code, **extra)
         self.retry_after = retry_after
+
+
+class NotYet(Throttled):
+    """The other side takes it later, by its own calendar; `retry_after` says when to look again."""
+
+    default_code = "not_yet"
 
 
 class Busy(Transient):

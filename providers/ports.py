@@ -169,31 +169,40 @@ class Loan:
     multi_disburse: bool
     disbursals: tuple[LoanDisbursal, ...] = ()  # filled by `loan`, empty in lists
     next_repayment_on: date | None = None
+    kind: str = ""  # the server's code, "accountType.individual"; "" where it does not say
+    top_up: bool = False  # it closes an older loan with a part of its principal
+    auto_down_payment: bool = False  # a down payment is booked with the disbursal, without money of ours
+    charged_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BankClient:
-    """A borrower. `phone` is free text as typed by a person, or None."""
+    """A borrower. `phone` is free text as typed by a person, or None; `status` the server's code
+    ("clientStatusType.active")."""
 
     client_id: int
     name: str
     phone: str | None
     active: bool
+    status: str = ""
+    office_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DisbursalPost:
-    """Book a payout in the core-banking system. `external_id` and `idempotency_key` are ours and stable."""
+    """Book a payout in the core-banking system. `external_id` and `idempotency_key` are ours and stable. The day to book is
+    the client's to find: that of `paid_at` on the core bank's calendar, and never before `not_before` (the approval)."""
 
     loan_id: int
     amount: Money
-    paid_on: date
+    paid_at: datetime
     payment_type: str  # resolved by name, made if missing: "M-Pesa"
     receipt: str
     account: str  # the phone paid, digits
     external_id: str
     idempotency_key: str
     note: str
+    not_before: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +226,16 @@ class CoreBanking(Protocol):
 
         Raises Conflict if the loan was disbursed by someone else (code "disbursed_elsewhere") or is no longer approved
         ("loan_not_approved"), NotAllowed with code "awaiting_checker" under maker-checker, other Rejected for a rule
-        of the server, Transient when it is known not to be booked, Unknown when even the re-read did not answer.
+        of the server, Transient when it is known not to be booked ("no_allowed_date": on no day that may be given today),
+        Unknown when even the re-read did not answer.
         """
+
+    async def payment_type(self, name: str) -> int:
+        """The id of a payment type, made if missing: to be asked for before money moves. Raises NotAllowed, Transient."""
+
+    async def may_book_today(self, *, not_before: date | None, office_id: int | None) -> None:
+        """Raises Transient (code "no_allowed_date", `extra` "why", "opens_on", "opens_at") if a disbursement could be
+        booked on no day that may be given now."""
 
     async def check(self) -> None: ...
 

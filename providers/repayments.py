@@ -1,7 +1,7 @@
 """Customers' accounts in a core-banking system, and the money that is booked on them."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Literal, Protocol
 
 from core.money import Money
@@ -23,6 +23,7 @@ class CustomerAccount:
     status: str  # the server's code, "loanStatusType.active"
     takes_payments: bool
     currency: str
+    opened_on: date | None = None  # a loan's disbursement, a savings account's activation: nothing is booked before it
     outstanding: Money | None = None  # loans: what is still owed in all
     balance: Money | None = None  # savings
 
@@ -30,12 +31,12 @@ class CustomerAccount:
 @dataclass(frozen=True, slots=True)
 class PaymentPost:
     """Book a customer's payment: a loan repayment or a savings deposit. All ids are ours, stable and within the
-    server's limits (external id 100, key 50 characters)."""
+    server's limits (external id 100, key 50 characters). The day to book is that of `paid_at` on the core bank's calendar."""
 
     kind: AccountKind
     account_id: int
     amount: Money
-    paid_on: date
+    paid_at: datetime
     payment_type: str  # resolved by name, made if missing: "M-Pesa"
     receipt: str
     payer: str  # digits or "" where the provider masks them

@@ -162,7 +162,7 @@ async def paid_out_on(session: AsyncSession, partner_id: str, product_id: int, d
             Disbursement.partner_id == partner_id,
             Disbursement.product_id == product_id,
             Disbursement.reserved_on == day,
-            col(Disbursement.stage).not_in([*UNPAID_ENDS, "waiting_funds", "waiting_limit"]),
+            col(Disbursement.stage).not_in([*UNPAID_ENDS, "waiting_funds", "waiting_limit", "waiting_date"]),
             Disbursement.id != without,
         )
     )

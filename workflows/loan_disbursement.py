@@ -9,6 +9,7 @@
 Before the client is paid everything can be undone; afterwards nothing is, and the rest is retried for ever.
 """
 
+from datetime import datetime, timedelta
 from typing import cast
 
 from temporalio import workflow
@@ -49,7 +50,7 @@ with workflow.unsafe.imports_passed_through():
 # Someone undid, rejected or disbursed the loan: not a failure of ours, and a later approval is a new wish.
 _WITHDRAWN = frozenset({"loan_not_approved", "disbursed_elsewhere"})
 # What is missing is money or time, and both may come.
-_MAY_PASS = frozenset({"insufficient_funds", "daily_limit", "not_yet"})
+_MAY_PASS = frozenset({"insufficient_funds", "daily_limit", "no_allowed_date"})
 
 
 @workflow.defn(name="LoanDisbursement")
@@ -96,6 +97,8 @@ class LoanDisbursement(PayingSaga):
                 await self.wait("waiting_funds", "money in the wallet for the charges")
             elif self.reason.code == "daily_limit":
                 await self.wait("waiting_limit", "the next day, since the product's daily limit is used up")
+            elif self.reason.code == "no_allowed_date":
+                await self.wait_for_the_day(self.reason)
             elif self.reason.kind == "rejected":
                 raise EndsUnpaid(self.ending_of(self.reason), self.reason.code, self.reason.detail)
             else:
@@ -228,15 +231,24 @@ class LoanDisbursement(PayingSaga):
 
     # ------------------------------------------------------------------------------------------- waits and decisions
 
-    async def wait(self, stage: str, waiting_for: str) -> None:
+    async def wait(self, stage: str, waiting_for: str, *, at_most: timedelta | None = None) -> None:
         self.enter(stage, searchable=True)
         self.funds_arrived = False
         await self.until(
             lambda: self.funds_arrived or self.take_wish(),
-            timeout=self.request.policy.look_for_funds_every,
+            timeout=at_most or self.request.policy.look_for_funds_every,
             waiting_for=waiting_for,
         )
         self.funds_arrived = False
+
+    async def wait_for_the_day(self, reason: ErrorFacts) -> None:
+        """Looks again when the day begins in the core bank's zone, and before: the bank's calendar may be changed."""
+        at_most = self.request.policy.look_for_date_every
+        if opens_at := reason.extra.get("opens_at"):
+            left = datetime.fromisoformat(opens_at) - workflow.now()
+            at_most = min(at_most, left) if left > timedelta() else at_most
+        day = reason.extra.get("opens_on", "a day on which Fineract books")
+        await self.wait("waiting_date", f"{day}: {reason.detail}", at_most=at_most)
 
     async def decide_about_rest(self, outcome: Unpaid) -> None:
         self.enter("in_review", searchable=True)

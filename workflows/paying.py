@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.saga import Saga
 
 
-_WAITING_STAGES = frozenset({"waiting_funds", "waiting_limit", "in_review", "post_review"})
+_WAITING_STAGES = frozenset({"waiting_funds", "waiting_limit", "waiting_date", "in_review", "post_review"})
 
 
 class PayingSaga(Saga):

@@ -64,6 +64,7 @@ async def set_loan_product(
         check_limits(wanted, row.currency)
         before = ProductOut.of(row)
         row.enabled, row.above_maximum = wanted.enabled, wanted.above_maximum
+        row.may_go_early = wanted.may_go_early
         row.min_minor, row.max_minor = wanted.minimum.money.minor, wanted.maximum.money.minor
         row.daily_minor = wanted.daily_limit.money.minor if wanted.daily_limit else None
         session.add(row)

@@ -11,11 +11,13 @@ from models.tables.partners import LoanProduct
 
 
 class ProductLimits(Body):
-    """All of a product's settings. `split` pays a loan above the maximum in several payouts."""
+    """All of a product's settings. `split` pays a loan above the maximum in several payouts; `may_go_early` pays one before
+    the day on which Fineract expects it to be disbursed."""
 
     model_config = example(
         enabled=True, minimum={"amount": "100.00", "currency": "KES"},
         maximum={"amount": "150000.00", "currency": "KES"}, daily_limit=None, above_maximum="refuse",
+        may_go_early=False,
     )  # fmt: skip
 
     enabled: bool = Field(strict=True)
@@ -23,6 +25,7 @@ class ProductLimits(Body):
     maximum: PositiveMoney
     daily_limit: PositiveMoney | None = None
     above_maximum: Literal["refuse", "split"] = "refuse"
+    may_go_early: bool = Field(default=False, strict=True)
 
 
 class ProductOut(Out):
@@ -31,7 +34,7 @@ class ProductOut(Out):
     model_config = example(
         product_id=1, name="Boda Boda Loan", currency="KES", enabled=True,
         minimum={"amount": "100.00", "currency": "KES"}, maximum={"amount": "150000.00", "currency": "KES"},
-        daily_limit=None, above_maximum="refuse", synced_at="2026-11-21T06:14:03Z",
+        daily_limit=None, above_maximum="refuse", may_go_early=False, synced_at="2026-11-21T06:14:03Z",
     )  # fmt: skip
 
     product_id: int
@@ -42,6 +45,7 @@ class ProductOut(Out):
     maximum: MoneyOut
     daily_limit: MoneyOut | None
     above_maximum: Literal["refuse", "split"]
+    may_go_early: bool
     synced_at: datetime
 
     @classmethod
@@ -56,6 +60,7 @@ class ProductOut(Out):
                 "maximum": MoneyOut.of(Money(row.max_minor, row.currency)),
                 "daily_limit": MoneyOut.minor(row.daily_minor, row.currency),
                 "above_maximum": row.above_maximum,
+                "may_go_early": row.may_go_early,
                 "synced_at": row.synced_at,
             }
         )

@@ -43,6 +43,13 @@ KINDS: Final[dict[str, CaseKind]] = {
         "A part of a split loan was paid and the next part failed: pay the rest again, or post only what was paid.",
         ("partial", "retry"),
     ),
+    "loan_not_payable": CaseKind(
+        "An approved loan cannot be served by one payout, or its client may not be paid: mend it in Fineract and start it "
+        "again, or pay it by other ways."
+    ),
+    "loan_unreadable": CaseKind(
+        "Fineract shows an approved loan that cannot be read; it is not paid until its record is mended."
+    ),
     "report_unclaimed": CaseKind("A provider reported on a payout that no saga waits for."),
     "debit_unexplained": CaseKind("Money left a bank account and names no instruction of ours."),
     "connection_blocked": CaseKind(
@@ -86,6 +93,9 @@ KINDS: Final[dict[str, CaseKind]] = {
         ("posted", "retry"),
     ),
     "core_banking_down": CaseKind("Fineract does not say whose account a payment is for.", ("retry",)),
+    "core_banking_refused": CaseKind(
+        "Fineract refuses Kivuko's user, so the lender's loans wait: mend its password or permissions, then close this."
+    ),
     "books_do_not_balance": CaseKind(
         "A check of the books found a breach; no money should move until it is explained."
     ),

@@ -11,8 +11,8 @@ from models.messages.policies import DisbursementPolicy
 
 Source = Literal["poll", "hook", "api"]
 Stage = Literal[
-    "requested", "waiting_funds", "waiting_limit", "paying", "in_review", "posting", "post_review", "settling",
-    "completed", "refused", "failed", "withdrawn",
+    "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "posting", "post_review",
+    "settling", "completed", "refused", "failed", "withdrawn",
 ]  # fmt: skip
 Ending = Literal["completed", "refused", "failed", "withdrawn"]
 
@@ -42,6 +42,7 @@ class DisbursementPlan(Message):
 
     loan_id: int
     account_no: str
+    product_id: int
     product_name: str
     client_name: str
     msisdn: Msisdn
@@ -50,6 +51,7 @@ class DisbursementPlan(Message):
     principal: Money
     charges: tuple[ChargeLine, ...]
     first_repayment_on: date | None = None
+    approved_on: date | None = None  # the booking may bear no earlier date
 
 
 class Reserve(Message):

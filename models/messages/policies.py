@@ -52,6 +52,10 @@ class DisbursementPolicy(Message):
     # Wallet too low or daily limit used up: look again this often, besides at once when money arrives. Each look costs
     # some eight history events, so a wait of months must fit.
     look_for_funds_every: timedelta = timedelta(hours=1)
+    # The day has not come on which the loan may be paid and booked: look again this often, besides when the day begins.
+    look_for_date_every: timedelta = timedelta(hours=3)
+    # A provider's time of payment is believed from this long before our send until this far ahead of our clock.
+    clock_slack: timedelta = timedelta(minutes=10)
     # The core-banking system does not answer before anything was paid: keep trying this often.
     read_again_every: timedelta = timedelta(minutes=5)
     # Posting back: try this long before a person is told, then go on at the slower pace for ever.
@@ -88,6 +92,10 @@ class CollectionPolicy(Message):
 
     prompt: PromptPolicy = PromptPolicy()
     read_again_every: timedelta = timedelta(minutes=5)
+    # A provider's time of payment is believed from this long before we heard of it (a lost announcement comes with the pulled
+    # list) until this far ahead of our clock.
+    told_within: timedelta = timedelta(days=3)
+    clock_slack: timedelta = timedelta(minutes=10)
     # Fineract does not answer while the account is looked up: a person is told after this, and it goes on.
     identify_for: timedelta = timedelta(minutes=15)
     post_for: timedelta = timedelta(minutes=30)

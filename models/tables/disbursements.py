@@ -10,8 +10,8 @@ from sqlmodel import Field, SQLModel
 from models.tables.base import UtcDateTime
 
 STAGES = (
-    "requested", "waiting_funds", "waiting_limit", "paying", "in_review", "posting", "post_review", "settling",
-    "completed", "refused", "failed", "withdrawn",
+    "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "posting", "post_review",
+    "settling", "completed", "refused", "failed", "withdrawn",
 )  # fmt: skip
 # Ended without the client being paid: only after one of these may the same loan be paid by another saga.
 UNPAID_ENDS = ("refused", "failed", "withdrawn")
@@ -39,6 +39,8 @@ class Disbursement(SQLModel, table=True):
     id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_column=Column(Text, ForeignKey("partners.id"), nullable=False))
     loan_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    # Which core-banking tenant in the world the loan belongs to; "" where that is not known.
+    tenant_key: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
     round: int = Field(sa_column=Column(BigInteger, nullable=False))
     workflow_id: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     source: str = Field(sa_column=Column(Text, nullable=False))

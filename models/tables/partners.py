@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -95,6 +95,8 @@ class LoanProduct(SQLModel, table=True):
     max_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     daily_minor: int | None = Field(default=None, sa_column=Column(BigInteger))
     above_maximum: str = Field(sa_column=Column(Text, nullable=False))
+    # Its loans may be paid before the day on which Fineract expects them to be disbursed.
+    may_go_early: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     synced_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 

@@ -5,6 +5,7 @@ must be there, InvalidRequest for a currency that Kivuko does not know.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from core.errors import InvalidRequest
@@ -71,6 +72,7 @@ def _loan(body: dict[str, Any]) -> CustomerAccount:
         status=str(status["code"]),
         takes_payments=status.get("active") is True,
         currency=currency,
+        opened_on=_day(body, "actualDisbursementDate"),
         outstanding=_amount(summary.get("totalOutstanding"), currency),
     )
 
@@ -90,6 +92,7 @@ def _savings(body: dict[str, Any]) -> CustomerAccount:
         status=str(status["code"]),
         takes_payments=status.get("active") is True and not blocked and ordinary,
         currency=currency,
+        opened_on=_day(body, "activatedOnDate"),
         balance=_amount((body.get("summary") or {}).get("accountBalance"), currency),
     )
 
@@ -117,6 +120,15 @@ def _currency(body: dict[str, Any]) -> str:
     currency = str(body["currency"]["code"])
     exponent_of(currency)
     return currency
+
+
+def _day(body: dict[str, Any], name: str) -> date | None:
+    """One of the account's own dates. One that cannot be read is left out: the server has the last word on it."""
+    timeline = body.get("timeline")
+    try:
+        return read_date(timeline.get(name)) if isinstance(timeline, dict) else None
+    except ValueError:
+        return None
 
 
 def _amount(value: Any, currency: str) -> Money | None:

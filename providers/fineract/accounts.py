@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from core.clock import utc_now
 from core.errors import NotFound, Transient
 from core.money import Money
 from providers.fineract.account_shapes import account_of, hits_of, payment_of, payments_of
@@ -64,7 +65,7 @@ class Accounts:
         return payment
 
     async def statement(self, kind: AccountKind, account_id: int, amount: Money, paid_on: date) -> Statement:
-        """The account, and the payments among which one of this amount and about this day would be."""
+        """The account, and the payments among which one of this amount, booked about this day or later, would be."""
         if kind == "loan":
             body = await self._details(kind, account_id, "transactions")
             account = account_of(kind, body)
@@ -103,7 +104,7 @@ class Accounts:
     async def _search_deposits(self, account: CustomerAccount, amount: Money, paid_on: date) -> list[RecordedPayment]:
         wanted = {
             "fromDate": spell_date(paid_on - NEAR),
-            "toDate": spell_date(paid_on + NEAR),
+            "toDate": spell_date(max(paid_on, utc_now().date()) + NEAR),
             "fromAmount": spell_amount(amount),
             "toAmount": spell_amount(amount),
             "types": "1",

@@ -5,10 +5,14 @@ Facts: fineract.md.
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any, Final, Self, TypeVar
 
+from core.clock import utc_now
 from core.errors import InvalidRequest, NotAllowed, NotFound
 from providers.fineract.accounts import Accounts
+from providers.fineract.calendar import date_to_post
+from providers.fineract.calendar_reading import Calendars, no_allowed_date
 from providers.fineract.commands import MoneyCommands
 from providers.fineract.connection import FineractConnection
 from providers.fineract.hooks import ensure_hook
@@ -55,7 +59,8 @@ class Fineract(CoreBanking, RepaymentPort):
     ) -> None:
         self._connection = FineractConnection(endpoint, credentials, recorder)
         self._accounts = Accounts(self._connection)
-        commands = MoneyCommands(self._connection, PaymentTypes(self._connection))
+        self._payment_types, self._calendars = PaymentTypes(self._connection), Calendars(self._connection)
+        commands = MoneyCommands(self._connection, self._payment_types, self._calendars)
         self._posting = DisbursalPosting(commands, self.loan)
         self._repaying = PaymentPosting(commands, self._accounts, savings_external_ids=credentials.savings_external_ids)
 
@@ -108,6 +113,14 @@ class Fineract(CoreBanking, RepaymentPort):
     async def client(self, client_id: int) -> BankClient:
         """One borrower. The phone is here and nowhere else: loans carry none (fineract.md 4, 5)."""
         return client_of(await self._connection.read("clients.read", f"/v1/clients/{client_id}"))
+
+    async def payment_type(self, name: str) -> int:
+        return await self._payment_types.id_of(name)
+
+    async def may_book_today(self, *, not_before: date | None, office_id: int | None) -> None:
+        calendar = await self._calendars.read(office_id=office_id, rules=True)
+        if date_to_post(utc_now(), calendar, not_before) is None:
+            raise no_allowed_date(calendar, not_before)
 
     async def post_disbursal(self, post: DisbursalPost) -> DisbursalPosted:
         return await self._posting.post(post)

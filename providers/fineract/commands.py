@@ -1,19 +1,21 @@
-"""What the commands that book money share: one attempt under one key, doubt, and the two corrections.
+"""What the commands that book money share: the date, one attempt under one key, doubt, and the two corrections.
 
 A failure is stored under its key and replayed for ever (fineract.md 9), so a corrected command goes out under a key of its
 own, made from the first one and the same each time. Whoever sends a command re-reads the account after every doubt.
 """
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
-from core.clock import local_date, utc_now
-from core.errors import InvalidRequest, KivukoError, NoAnswer, NotAllowed, NotFound, NotReached, Transient
+from core.clock import local_date
+from core.errors import InvalidRequest, KivukoError, NoAnswer, NotReached, Transient
+from providers.fineract.calendar import BankCalendar, date_to_post, next_open_day
+from providers.fineract.calendar_reading import Calendars, no_allowed_date
 from providers.fineract.connection import FineractConnection
 from providers.fineract.payment_types import PaymentTypes
-from providers.fineract.refusals import FUTURE_DATE, PAYMENT_TYPE_GONE
+from providers.fineract.refusals import CLOSED_DAY, FUTURE_DATE, PAYMENT_TYPE_GONE, TOO_EARLY
 from providers.fineract.wire import (
     DATE_FORMAT,
     LOCALE,
@@ -21,7 +23,6 @@ from providers.fineract.wire import (
     MAX_IDEMPOTENCY_KEY,
     MAX_NOTE,
     MAX_PAYMENT_TEXT,
-    read_date,
     spell_date,
 )
 from providers.http import Answer
@@ -55,9 +56,23 @@ class Doubt:
 
 
 class MoneyCommands:
-    def __init__(self, connection: FineractConnection, payment_types: PaymentTypes) -> None:
+    def __init__(self, connection: FineractConnection, payment_types: PaymentTypes, calendars: Calendars) -> None:
         self._connection = connection
         self._payment_types = payment_types
+        self._calendars = calendars
+
+    def calendar_day(self, moment: datetime) -> date:
+        """The day of `moment` in the bank's zone, whatever may be booked on it."""
+        return local_date(moment, self._connection.credentials.timezone)
+
+    async def day_of(self, moment: datetime, not_before: date | None) -> date:
+        """The day to book for `moment`, on the bank's calendar. Raises Transient (code "no_allowed_date") if none is
+        allowed now: then nothing is sent, since the refusal would only be stored."""
+        calendar = await self._calendars.read()
+        day = date_to_post(moment, calendar, not_before)
+        if day is None:
+            raise no_allowed_date(calendar, not_before)
+        return day
 
     async def send(
         self,
@@ -103,35 +118,44 @@ class MoneyCommands:
         except NoAnswer as error:
             return Doubt(error)
 
-    async def corrected(self, attempt: Attempt, error: KivukoError, payment_type: str) -> Attempt | None:
-        """Another attempt, if this refusal is one that we can mend: a date ahead of the tenant's, a type that is gone."""
+    async def corrected(
+        self, attempt: Attempt, error: KivukoError, payment_type: str, *, not_before: date | None
+    ) -> Attempt | None:
+        """Another attempt, if this refusal is one that we can mend: a date that the bank does not take, a type that is
+        gone. `not_before` as it was read after the refusal.
+
+        Raises Transient (code "no_allowed_date") if the date is refused and no other may be given now.
+        """
         if error.code == PAYMENT_TYPE_GONE and not attempt.retyped:
             self._payment_types.forget(payment_type)
             payment_type_id = await self._payment_types.id_of(payment_type)
             return replace(attempt, key=suffixed_key(attempt.key, f"pt{payment_type_id}"), retyped=True)
-        if error.code == FUTURE_DATE and not attempt.redated:
-            today = await self._business_date()
-            # A replayed refusal is an old one: the date may have come since.
-            if today < attempt.paid_on or error.extra.get("replayed") == "yes":
-                day = min(today, attempt.paid_on)
-                return replace(attempt, key=suffixed_key(attempt.key, spell_date(day)), paid_on=day, redated=True)
-        return None
+        if error.code not in {FUTURE_DATE, *TOO_EARLY, *CLOSED_DAY}:
+            return None
+        calendar = await self._calendars.read(fresh=True)
+        # A replayed refusal is an old one: the same date may be right by now.
+        replayed = error.extra.get("replayed") == "yes"
+        day = None if attempt.redated else _another_day(attempt.paid_on, error.code, calendar, not_before, replayed)
+        if day is None:
+            raise no_allowed_date(calendar, not_before, refused=True)
+        return replace(attempt, key=suffixed_key(attempt.key, spell_date(day)), paid_on=day, redated=True)
 
-    async def _business_date(self) -> date:
-        """The tenant's business date; where it keeps none, the calendar day in its zone (fineract.md 2)."""
-        try:
-            rows: Any = await self._connection.read("business_date.read", "/v1/businessdate")
-        except (NotAllowed, NotFound):
-            rows = []
-        for row in rows if isinstance(rows, list) else []:
-            if isinstance(row, dict) and row.get("type") == "BUSINESS_DATE":
-                try:
-                    day = read_date(row.get("date"))
-                except ValueError:
-                    break
-                if day is not None:
-                    return day
-        return local_date(utc_now(), self._connection.credentials.timezone)
+
+def _another_day(
+    refused: date, code: str, calendar: BankCalendar, not_before: date | None, replayed: bool
+) -> date | None:
+    """The day to try after this one was refused; None if there is none."""
+    if code == FUTURE_DATE:
+        day = min(calendar.today, refused)
+        # No zone is a day away from another: a bank whose calendar is behind the one that we were told has yesterday.
+        if day == refused and not replayed:
+            day -= timedelta(days=1)
+        return None if not_before is not None and day < not_before else day
+    if code in CLOSED_DAY:
+        return next_open_day(calendar, refused + timedelta(days=1), calendar.today)
+    # Too early: the first day that the account's own dates allow, else the bank's today, which no rule finds too early.
+    later = not_before if not_before is not None and refused < not_before <= calendar.today else calendar.today
+    return later if later > refused or (replayed and later == refused) else None
 
 
 def not_verified(noun: str, cause: str, reread: KivukoError) -> NoAnswer:

@@ -5,7 +5,8 @@
                                   ├► no answer                           Unknown
                                   ├► disbursed, but not by us            Conflict "disbursed_elsewhere"
                                   ├► no longer approved                  Conflict "loan_not_approved"
-                                  └► approved, ours is not on it ─► one correction (date, payment type) or the refusal
+                                  └► approved, ours is not on it ─► one correction (date, payment type), the refusal,
+                                                                    or Transient if no date is allowed today
 
 Two barriers keep it single: the Idempotency-Key while the server keeps its commands, and for ever the transaction's
 external id, unique in the tenant (fineract.md 6, 7.1, 9). A failure is stored under its key and replayed, so a
@@ -37,7 +38,7 @@ class DisbursalPosting:
     async def post(self, post: DisbursalPost) -> DisbursalPosted:
         """See `CoreBanking.post_disbursal`; errors carry `new_key="yes"` where the key would replay them for ever."""
         _refuse_what_cannot_be_carried(post)
-        attempt = Attempt(post.idempotency_key, post.paid_on)
+        attempt = Attempt(post.idempotency_key, await self._commands.day_of(post.paid_at, post.not_before))
         while True:
             outcome = await self._command(post, attempt)
             if isinstance(outcome, DisbursalPosted):
@@ -46,7 +47,9 @@ class DisbursalPosting:
             if (ours := own_disbursal(loan, post)) is not None:
                 return DisbursalPosted(loan.loan_id, ours.transaction_id, already_there=not outcome.said_booked)
             _refuse_by_state(loan)
-            corrected = await self._commands.corrected(attempt, outcome.error, post.payment_type)
+            corrected = await self._commands.corrected(
+                attempt, outcome.error, post.payment_type, not_before=loan.approved_on
+            )
             if corrected is None:
                 raise settled(outcome.error)
             attempt = corrected

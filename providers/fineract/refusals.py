@@ -29,6 +29,16 @@ PROVIDER: Final = "fineract"
 FUTURE_DATE: Final = "future_date"
 PAYMENT_TYPE_GONE: Final = "payment_type_gone"
 ACCOUNT_CLOSED: Final = "account_closed"
+# The date is before the first one that the account, its client or the books allow.
+TOO_EARLY: Final = frozenset(
+    {
+        "before_approval", "before_disbursement", "before_activation", "before_transfer", "before_last_transaction",
+        "books_closed",
+    }
+)  # fmt: skip
+CLOSED_DAY: Final = frozenset({"on_holiday", "on_non_working_day"})
+
+_LONGEST_PAUSE: Final = timedelta(hours=1)
 
 _Rules = tuple[tuple[str, type[Rejected], str, dict[str, str]], ...]
 
@@ -36,6 +46,8 @@ _Rules = tuple[tuple[str, type[Rejected], str, dict[str, str]], ...]
 _EVERYWHERE: Final[_Rules] = (
     ("cannot.be.a.future.date", InvalidRequest, FUTURE_DATE, {"field": "paid_on"}),
     ("payment.type.invalid", InvalidRequest, PAYMENT_TYPE_GONE, {"field": "payment_type"}),
+    ("client.transfer.date", InvalidRequest, "before_transfer", {"field": "paid_on"}),
+    ("accounting.closed", InvalidRequest, "books_closed", {"field": "paid_on"}),
     ("date.on.holiday", InvalidRequest, "on_holiday", {"field": "paid_on"}),
     ("date.on.non.working.day", InvalidRequest, "on_non_working_day", {"field": "paid_on"}),
     ("duplicate.externalId", Conflict, "duplicate_external_id", {}),
@@ -154,5 +166,6 @@ def _provider_code(said: Complaint) -> dict[str, str]:
 
 
 def _retry_after(answer: Answer) -> timedelta | None:
-    seconds = answer.headers.get("retry-after", "")
-    return timedelta(seconds=int(seconds)) if seconds.isdigit() else None
+    seconds = answer.headers.get("retry-after", "").strip()
+    plain = seconds.isascii() and seconds.isdecimal() and len(seconds) <= 9
+    return min(timedelta(seconds=int(seconds)), _LONGEST_PAUSE) if plain else None

@@ -15,6 +15,7 @@ commands; for ever a repayment's external id does, unique in the tenant. A depos
 known again by receipt, amount and about the day (fineract.md 7, 9).
 """
 
+from datetime import date
 from typing import Final
 
 from core.errors import Conflict, InvalidRequest, KivukoError, NoAnswer, NotAllowed, NotFound
@@ -43,25 +44,29 @@ class PaymentPosting:
     async def post(self, post: PaymentPost) -> PaymentPosted:
         """See `RepaymentPort.post_payment`; errors carry `new_key="yes"` where the key would replay them for ever."""
         _refuse_what_cannot_be_carried(post)
-        if (found := _own_or_refuse(post, await self._look(post, None))) is not None:
+        day = self._commands.calendar_day(post.paid_at)
+        seen = await self._look(post, day, None)
+        if (found := _own_or_refuse(post, day, seen)) is not None:
             return found
-        attempt = Attempt(post.idempotency_key, post.paid_on)
+        attempt = Attempt(post.idempotency_key, await self._commands.day_of(post.paid_at, seen.account.opened_on))
         while True:
             outcome = await self._command(post, attempt)
             if isinstance(outcome, int):
                 return await self._booked(post, outcome)
-            seen = await self._look(post, outcome)
-            if (found := _own_or_refuse(post, seen, said_booked=outcome.said_booked)) is not None:
+            seen = await self._look(post, day, outcome)
+            if (found := _own_or_refuse(post, day, seen, said_booked=outcome.said_booked)) is not None:
                 return found
-            corrected = await self._commands.corrected(attempt, outcome.error, post.payment_type)
+            corrected = await self._commands.corrected(
+                attempt, outcome.error, post.payment_type, not_before=seen.account.opened_on
+            )
             if corrected is None:
                 raise settled(outcome.error)
             attempt = corrected
 
-    async def _look(self, post: PaymentPost, doubt: Doubt | None) -> Statement:
+    async def _look(self, post: PaymentPost, day: date, doubt: Doubt | None) -> Statement:
         """Before anything is sent, a look that brought nothing is Transient; a refused one leaves an earlier call open."""
         try:
-            return await self._accounts.statement(post.kind, post.account_id, post.amount, post.paid_on)
+            return await self._accounts.statement(post.kind, post.account_id, post.amount, day)
         except NotFound as error:
             if doubt is None or isinstance(doubt.error, NotFound):
                 raise
@@ -107,24 +112,28 @@ class PaymentPosting:
         return PaymentPosted(post.account_id, transaction_id, already_there=False, left=left)
 
 
-def own_payment(payments: list[RecordedPayment], post: PaymentPost) -> RecordedPayment | None:
-    """Ours among these, by external id or else by receipt, amount and about the day; reversed ones do not count."""
+def own_payment(payments: list[RecordedPayment], post: PaymentPost, day: date) -> RecordedPayment | None:
+    """Ours among these, by external id or else by receipt, amount and day; reversed ones do not count. It may stand under a
+    later day than its own, as late as the bank's rules demand."""
     standing = [item for item in payments if not item.reversed]
     for item in standing:
         if item.external_id == post.external_id:
             return item
     receipt = post.receipt.strip().casefold()
     for item in standing:
-        near = abs(item.paid_on - post.paid_on) <= NEAR
-        if near and item.amount == post.amount and (item.receipt or "").strip().casefold() == receipt:
+        if (
+            item.paid_on >= day - NEAR
+            and item.amount == post.amount
+            and (item.receipt or "").strip().casefold() == receipt
+        ):
             return item
     return None
 
 
-def _own_or_refuse(post: PaymentPost, seen: Statement, *, said_booked: bool = False) -> PaymentPosted | None:
+def _own_or_refuse(post: PaymentPost, day: date, seen: Statement, *, said_booked: bool = False) -> PaymentPosted | None:
     """Our payment if it is on the account; None if it is not and may be sent."""
     account = seen.account
-    if (ours := own_payment(seen.payments, post)) is not None:
+    if (ours := own_payment(seen.payments, post, day)) is not None:
         left = account.outstanding if account.kind == "loan" else account.balance
         return PaymentPosted(account.account_id, ours.transaction_id, already_there=not said_booked, left=left)
     if account.currency != post.amount.currency:

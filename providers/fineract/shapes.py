@@ -69,6 +69,10 @@ def _loan(row: dict[str, Any]) -> Loan:
         approved_on=read_date(timeline.get("approvedOnDate")),
         expected_disbursement_on=read_date(timeline.get("expectedDisbursementDate")),
         multi_disburse=row.get("multiDisburseLoan") is True,
+        kind=str((row.get("loanType") or {}).get("code", "")),
+        top_up=row.get("isTopup") is True or row.get("closureLoanId") is not None,
+        auto_down_payment=row.get("enableAutoRepaymentForDownPayment") is True,
+        charged_off=row.get("chargedOff") is True,
         disbursals=tuple(_disbursals(row.get("transactions") or [], currency)),
         next_repayment_on=_next_repayment((row.get("repaymentSchedule") or {}).get("periods") or []),
     )
@@ -113,12 +117,15 @@ def _product(row: dict[str, Any]) -> LoanProduct:
 
 
 def _client(body: dict[str, Any]) -> BankClient:
+    status = str((body.get("status") or {}).get("code", ""))
     phone = body.get("mobileNo")  # free text as a person typed it; absent if there is none (fineract.md 5)
     return BankClient(
         client_id=whole_id(body["id"]),
         name=str(body.get("displayName", "")),
         phone=str(phone).strip() or None if phone is not None else None,
-        active=body.get("active") is True,
+        active=body.get("active") is True and status in ("", "clientStatusType.active"),
+        status=status,
+        office_id=None if body.get("officeId") is None else whole_id(body["officeId"]),
     )
 
 

@@ -15,7 +15,7 @@ from providers.fineract.accounts import plausible
 from providers.fineract.shapes import Unreadable
 from providers.ports import Exchange
 from providers.repayments import AccountKind
-from tests.simulators.fineract.bank import KINDS, Bank, disburse_body, payment, today
+from tests.simulators.fineract.bank import KINDS, Bank, disburse_body, noon, payment, today
 
 both_kinds = pytest.mark.parametrize("kind", KINDS)
 
@@ -206,7 +206,7 @@ async def test_the_exchange_log_holds_neither_the_number_typed_nor_the_customer(
 async def test_a_recorded_payment_is_read_with_its_account(bank: Bank, kind: AccountKind) -> None:
     account_id = await bank.payable(kind)
     async with bank.fineract() as fineract:
-        posted = await fineract.post_payment(payment(kind, account_id, paid_on=today() - timedelta(days=1)))
+        posted = await fineract.post_payment(payment(kind, account_id, paid_at=noon(today() - timedelta(days=1))))
         assert posted.transaction_id is not None
         recorded = await fineract.recorded_payment(kind, account_id, posted.transaction_id)
         assert recorded.account == await fineract.account(kind, account_id)

@@ -1,7 +1,6 @@
 """Booking a payout in Fineract: once, whatever is answered."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
@@ -244,46 +243,6 @@ async def test_an_old_server_that_names_no_transaction_is_asked_for_it(bank: Ban
         posted = await fineract.post_disbursal(disbursal(loan_id))
     [item] = await bank.disbursals(loan_id)
     assert posted == DisbursalPosted(loan_id, item["id"], already_there=False)
-
-
-async def test_a_date_ahead_of_the_business_date_is_posted_on_the_business_date(bank: Bank) -> None:
-    yesterday = today() - timedelta(days=1)
-    await bank.tenant("default", businessDate=yesterday.isoformat())
-    loan_id = await bank.loan()
-    async with bank.fineract() as fineract:
-        posted = await fineract.post_disbursal(disbursal(loan_id))
-        assert (await fineract.post_disbursal(disbursal(loan_id))).transaction_id == posted.transaction_id
-    [item] = await bank.disbursals(loan_id)
-    assert (item["id"], item["date"]) == (posted.transaction_id, yesterday.isoformat())
-
-
-async def test_a_stored_future_date_refusal_does_not_outlive_the_night(bank: Bank) -> None:
-    await bank.tenant("default", businessDate=(today() - timedelta(days=1)).isoformat())
-    loan_id = await bank.loan()
-    await bank.fault("fineract.read", "down", match={"what": "business_date"})
-    async with bank.fineract() as fineract:
-        with pytest.raises(Transient):
-            await fineract.post_disbursal(disbursal(loan_id))
-        await bank.tenant("default", businessDate=today().isoformat())
-        await fineract.post_disbursal(disbursal(loan_id))
-    [item] = await bank.disbursals(loan_id)
-    assert item["date"] == today().isoformat()
-
-
-async def test_a_date_that_is_ahead_of_every_calendar_is_refused(bank: Bank) -> None:
-    loan_id = await bank.loan()
-    await bank.tenant("default", businessDate=(today() + timedelta(days=1)).isoformat())
-    async with bank.fineract() as fineract:
-        await fineract.post_disbursal(disbursal(loan_id, paid_on=today() + timedelta(days=1)))
-    await bank.tenant("default", businessDate=None)
-    other = await bank.loan()
-    await bank.fault(
-        "fineract.disburse", "refuse", options={"code": "error.msg.loan.disbursal.cannot.be.a.future.date"}
-    )
-    async with bank.fineract() as fineract:
-        with pytest.raises(InvalidRequest) as caught:
-            await fineract.post_disbursal(disbursal(other))
-    assert (caught.value.code, caught.value.extra["new_key"]) == ("future_date", "yes")
 
 
 async def test_a_payment_type_that_was_removed_is_resolved_again(bank: Bank) -> None:

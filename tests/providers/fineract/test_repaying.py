@@ -1,7 +1,5 @@
 """Booking a customer's payment on a loan or a savings account: what is booked, and what is refused."""
 
-from datetime import timedelta
-
 import pytest
 
 from core.errors import Busy, Conflict, InvalidRequest, KivukoError, NotAllowed, NotFound
@@ -134,31 +132,6 @@ async def test_under_maker_checker_a_200_is_not_a_booking(bank: Bank, kind: Acco
             await fineract.post_payment(payment(kind, account_id))
     assert caught.value.code == "awaiting_checker"
     assert await bank.payments(kind, account_id) == []
-
-
-@both_kinds
-async def test_a_date_ahead_of_the_business_date_is_posted_on_it_and_found_again_by_its_own(
-    bank: Bank, kind: AccountKind
-) -> None:
-    yesterday = today() - timedelta(days=1)
-    await bank.tenant("default", businessDate=yesterday.isoformat())
-    account_id = await bank.payable(kind)
-    async with bank.fineract() as fineract:
-        posted = await fineract.post_payment(payment(kind, account_id))
-        again = await fineract.post_payment(payment(kind, account_id, idempotency_key="kvk:r:2"))
-    [item] = await bank.payments(kind, account_id)
-    assert (item["id"], item["date"]) == (posted.transaction_id, yesterday.isoformat())
-    assert (again.transaction_id, again.already_there) == (item["id"], True)
-
-
-@both_kinds
-async def test_a_payment_before_the_account_was_open_is_refused_with_the_field(bank: Bank, kind: AccountKind) -> None:
-    account_id = await bank.payable(kind)
-    async with bank.fineract() as fineract:
-        with pytest.raises(InvalidRequest) as caught:
-            await fineract.post_payment(payment(kind, account_id, paid_on=today() - timedelta(days=8)))
-    assert caught.value.code == ("before_disbursement" if kind == "loan" else "before_activation")
-    assert (caught.value.extra["field"], caught.value.extra["new_key"]) == ("paid_on", "yes")
 
 
 @both_kinds

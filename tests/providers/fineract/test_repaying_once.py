@@ -11,7 +11,7 @@ from core.money import Money
 from providers.repayments import AccountKind, PaymentPosted
 from simulators.books import SAVINGS
 from simulators.world import World
-from tests.simulators.fineract.bank import KINDS, PAYING, Bank, payment, today
+from tests.simulators.fineract.bank import KINDS, PAYING, Bank, noon, payment, today
 
 both_kinds = pytest.mark.parametrize("kind", KINDS)
 
@@ -186,10 +186,10 @@ async def test_other_receipts_amounts_and_days_are_other_payments(bank: Bank, ki
     made = bank.active_loan(approvedOn=long_ago) if kind == "loan" else bank.savings(activatedOn=long_ago)
     account_id = await made
     changes: list[dict[str, Any]] = [
+        {"paid_at": noon(today() - timedelta(days=60))},
         {},
         {"receipt": "OTHER"},
         {"amount": Money(150_001, "KES")},
-        {"paid_on": today() - timedelta(days=60)},
     ]
     async with bank.fineract() as fineract:
         for number, change in enumerate(changes):

@@ -4,10 +4,11 @@ import asyncio
 import json
 from base64 import b64encode
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -61,10 +62,15 @@ class Bank:
         password: str = "password",
         tenant: str = "default",
         savings_external_ids: bool = False,
+        timezone: str = ZONE,
     ) -> Fineract:
         endpoint = Endpoint(self.api, verify_tls=False, read_timeout=timedelta(seconds=patience))
         credentials = FineractCredentials(
-            username=username, password=password, tenant=tenant, savings_external_ids=savings_external_ids
+            username=username,
+            password=password,
+            tenant=tenant,
+            savings_external_ids=savings_external_ids,
+            timezone=timezone,
         )
         return Fineract(endpoint, credentials, recorder=recorder)
 
@@ -174,6 +180,10 @@ class Bank:
         return made
 
 
+def noon(day: date) -> datetime:
+    return datetime.combine(day, time(12), ZoneInfo(ZONE))
+
+
 def disburse_body(**changes: Any) -> dict[str, Any]:
     """A good body; a change to None removes the field."""
     body = {
@@ -186,10 +196,11 @@ def disburse_body(**changes: Any) -> dict[str, Any]:
 
 
 def disbursal(loan_id: int, **changes: Any) -> DisbursalPost:
+    """Paid just now."""
     facts: dict[str, Any] = {
         "loan_id": loan_id,
         "amount": Money(1_000_000, "KES"),
-        "paid_on": today(),
+        "paid_at": utc_now(),
         "payment_type": "M-Pesa",
         "receipt": f"SFT{loan_id}K2QX9P",
         "account": "254712000111",
@@ -217,7 +228,7 @@ def payment(kind: AccountKind, account_id: int, **changes: Any) -> PaymentPost:
         "kind": kind,
         "account_id": account_id,
         "amount": Money(150_000, "KES"),
-        "paid_on": today(),
+        "paid_at": utc_now(),
         "payment_type": "M-Pesa",
         "receipt": f"SFU{account_id}B2C3D4",
         "payer": "254712000111",
