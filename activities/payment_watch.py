@@ -12,6 +12,7 @@ from activities.connections import Connections
 from activities.customer_payments import find_account, owner_phone, tell_payment
 from core.clock import utc_now
 from core.errors import Conflict, NotFound
+from inbound.delivery import Desk, deliver
 from models.messages.collections import (
     AccountChecked,
     AnnouncedPayment,
@@ -23,14 +24,12 @@ from models.messages.collections import (
     PullPayments,
 )
 from providers.collecting import PaymentSeen
-from store import collections, incoming, partners
+from store import collections, inbox, incoming, partners
 from store.database import Database
-from temporal.delivery import deliver
-from temporal.money_in import keep
+from temporal.money_in import announcement
 
 # M-Pesa keeps the list for 48 hours (daraja.md 5); an hour less, so that its clock and ours may differ.
 _LOOK_BACK: Final = timedelta(hours=47)
-_DELIVERY_TIMEOUT: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,11 @@ class PaymentWatching:
             known = await incoming.known(session, order.partner_id, "daraja", ids)
             again = await incoming.unfinished(session, order.partner_id, "daraja", ids)
             missed = [one for one in seen if one.external_id not in known or one.external_id in again]
-            kept = [await keep(session, _announced(order.partner_id, one)) for one in missed]
+            kept = [await inbox.store(session, announcement(_announced(order.partner_id, one))) for one in missed]
         new = [inbox_id for inbox_id, is_new in kept if is_new]
+        desk = Desk(self.client, self.database, self.connections.box)
         for number, inbox_id in enumerate(new):
-            await deliver(self.client, self.database, inbox_id, rpc_timeout=_DELIVERY_TIMEOUT)
+            await deliver(desk, inbox_id)
             activity.heartbeat(number)
         return PaymentsPulled(seen=len(seen), recovered=len(new))
 

@@ -70,6 +70,15 @@ async def close(session: AsyncSession, case_id: str, *, by: str, resolution: str
     return closed.first() is not None
 
 
+async def close_of_key(session: AsyncSession, key: str, *, by: str, resolution: str) -> None:
+    """Closes the open case of a key, if there is one."""
+    await session.exec(
+        update(Case)
+        .where(col(Case.key) == key, col(Case.state) == "open")
+        .values(state="closed", closed_at=utc_now(), closed_by=by, resolution=resolution)
+    )
+
+
 async def take(session: AsyncSession, case_id: str, owner: str) -> bool:
     """Makes an open case this person's, so that two do not look at the same. True as well if it is theirs already; False
     if another has it, or it is closed."""

@@ -70,7 +70,15 @@ KINDS: Final[dict[str, CaseKind]] = {
     "credit_unnamed": CaseKind(
         "A credit on a bank statement bears no transaction id, so nothing may book it: match it by hand."
     ),
-    "announcement_unreadable": CaseKind("An announcement of a payment came and cannot be understood."),
+    "announcement_unreadable": CaseKind(
+        "A provider's message came and cannot be understood: have it read again once the reason is mended."
+    ),
+    "push_forged": CaseKind(
+        "Messages came that do not prove to be the bank's: if its secret was changed, give it and have them read again."
+    ),
+    "foreign_reference": CaseKind("One partner's channel brought news of a payment that was not made there."),
+    "credit_elsewhere": CaseKind("Money came in on a bank account of the partner that feeds no wallet: move it."),
+    "foreign_account": CaseKind("A bank told of a movement on an account that is not the partner's."),
     # ---------------------------------------------------------------------------------------- what is booked elsewhere
     "post_failed": CaseKind(
         "The money has moved and Fineract has not booked it: mend the reason and retry, or book it by hand.",
