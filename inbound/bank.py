@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.crypto import CredentialBox
 from core.errors import Garbled
-from inbound import refusals
+from inbound import refusals, texts
 from inbound.sealing import RawMessage
 from models.messages.collections import AnnouncedPayment
 from models.messages.connections import BankSecrets, BankSettings
@@ -54,7 +54,7 @@ async def read_push(session: AsyncSession, box: CredentialBox, item: InboxItem, 
     if event.kind is not EventKind.credited:
         return await _result(session, connection.partner_id, bank, event, body)
     assert event.payment is not None
-    seen = event.payment
+    seen = texts.bounded(event.payment)
     credit = AnnouncedPayment(
         partner_id=connection.partner_id, provider="bank", external_id=seen.external_id, account=seen.account,
         amount=seen.amount, reference=seen.reference, payer_name=seen.payer_name, payer_phone=seen.payer_phone,

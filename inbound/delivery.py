@@ -15,13 +15,14 @@ from models.messages.collections import AnnouncedPayment, PaymentRecorded, Promp
 from models.messages.inbound import LoanHint
 from models.messages.payouts import PayoutReport
 from models.tables.traffic import InboxItem
-from store import inbox
+from store import cases, inbox
 from store.database import Database
 from temporal import loan_hints, money_in, payment_notices, payout_reports, prompt_reports
 
 log = structlog.get_logger()
 
 RPC_TIMEOUT: Final = timedelta(seconds=5)
+_TRIES_BEFORE_A_CASE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ async def deliver(desk: Desk, inbox_id: str) -> str | None:
     except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError):
         await _postpone(desk.database, inbox_id, "timeout")
         return None
+    except Exception as error:
+        # A fault of ours, which holds up no other message and is not silent.
+        log.error("delivery_failed", inbox_id=inbox_id, item_kind=item.kind, kind=type(error).__name__)
+        await _postpone(desk.database, inbox_id, type(error).__name__, failing=True)
+        return None
     async with desk.database.transaction() as session:
         await inbox.delivered(session, inbox_id, outcome)
     return outcome
@@ -76,9 +82,19 @@ async def _give(desk: Desk, item: InboxItem) -> str:
     return await payout_reports.give(client, database, item, report, rpc_timeout=limit)
 
 
-async def _postpone(database: Database, inbox_id: str, why: str) -> None:
+async def _postpone(database: Database, inbox_id: str, why: str, *, failing: bool = False) -> None:
     async with database.transaction() as session:
         item = await inbox.get(session, inbox_id)
         if item is not None and item.delivered_at is None:
             again = await inbox.postpone(session, item)
             log.info("delivery_postponed", inbox_id=inbox_id, why=why, again=again.isoformat())
+            if failing and item.attempts >= _TRIES_BEFORE_A_CASE:
+                await cases.open_case(
+                    session,
+                    key=f"inbox:{inbox_id}",
+                    kind="message_undelivered",
+                    summary="A provider's message was read, and giving it to its saga fails again and again.",
+                    evidence={"inbox_id": inbox_id, "item_kind": item.kind, "why": why},
+                    partner_id=item.partner_id,
+                    workflow_id=item.workflow_id,
+                )

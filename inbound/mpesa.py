@@ -16,7 +16,7 @@ from core.bounded_json import Unreadable, read_json
 from core.clock import utc_now
 from core.crypto import CredentialBox, sha256_hex
 from core.errors import Garbled, KivukoError, NotAllowed
-from inbound import refusals
+from inbound import refusals, texts
 from inbound.sealing import RawMessage
 from models.messages.collections import AnnouncedPayment, PromptReport
 from models.messages.connections import DarajaSettings
@@ -146,7 +146,7 @@ async def read_confirmation(session: AsyncSession, box: CredentialBox, item: Inb
     if connection is None:
         raise Garbled("The connection that it came by is gone.")
     body = decode(message.body)
-    seen = parse_c2b(body)
+    seen = texts.bounded(parse_c2b(body))
     settings = DarajaSettings.model_validate(connection.settings)
     if seen.account not in (settings.shortcode, settings.stk_shortcode, settings.stk_party):
         raise Garbled("It names a short code that is not this connection's.")

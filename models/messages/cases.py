@@ -73,6 +73,9 @@ KINDS: Final[dict[str, CaseKind]] = {
     "announcement_unreadable": CaseKind(
         "A provider's message came and cannot be understood: have it read again once the reason is mended."
     ),
+    "message_undelivered": CaseKind(
+        "A provider's message was read and cannot be given to its saga; it is tried again by itself once that is mended."
+    ),
     "push_forged": CaseKind(
         "Messages came that do not prove to be the bank's: if its secret was changed, give it and have them read again."
     ),

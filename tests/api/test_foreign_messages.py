@@ -60,7 +60,13 @@ async def test_another_partners_bank_has_no_say_in_a_payment(
     liar = await rich_lender(door, "Liar", dialect="reference")
     reference = await bank_attempt(door, theirs) if rail == "bank" else (await door.attempt(theirs)).reference
     before = await attempt(door, reference)
-    said = {"client_reference": reference, "bank_reference": "FT1", "reason": "X", "amount": "1500.00", "currency": "KES"}
+    said = {
+        "client_reference": reference,
+        "bank_reference": "FT1",
+        "reason": "X",
+        "amount": "1500.00",
+        "currency": "KES",
+    }
     if kind == "account.debited":
         said |= {"bank_transaction_id": "FT1", "account": WALLET}
     assert (await push(door, liar, *event(kind, **said))).status_code == 200
@@ -120,7 +126,9 @@ async def test_a_callback_for_a_payment_of_another_saga_or_rail_is_refused(door:
         CallbackRoute((await attempt(door, by_bank)).workflow_id, by_bank),
     )
     for address in addresses:
-        await door.visitor().post(door.callback_path(address, path), json={"Result": {"ResultCode": 0, "ResultType": 0}})
+        await door.visitor().post(
+            door.callback_path(address, path), json={"Result": {"ResultCode": 0, "ResultType": 0}}
+        )
     assert [(row.outcome, row.workflow_id) for row in await door.rows(InboxItem)] == [("refused", None)] * 2
     assert {case.kind for case in await door.rows(Case)} == {"foreign_reference"}
 
