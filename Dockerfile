@@ -21,6 +21,7 @@ COPY activities activities
 COPY api api
 COPY cli cli
 COPY core core
+COPY inbound inbound
 COPY ledger ledger
 COPY migrations migrations
 COPY models models

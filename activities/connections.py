@@ -30,7 +30,7 @@ class Connections:
     """The provider clients of one worker process. Close it when the worker ends."""
 
     def __init__(self, database: Database, box: CredentialBox) -> None:
-        self._database, self._box = database, box
+        self._database, self.box = database, box
         self._open: dict[tuple[str, str], tuple[int, ProviderClient]] = {}
         self._lock = asyncio.Lock()
 
@@ -60,7 +60,7 @@ class Connections:
 
     def build(self, connection: SealedConnection, recorder: ExchangeRecorder) -> ProviderClient:
         """A client from a connection that need not be stored yet. The caller closes it."""
-        return build(connection, self._box, recorder)
+        return build(connection, self.box, recorder)
 
     async def close(self) -> None:
         for _, client in self._open.values():

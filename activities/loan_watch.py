@@ -8,9 +8,10 @@ from temporalio.client import Client
 
 from activities.connections import Connections
 from core.clock import utc_now
-from core.errors import Conflict
+from core.errors import Conflict, NotFound
 from models.messages.connections import ProductsSynced, SyncProducts
-from models.messages.disbursements import LoansWatched, WatchLoans
+from models.messages.disbursements import LoansWatched, Source, WatchLoans
+from models.messages.inbound import LoanHint, LoanLookedAt
 from models.tables.disbursements import UNPAID_ENDS
 from models.tables.partners import LoanProduct
 from store import disbursements, partners
@@ -44,18 +45,7 @@ class LoanWatching:
 
         async def start(loan_id: int) -> bool:
             async with limit:
-                try:
-                    started = await start_disbursement(
-                        self.client,
-                        self.database,
-                        partner_id=order.partner_id,
-                        loan_id=loan_id,
-                        source="poll",
-                        requested_by="loan-watch",
-                    )
-                except Conflict:  # ended unpaid for a reason that a person must look at
-                    return False
-                return started.created
+                return await self._start(order.partner_id, loan_id, "poll", "loan-watch")
 
         results = await asyncio.gather(*(start(loan.loan_id) for loan in new))
         return LoansWatched(
@@ -65,6 +55,40 @@ class LoanWatching:
             not_enabled=sum(1 for loan in loans if enabled.get(loan.product_id) is False),
             product_unknown=sum(1 for loan in loans if loan.product_id not in enabled),
         )
+
+    @activity.defn(name="loans.look")
+    async def look(self, hint: LoanHint) -> LoanLookedAt:
+        """What the poll does, for the one loan that a hook told of: nothing is claimed for a loan that is not there, is not
+        approved, or is of a product that is not enabled."""
+        async with self.database.transaction() as session:
+            await partners.active(session, hint.partner_id)
+            fineract = await self.connections.fineract(session, hint.partner_id)
+            enabled = {p.product_id: p.enabled for p in await partners.products(session, hint.partner_id)}
+        try:
+            loan = await fineract.loan(hint.loan_id)
+        except NotFound:
+            return LoanLookedAt(started=False, why="no such loan")
+        if not loan.awaiting_disbursal:
+            return LoanLookedAt(started=False, why="not approved")
+        if not enabled.get(loan.product_id):
+            return LoanLookedAt(started=False, why="product not enabled")
+        started = await self._start(hint.partner_id, hint.loan_id, "hook", "fineract-hook")
+        return LoanLookedAt(started=started, why="" if started else "known")
+
+    async def _start(self, partner_id: str, loan_id: int, source: Source, requested_by: str) -> bool:
+        """Whether this made the loan's disbursement."""
+        try:
+            started = await start_disbursement(
+                self.client,
+                self.database,
+                partner_id=partner_id,
+                loan_id=loan_id,
+                source=source,
+                requested_by=requested_by,
+            )
+        except Conflict:  # ended unpaid for a reason that a person must look at
+            return False
+        return started.created
 
     @activity.defn(name="loans.sync_products")
     async def sync_products(self, order: SyncProducts) -> ProductsSynced:

@@ -13,7 +13,7 @@ from activities.connections import Connections
 from activities.customer_payments import find_account, owner_phone, tell_payment
 from core.clock import utc_now
 from core.errors import Conflict, NotFound
-from models.messages.base import Message
+from inbound.delivery import Desk, deliver
 from models.messages.collections import (
     AccountChecked,
     AnnouncedPayment,
@@ -24,15 +24,14 @@ from models.messages.collections import (
     PlacedPart,
     PullPayments,
 )
+from models.messages.inbound import CaseFound, Reading
 from providers.collecting import OddRow, PaymentSeen
-from store import cases, collections, inbox, incoming, partners
+from store import collections, inbox, incoming, partners
 from store.database import Database
-from temporal.delivery import deliver
-from temporal.money_in import keep
+from temporal.money_in import announcement
 
 # M-Pesa keeps the list for 48 hours (daraja.md 5); an hour less, so that its clock and ours may differ.
 _LOOK_BACK: Final = timedelta(hours=47)
-_DELIVERY_TIMEOUT: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,13 @@ class PaymentWatching:
             known = await incoming.known(session, order.partner_id, "daraja", ids)
             again = await incoming.unfinished(session, order.partner_id, "daraja", ids)
             missed = [one for one in seen if one.external_id not in known or one.external_id in again]
-            kept = [await keep(session, _announced(order.partner_id, one)) for one in missed]
+            kept = [await inbox.store(session, announcement(_announced(order.partner_id, one))) for one in missed]
             for row in pulled.odd:
                 await _tell_odd(session, order.partner_id, row)
         new = [inbox_id for inbox_id, is_new in kept if is_new]
+        desk = Desk(self.client, self.database, self.connections.box)
         for number, inbox_id in enumerate(new):
-            await deliver(self.client, self.database, inbox_id, rpc_timeout=_DELIVERY_TIMEOUT)
+            await deliver(desk, inbox_id)
             activity.heartbeat(number)
         return PaymentsPulled(seen=len(seen), recovered=len(new))
 
@@ -126,30 +126,21 @@ async def _tell_odd(session: AsyncSession, partner_id: str, row: OddRow) -> None
     the case."""
     if row.reason == "not_a_payment":
         return
-    external_id = f"{partner_id}:pulled-row:{row.row_id}"
-    inbox_id, is_new = await inbox.store_report(
-        session,
+    reading = Reading(
         provider="daraja",
         kind="unreadable",
-        external_id=external_id,
-        workflow_id=None,
-        reference="-",
+        external_id=f"{partner_id}:pulled-row:{row.row_id}",
         body={"reason": row.reason, "detail": row.detail},
-        report=Message(),
-        source=None,
+        report={},
         partner_id=partner_id,
+        outcome="unclaimed",
+        case=CaseFound(
+            kind="payment_row_unreadable",
+            summary=f"M-Pesa's list of payments has a row that cannot be taken for one: {row.detail}.",
+            evidence={"reason": row.reason},
+        ),
     )
-    if not is_new:
-        return
-    await inbox.delivered(session, inbox_id, "unclaimed")
-    await cases.open_case(
-        session,
-        key=f"inbox:{inbox_id}",
-        kind="payment_row_unreadable",
-        summary=f"M-Pesa's list of payments has a row that cannot be taken for one: {row.detail}.",
-        evidence={"inbox_id": inbox_id, "reason": row.reason},
-        partner_id=partner_id,
-    )
+    await inbox.store(session, reading)
 
 
 def _announced(partner_id: str, seen: PaymentSeen) -> AnnouncedPayment:

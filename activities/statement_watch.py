@@ -13,17 +13,17 @@ from temporalio.client import Client
 from activities.connections import Connections
 from core.clock import utc_now
 from core.crypto import sha256_hex
-from models.messages.base import Message
+from inbound.delivery import Desk, deliver
 from models.messages.collections import AnnouncedPayment, PaymentsPulled, PullStatement
+from models.messages.connections import BankSettings
+from models.messages.inbound import CaseFound, Reading
 from providers.banking import BankEntry
-from store import cases, inbox, incoming, partners
+from store import inbox, incoming, partners
 from store.database import Database
 from temporal import bank_credits
-from temporal.delivery import deliver
 
 # Read hourly, so that each credit is seen some fifty times; two days bridge an outage, and a day's borders in any zone.
 _LOOK_BACK: Final = timedelta(days=2)
-_DELIVERY_TIMEOUT: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,25 @@ class StatementWatching:
             bank, settings = await self.connections.bank(session, order.partner_id)
         now = utc_now().astimezone(ZoneInfo(partner.timezone))  # statements go by the bank's days
         start, end = (now - _LOOK_BACK).date(), now.date()
+        desk = Desk(self.client, self.database, self.connections.box)
         seen = recovered = 0
         for account in dict.fromkeys((settings.wallet_account, settings.b2c_account)):
             entries = await bank.statement(account, start, end)
             credits = [entry for entry in entries if entry.direction == "credit"]
-            new = await self._keep(order.partner_id, settings.dialect, credits)
+            new = await self._keep(order.partner_id, settings, credits)
             for number, inbox_id in enumerate(new):
-                await deliver(self.client, self.database, inbox_id, rpc_timeout=_DELIVERY_TIMEOUT)
+                await deliver(desk, inbox_id)
                 activity.heartbeat(account, number)
             seen, recovered = seen + len(credits), recovered + len(new)
         return PaymentsPulled(seen=seen, recovered=recovered)
 
-    async def _keep(self, partner_id: str, dialect: str, credits: list[BankEntry]) -> list[str]:
+    async def _keep(self, partner_id: str, bank: BankSettings, credits: list[BankEntry]) -> list[str]:
         """The inbox items of those that nobody has told of."""
         async with self.database.transaction() as session:
             ids = [one.bank_transaction_id for one in credits]
             known = await incoming.known(session, partner_id, "bank", ids)
-            kept, alike = [], Counter[str]()
+            kept: list[str] = []
+            alike = Counter[str]()
             for one in credits:
                 if not one.bank_transaction_id:
                     line = f"{one.account} {one.value_time:%Y%m%d} {one.amount} {one.narration}"
@@ -67,8 +69,11 @@ class StatementWatching:
                 elif one.bank_transaction_id not in known:
                     body = {"statement_line": one.bank_transaction_id, "account": one.account}
                     credit = _announced(partner_id, one)
-                    kept.append(await bank_credits.keep(session, credit, dialect=dialect, body=body, source=None))
-        return [inbox_id for inbox_id in kept if inbox_id is not None]
+                    reading = await bank_credits.read(session, credit, bank, body=body)
+                    inbox_id, is_new = await inbox.store(session, reading)
+                    if is_new and reading.outcome == "waiting":
+                        kept.append(inbox_id)
+        return kept
 
 
 def _announced(partner_id: str, entry: BankEntry) -> AnnouncedPayment:
@@ -86,26 +91,18 @@ def _announced(partner_id: str, entry: BankEntry) -> AnnouncedPayment:
 
 async def _keep_unnamed(session: AsyncSession, partner_id: str, entry: BankEntry, digest: str) -> None:
     """A line without the bank's id cannot be told from a push of the same money: shown to a person, once."""
-    inbox_id, is_new = await inbox.store_report(
-        session,
+    reading = Reading(
         provider="bank",
         kind="unreadable",
         external_id=f"{partner_id}:line:{digest}",
-        workflow_id=None,
-        reference="-",
         body={"account": entry.account, "amount": str(entry.amount)},
-        report=Message(),
-        source=None,
+        report={},
         partner_id=partner_id,
+        outcome="unclaimed",
+        case=CaseFound(
+            kind="credit_unnamed",
+            summary=f"A credit of {entry.amount} on a statement names no transaction; it must be matched by hand.",
+            evidence={"day": f"{entry.value_time:%Y-%m-%d}"},
+        ),
     )
-    if not is_new:
-        return
-    await inbox.delivered(session, inbox_id, "unclaimed")
-    await cases.open_case(
-        session,
-        key=f"inbox:{inbox_id}",
-        kind="credit_unnamed",
-        summary=f"A credit of {entry.amount} on a statement names no transaction; it must be matched by hand.",
-        evidence={"inbox_id": inbox_id, "day": f"{entry.value_time:%Y-%m-%d}"},
-        partner_id=partner_id,
-    )
+    await inbox.store(session, reading)

@@ -1,25 +1,32 @@
 """Picks up what a crash left lying: webhooks that no saga took, claims whose saga never started; checks the books."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.clock import utc_now
+from core.crypto import CredentialBox
+from inbound.delivery import Desk, deliver
+from inbound.fair_turns import FairTurns
 from ledger.balances import open_holds
 from ledger.invariants import violations
 from ledger.rollups import roll_up
 from models.messages.disbursements import BooksChecked, DisbursementRequest, Swept
 from store import cases, disbursements, inbox, pulse, saga_rows
 from store.database import Database
-from temporal.delivery import deliver
 from temporal.requests import start_row
 from temporal.starts import start_workflow
 
-_DELIVERY_TIMEOUT = timedelta(seconds=5)
+log = structlog.get_logger()
+
+_AT_ONCE = 8
+_OF_ONE_PARTNER = 2
 _UNSTARTED_AFTER = timedelta(seconds=20)
 _AT_MOST = 500
 _CHECK_TIME = timedelta(minutes=4)
@@ -29,6 +36,7 @@ _CHECK_TIME = timedelta(minutes=4)
 class Sweeps:
     database: Database
     client: Client
+    box: CredentialBox
 
     @activity.defn(name="sweeps.sweep")
     async def sweep(self) -> Swept:
@@ -42,8 +50,8 @@ class Sweeps:
                 for model in saga_rows.KINDS.values()
                 for row in await saga_rows.unstarted(session, model, older_than=older_than, limit=_AT_MOST)
             ]
-        for inbox_id in due:
-            await deliver(self.client, self.database, inbox_id, rpc_timeout=_DELIVERY_TIMEOUT)
+        turns = FairTurns(_AT_ONCE, _OF_ONE_PARTNER)
+        await asyncio.gather(*(self._deliver(turns, inbox_id, partner_id) for inbox_id, partner_id in due))
         for row in unstarted:
             await start_workflow(
                 self.client,
@@ -57,6 +65,14 @@ class Sweeps:
         for saga in rows:
             await start_row(self.client, self.database, saga)
         return Swept(delivered=len(due), started=len(unstarted) + len(rows))
+
+    async def _deliver(self, turns: FairTurns, inbox_id: str, partner_id: str) -> None:
+        """One item that cannot be delivered holds up no other: it stays due, and is looked at again by the next sweep."""
+        async with turns.turn(partner_id):
+            try:
+                await deliver(Desk(self.client, self.database, self.box), inbox_id)
+            except Exception as error:
+                log.error("delivery_failed", inbox_id=inbox_id, kind=type(error).__name__)
 
     @activity.defn(name="sweeps.check_books")
     async def check_books(self) -> BooksChecked:

@@ -11,6 +11,7 @@ from temporalio.client import Client
 
 from api import documented, idempotency, problems
 from api.auth import ensure_bootstrap_key
+from api.bounded_requests import BoundedRequests
 from api.dependencies import Services, put_services
 from api.front_door import FrontDoor
 from api.metrics import Metrics
@@ -29,6 +30,7 @@ from api.routers import (
     float_purchases,
     health,
     hooks,
+    inbox,
     keys,
     loan_products,
     partners,
@@ -44,7 +46,7 @@ from store.database import Database
 # Fixed paths of hooks and delivery reports go before the callbacks' open ones.
 _ROUTERS = (
     partners, connections, loan_products, wallets, disbursements, top_ups, float_purchases, float_codes,
-    collections, cases, unknown_outcomes, exchanges, tariffs, keys, reports, hooks,
+    collections, cases, inbox, unknown_outcomes, exchanges, tariffs, keys, reports, hooks,
     announcements, delivery_reports, callbacks, codec, health,
 )  # fmt: skip
 
@@ -91,6 +93,7 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
         app.include_router(module.router)
     app.add_api_route("/", _home, include_in_schema=False)
     documented.install(app)
+    app.add_middleware(BoundedRequests)
     app.add_middleware(FrontDoor, metrics=metrics, max_body_bytes=settings.api.max_body_bytes)
     return app
 

@@ -6,7 +6,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel
 from temporalio.client import Client, WorkflowFailureError
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 
 from api.dependencies import Services
@@ -151,6 +151,7 @@ async def ask_balance(house: Services, partner_id: str) -> None:
         id=f"balance-inquiry/{partner_id}",
         task_queue=FLOWS_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        priority=Priority(fairness_key=partner_id),
     )
 
 
@@ -180,6 +181,7 @@ async def _run(
             task_queue=FLOWS_QUEUE,
             result_type=result,
             id_conflict_policy=policy,
+            priority=Priority(fairness_key=_partner_of(order)),
         )
         answer = await asyncio.wait_for(handle.result(), seconds)
     except WorkflowAlreadyStartedError:
@@ -190,6 +192,12 @@ async def _run(
         _raise_ours(error)
     assert isinstance(answer, result)
     return answer
+
+
+def _partner_of(order: Any) -> str | None:
+    """Whose job it is, so that one partner's jobs wait for each other and for nobody else's."""
+    found = order.connection.partner_id if isinstance(order, CheckConnection) else order.partner_id
+    return str(found) if found else None
 
 
 def _raise_ours(error: WorkflowFailureError) -> NoReturn:

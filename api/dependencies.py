@@ -10,6 +10,7 @@ from api.metrics import Metrics
 from api.rate_limit import RateLimit
 from core.crypto import CallbackSigner, CodeHasher, CredentialBox
 from core.settings import Settings
+from inbound.fair_turns import FairTurns
 from store.database import Database
 
 
@@ -25,6 +26,8 @@ class Services:
     codes: CodeHasher
     metrics: Metrics
     rate: RateLimit
+    hints: RateLimit
+    turns: FairTurns
 
     @classmethod
     def build(cls, settings: Settings, database: Database, client: Client, metrics: Metrics) -> Self:
@@ -39,6 +42,12 @@ class Services:
             codes=CodeHasher(secrets),
             metrics=metrics,
             rate=RateLimit(settings.api.rate_per_minute),
+            hints=RateLimit(settings.callbacks.hints_per_minute),
+            turns=FairTurns(
+                settings.callbacks.deliveries_at_once,
+                settings.callbacks.deliveries_per_partner,
+                waiting=settings.callbacks.deliveries_waiting,
+            ),
         )
 
 

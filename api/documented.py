@@ -33,6 +33,7 @@ TAGS: Final = [
     {"name": "float purchases", "description": "M-Pesa float bought from a wallet, confirmed with a one-time code"},
     {"name": "collections", "description": "Customers' payments on their way to the lender's accounts"},
     {"name": "cases", "description": "What a person must decide"},
+    {"name": "inbox", "description": "Providers' messages, as they came and as they were read"},
     {"name": "exchanges", "description": "Every call to a provider"},
     {"name": "tariffs", "description": "What charges cost"},
     {"name": "reports", "description": "Counts of what was done"},

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 CallbackOutcome = Literal[
-    "stored", "copy", "garbled", "forged", "wrong_source", "noted", "not_noted", "accepted", "refused"
+    "stored", "copy", "garbled", "forged", "wrong_source", "noted", "not_noted", "accepted", "refused", "limited"
 ]
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -65,6 +65,13 @@ class Callbacks(BaseModel):
     # M-Pesa waits about eight seconds for the answer to a validation; what is not known by then is accepted.
     validation_seconds: float = Field(default=4.0, gt=0, le=7)
     trusted_proxies: list[str] = []
+    # What only hints at something (hooks, validation questions), per secret address and process; bursts of a sixth of it.
+    hints_per_minute: int = Field(default=1200, ge=1)
+    # How many messages one process reads and delivers at once, of all partners and of one, and how many of one may wait
+    # for that; the sweep takes what is more.
+    deliveries_at_once: int = Field(default=8, ge=1)
+    deliveries_per_partner: int = Field(default=3, ge=1)
+    deliveries_waiting: int = Field(default=1000, ge=1)
 
 
 class Simulators(BaseModel):

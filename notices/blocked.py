@@ -48,4 +48,4 @@ def case_key(connection: Connection) -> str:
 
 async def lifted(session: AsyncSession, connection: Connection) -> None:
     """Working credentials were given: its case is closed."""
-    await cases.close_by_key(session, case_key(connection), resolution="working credentials were given")
+    await cases.close_of_key(session, case_key(connection), by="saga", resolution="working credentials were given")

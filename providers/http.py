@@ -9,7 +9,6 @@ and "duplicate" through a 500. No retry lives here: httpx has none, and a repeat
 (SCARS: an HTTP library repeats a POST after a read timeout).
 """
 
-import json
 import logging
 import ssl
 import time
@@ -21,6 +20,7 @@ from urllib.parse import quote, quote_plus
 
 import httpx
 
+from core.bounded_json import ANSWER, Unreadable, read_json
 from core.clock import utc_now
 from core.errors import Garbled, KivukoError, NoAnswer, NotReached, Transient, Unknown
 from providers.ports import Endpoint, Exchange, ExchangeRecorder, forget_exchange
@@ -217,6 +217,6 @@ def strike(value: Any, hidden: set[str]) -> Any:
 
 def _decode(text: str) -> Any:
     try:
-        return json.loads(text, parse_float=Decimal)
-    except ValueError:
+        return read_json(text, ANSWER)
+    except Unreadable:
         return None

@@ -70,12 +70,12 @@ async def close(session: AsyncSession, case_id: str, *, by: str, resolution: str
     return closed.first() is not None
 
 
-async def close_by_key(session: AsyncSession, key: str, *, resolution: str) -> None:
-    """Closes the open case of this key, if there is one, because what it was about has gone away by itself."""
+async def close_of_key(session: AsyncSession, key: str, *, by: str, resolution: str) -> None:
+    """Closes the open case of a key, if there is one."""
     await session.exec(
         update(Case)
         .where(col(Case.key) == key, col(Case.state) == "open")
-        .values(state="closed", closed_at=utc_now(), closed_by="saga", resolution=resolution)
+        .values(state="closed", closed_at=utc_now(), closed_by=by, resolution=resolution)
     )
 
 

@@ -18,6 +18,7 @@ from models.tables.base import table_of
 from models.tables.disbursements import PayoutAttempt
 
 _ATTEMPTS = table_of(PayoutAttempt)
+_MOST_REFERENCES = 10  # a narrative of thousands would cost as many questions
 _REFERENCE = re.compile(r"(?<![0-9A-Za-z_-])pay_[0-9a-z]{26}-a\d+(?![0-9A-Za-z_-])", re.IGNORECASE)
 
 
@@ -28,10 +29,19 @@ def references_in(text: str) -> list[str]:
 
 async def behind(session: AsyncSession, partner_id: str, narrative: str) -> PayoutAttempt | None:
     """The bank instruction of this partner whose reference a narrative holds as a whole word."""
-    for reference in references_in(narrative):
+    for reference in references_in(narrative)[:_MOST_REFERENCES]:
         attempt = await get(session, reference)
-        if attempt is not None and attempt.partner_id == partner_id and attempt.provider == "bank":
+        if attempt is not None and belongs(attempt, provider="bank", partner_id=partner_id):
             return attempt
+    return None
+
+
+async def foreign_in(session: AsyncSession, partner_id: str, narrative: str) -> str | None:
+    """The reference of another partner's instruction that a narrative holds."""
+    for reference in references_in(narrative)[:_MOST_REFERENCES]:
+        attempt = await get(session, reference)
+        if attempt is not None and attempt.partner_id != partner_id:
+            return reference
     return None
 
 
@@ -208,6 +218,18 @@ async def get(session: AsyncSession, reference: str) -> PayoutAttempt | None:
             select(PayoutAttempt).where(PayoutAttempt.reference == reference).execution_options(populate_existing=True)
         )
     ).first()
+
+
+def belongs(
+    attempt: PayoutAttempt, *, provider: str, partner_id: str | None = None, workflow_id: str | None = None
+) -> bool:
+    """Whether whoever speaks of an attempt is the one by whom it was sent: by provider, and by partner or saga where the
+    channel says which. A reference alone is no proof, since others read it too."""
+    return (
+        attempt.provider == provider
+        and partner_id in (None, attempt.partner_id)
+        and workflow_id in (None, attempt.workflow_id)
+    )
 
 
 async def receipt_is_taken(session: AsyncSession, receipt: str, *, by_other_than: str) -> bool:

@@ -17,10 +17,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from core.errors import Conflict
 from models.messages.collections import AnnouncedPayment, ArrivedPayment, PaymentTaken
+from models.messages.inbound import Reading
 from models.tables.collections import Collection, IncomingPayment
 from models.tables.sagas import SagaRow
 from models.tables.wallets import TopUp
-from store import cases, collections, inbox, incoming, saga_rows, timeline, top_ups
+from store import cases, collections, incoming, saga_rows, timeline, top_ups
 from store.database import Database
 from temporal.requests import start_row
 
@@ -36,21 +37,16 @@ class _Claimed:
     own: bool
 
 
-async def keep(
-    session: AsyncSession, announced: AnnouncedPayment, *, body: Any = None, source: str | None = None
-) -> tuple[str, bool]:
-    """The inbox item of an announcement, and whether it is new: a repeat by the same channel is only counted. From the inbox
-    it is delivered to `take_in`, again and again until a saga has it. `body` is what came, fit to be kept."""
-    return await inbox.store_report(
-        session,
+def announcement(announced: AnnouncedPayment, body: Any = None) -> Reading:
+    """An announced payment for the inbox, where a repeat by the same channel is only counted. From there it is delivered to
+    `take_in`, again and again until a saga has it. `body` is what came, fit to be read by people."""
+    return Reading(
         provider=announced.provider,
         kind="payment",
         external_id=f"{announced.partner_id}:{announced.channel}:{announced.external_id}:{announced.amount.minor}",
-        workflow_id=None,
         reference=announced.external_id,
         body=body or {"channel": announced.channel, "external_id": announced.external_id},
-        report=announced,
-        source=source,
+        report=announced.model_dump(mode="json"),
         partner_id=announced.partner_id,
     )
 

@@ -3,13 +3,12 @@ however often it is told (A11)."""
 
 from typing import Any
 
-from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client
-from temporalio.common import WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from models.messages.collections import PaymentRecorded
-from store import inbox
+from models.messages.inbound import Reading
 from temporal.queues import FLOWS_QUEUE
 
 
@@ -18,19 +17,17 @@ def workflow_id_of(recorded: PaymentRecorded) -> str:
     return f"payment-notice/{recorded.partner_id}/{recorded.kind}/{recorded.account_id}/{recorded.transaction_id}"
 
 
-async def keep(session: AsyncSession, recorded: PaymentRecorded, *, body: Any, source: str | None) -> tuple[str, bool]:
-    """The inbox item, and whether it is new. Fineract's hooks are sent once, so nobody would tell us again."""
+def notice(recorded: PaymentRecorded, body: Any) -> Reading:
+    """For the inbox. Fineract's hooks are sent once, so nobody would tell us again."""
     workflow_id = workflow_id_of(recorded)
-    return await inbox.store_report(
-        session,
+    return Reading(
         provider="fineract",
         kind="recorded",
         external_id=workflow_id,
         workflow_id=workflow_id,
         reference=str(recorded.transaction_id),
         body=body,
-        report=recorded,
-        source=source,
+        report=recorded.model_dump(mode="json"),
         partner_id=recorded.partner_id,
     )
 
@@ -44,6 +41,7 @@ async def give(client: Client, recorded: PaymentRecorded) -> str:
             id=workflow_id_of(recorded),
             task_queue=FLOWS_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            priority=Priority(fairness_key=recorded.partner_id),
         )
     except WorkflowAlreadyStartedError:
         return "redundant"

@@ -15,6 +15,7 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.common import Priority
 from temporalio.service import RPCError, RPCStatusCode
 
 from models.messages.collections import PullPayments, PullStatement
@@ -42,6 +43,7 @@ async def ensure_schedule(
             id=schedule_id,
             task_queue=FLOWS_QUEUE,
             static_summary=schedule_id,
+            priority=Priority(fairness_key=getattr(argument, "partner_id", None)),
         ),
         spec=ScheduleSpec(
             intervals=[ScheduleIntervalSpec(every=every, offset=timedelta(minutes=at_minute) if at_minute else None)]

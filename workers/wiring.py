@@ -33,14 +33,14 @@ from workflows.customer_collection import CustomerCollection
 from workflows.float_purchase import FloatPurchase
 from workflows.housekeeping import BooksCheck, Sweep
 from workflows.loan_disbursement import LoanDisbursement
-from workflows.loan_watch import LoanWatch
+from workflows.loan_watch import LoanLook, LoanWatch
 from workflows.partner_chores import BalanceInquiry, ConnectionCheck, LoanProductSync, PaybillRegistration
 from workflows.payment_watch import AccountCheck, BankStatementPull, PaymentNotice, PaymentPull
 from workflows.wallet_top_up import WalletTopUp
 
 WORKFLOWS = [
     LoanDisbursement, CustomerCollection, WalletTopUp, FloatPurchase,
-    LoanWatch, PaymentPull, BankStatementPull, AccountCheck, PaymentNotice, ConnectionCheck, LoanProductSync,
+    LoanWatch, LoanLook, PaymentPull, BankStatementPull, AccountCheck, PaymentNotice, ConnectionCheck, LoanProductSync,
     BalanceInquiry, PaybillRegistration, Sweep, BooksCheck,
 ]  # fmt: skip
 
@@ -71,7 +71,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
 
     top_up_url = settings.notices.top_up_url
     disbursements = Disbursements(database, top_up_url)
-    sweeps = Sweeps(database, client)
+    sweeps = Sweeps(database, client, box)
     secrets = [secret.get_secret_value() for secret in security.callback_secrets]
     urls = CallbackUrls(settings.callbacks.base_url, signer)
     recovery = tuple(settings.recovery.windows)
@@ -135,7 +135,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             client,
             task_queue=FINERACT_QUEUE,
             activities=[
-                loans.reserve, loans.recheck, loans.post, watching.watch, watching.sync_products, checks.check,
+                loans.reserve, loans.recheck, loans.post, watching.watch, watching.look, watching.sync_products, checks.check,
                 customers.look, customers.identify, customers.post_part, customers.settle, payments.check_account,
                 payments.tell_recorded,
             ],

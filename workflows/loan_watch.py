@@ -1,10 +1,11 @@
-"""One poll of one partner's core-banking system; a schedule runs it every few minutes."""
+"""One poll of one partner's core-banking system, which a schedule runs every few minutes, and a look at one loan."""
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.loan_watch import LoanWatching
     from models.messages.disbursements import LoansWatched, WatchLoans
+    from models.messages.inbound import LoanHint, LoanLookedAt
     from workflows import policies
 
 
@@ -15,3 +16,12 @@ class LoanWatch:
     @workflow.run
     async def run(self, order: WatchLoans) -> LoansWatched:
         return await workflow.execute_activity_method(LoanWatching.watch, order, **policies.WATCH.options())
+
+
+@workflow.defn(name="LoanLook")
+class LoanLook:
+    """A hook told of one loan: it is looked at before anything is claimed for it."""
+
+    @workflow.run
+    async def run(self, hint: LoanHint) -> LoanLookedAt:
+        return await workflow.execute_activity_method(LoanWatching.look, hint, **policies.LOOK_AT_LOAN.options())

@@ -78,6 +78,11 @@ POST: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=120), _for_ever(t
 # One poll: the next one comes anyway.
 WATCH: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(minutes=5), _times(2), schedule_to_close=timedelta(minutes=12))
 
+# A look at one loan that a hook told of: the poll finds it as well.
+LOOK_AT_LOAN: Final = ActivityPolicy(
+    FINERACT_QUEUE, timedelta(seconds=60), _times(5), schedule_to_close=timedelta(minutes=5)
+)
+
 # A confirmation that nobody else would send: tried for a day, since the hook that asked for it comes once.
 TELL: Final = ActivityPolicy(
     FINERACT_QUEUE, timedelta(minutes=2), _for_ever(timedelta(minutes=10)), schedule_to_close=timedelta(days=1)

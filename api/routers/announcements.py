@@ -13,27 +13,29 @@ import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 from temporalio.client import WorkflowFailureError
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
-from api import announcements, callbacks
-from api.background import afterwards
+from api import entrance
 from api.dependencies import House, Services
 from api.documented import open_problems
+from core.clock import utc_now
 from core.crypto import sha256_hex
-from core.errors import Garbled, NotAllowed
+from core.errors import Garbled, NotAllowed, Throttled
+from inbound import bank
+from inbound.mpesa import decode
 from models.messages.collections import AccountChecked, CheckAccount
 from models.messages.connections import DarajaSettings
 from models.tables.partners import Connection
 from providers.collecting import PaymentSeen
-from providers.daraja.wire import C2B_CONFIRMED, C2bRefusal, c2b_accept, c2b_reject, parse_c2b, scrub
-from temporal.delivery import deliver
+from providers.daraja.wire import C2B_CONFIRMED, C2bRefusal, c2b_accept, c2b_reject, parse_c2b
+from providers.ncba.wire import push_reply as ncba_reply
+from providers.reference_bank.wire import push_reply as reference_reply
 from temporal.queues import FLOWS_QUEUE
 
 router = APIRouter(prefix="/cb", tags=["callbacks"])
 log = structlog.get_logger()
 
-_DELIVERY_TIMEOUT: Final = timedelta(seconds=5)
 _PAYMENT: Final = {
     "TransactionType": "Pay Bill", "TransID": "UKL9M2T4VC", "TransTime": "20261121091455", "TransAmount": "1500.00",
     "BusinessShortCode": "600984", "BillRefNumber": "000000091", "MSISDN": "2547 ***** 678", "FirstName": "WANJIRU",
@@ -72,10 +74,15 @@ _PUSH: Final[dict[str, Any]] = {
 @router.post("/in/{secret}/check", summary="May this paybill payment be made?", **_c2b(c2b_accept()))
 async def check_paybill_payment(secret: str, request: Request, house: House) -> Response:
     """Answered within M-Pesa's limit whatever else is slow: what is not known in time is accepted, since a payment that
-    cannot be placed is kept for a person, while one that was refused is a customer turned away."""
+    cannot be placed is kept for a person, while one that was refused is a customer turned away. For the same reason more
+    questions than one short code has customers are accepted unasked."""
     connection = await _mpesa(house, request, secret)
     try:
-        seen = parse_c2b(callbacks.decode(await request.body()))
+        house.hints.take(connection.id)
+        seen = parse_c2b(decode(await request.body()))
+    except Throttled:
+        house.metrics.callback("validation", "limited")
+        return JSONResponse(c2b_accept())
     except (Garbled, RecursionError):
         house.metrics.callback("validation", "garbled")
         return JSONResponse(c2b_accept())
@@ -88,58 +95,54 @@ async def check_paybill_payment(secret: str, request: Request, house: House) -> 
 async def take_paybill_confirmation(secret: str, request: Request, house: House) -> Response:
     """Stored and answered whether or not a validation came before; nothing that we answer can undo the payment."""
     connection = await _mpesa(house, request, secret)
-    raw = await request.body()
-    inbox_id: str | None = None
-    async with house.database.transaction() as session:
-        try:
-            seen = parse_c2b(callbacks.decode(raw))
-            if not announcements.is_of(connection, seen.account):
-                raise Garbled("It names a short code that is not this connection's.")
-        except (Garbled, RecursionError) as error:
-            await announcements.keep_unreadable(session, house, request, connection, raw, str(error))
-            house.metrics.callback("confirmation", "garbled")
-        else:
-            shortcode = announcements.collection_shortcode(connection)
-            payment = announcements.announced(connection.partner_id, "daraja", seen, "confirmation", shortcode)
-            body = scrub(callbacks.decode(raw))
-            stored, is_new = await announcements.store_payment(session, house, request, payment, body)
-            inbox_id = stored if is_new else None
-            house.metrics.callback("confirmation", "stored" if is_new else "copy")
-    return _answered(JSONResponse(C2B_CONFIRMED), house, inbox_id)
+    return await entrance.take(
+        house,
+        request,
+        JSONResponse(C2B_CONFIRMED),
+        endpoint="mpesa.confirmation",
+        provider="daraja",
+        metric="confirmation",
+        connection=connection,
+    )
 
 
 @router.post(
     "/bank/{secret}/", summary="Something moved on the partner's bank account", response_class=Response, **_PUSH
 )
 async def take_bank_push(secret: str, request: Request, house: House) -> Response:
-    """Hash or signature, credentials and source must all fit; a forged push changes nothing."""
-    announcements.refuse_strangers(house, request, house.settings.callbacks.allowed_bank_sources, "bank_push")
-    connection = await announcements.connection_of(house, "bank", secret)
-    raw = await request.body()
-    inbox_id: str | None = None
-    try:
-        event = announcements.read_push(house, connection, raw, request.headers)
-    except NotAllowed as forged:
-        house.metrics.callback("bank_push", "forged")
-        log.warning("bank_push_refused", partner_id=connection.partner_id, code=forged.code)
-        content, media = announcements.push_reply(connection, False, "not authorised")
-        return Response(content, status_code=403, media_type=media)
-    except (Garbled, RecursionError) as error:
-        async with house.database.transaction() as session:
-            await announcements.keep_unreadable(session, house, request, connection, raw, str(error))
-        house.metrics.callback("bank_push", "garbled")
-    else:
-        async with house.database.transaction() as session:
-            body = {"event_id": event.event_id, "kind": event.kind.value, "account": event.account}
-            inbox_id = await announcements.store_event(session, house, request, connection, event, body)
-        house.metrics.callback("bank_push", "stored" if inbox_id else "copy")
-    content, media = announcements.push_reply(connection, True)
-    return _answered(Response(content, media_type=media), house, inbox_id)
+    """A bank that signs bytes and sends again is refused here if the signature is wrong, and nothing of it is stored. Any
+    other is answered OK once its push is stored, and judged afterwards: what it does not prove changes nothing."""
+    entrance.refuse_strangers(house, request, house.settings.callbacks.allowed_bank_sources, "bank_push")
+    connection = await entrance.connection_of(house, "bank", secret)
+    if connection.settings.get("dialect") in bank.PROVEN_AT_THE_DOOR:
+        try:
+            bank.parse(connection, house.box, await request.body(), request.headers, now=utc_now())
+        except NotAllowed as forged:
+            house.metrics.callback("bank_push", "forged")
+            log.warning("push_refused", partner_id=connection.partner_id, provider="bank", code=forged.code)
+            return _pushed(connection, False, "not authorised")
+        except (Garbled, RecursionError):
+            pass  # the signature was right: it is kept, and a person looks
+    return await entrance.take(
+        house,
+        request,
+        _pushed(connection, True),
+        endpoint="bank.push",
+        provider="bank",
+        metric="bank_push",
+        connection=connection,
+    )
+
+
+def _pushed(connection: Connection, ok: bool, detail: str = "") -> Response:
+    reply = ncba_reply if connection.settings.get("dialect") == "ncba" else reference_reply
+    content, media = reply(ok, detail)
+    return Response(content, status_code=200 if ok else 403, media_type=media)
 
 
 async def _mpesa(house: Services, request: Request, secret: str) -> Connection:
-    announcements.refuse_strangers(house, request, house.settings.callbacks.allowed_sources, "paybill")
-    return await announcements.connection_of(house, "daraja", secret)
+    entrance.refuse_strangers(house, request, house.settings.callbacks.allowed_sources, "paybill")
+    return await entrance.connection_of(house, "daraja", secret)
 
 
 async def _refusal(house: Services, connection: Connection, seen: PaymentSeen) -> C2bRefusal | None:
@@ -151,7 +154,7 @@ async def _refusal(house: Services, connection: Connection, seen: PaymentSeen) -
 
 async def _account_is_known(house: Services, partner_id: str, account_ref: str) -> bool | None:
     """None if nobody said so in time."""
-    digest = sha256_hex(f"{partner_id}\n{account_ref}")[:32]
+    digest = sha256_hex(f"{partner_id}\n{account_ref}".encode(errors="replace"))[:32]
     limit = house.settings.callbacks.validation_seconds
     try:
         async with asyncio.timeout(limit):  # of start and answer together
@@ -163,18 +166,10 @@ async def _account_is_known(house: Services, partner_id: str, account_ref: str) 
                 result_type=AccountChecked,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 execution_timeout=timedelta(seconds=10),
+                priority=Priority(fairness_key=partner_id),
                 rpc_timeout=timedelta(seconds=limit),
             )
             checked: AccountChecked = await handle.result()
     except (RPCError, WorkflowFailureError, TimeoutError):
         return None
     return checked.known
-
-
-def _answered(response: Response, house: Services, inbox_id: str | None) -> Response:
-    if inbox_id is not None:
-        new = inbox_id
-        response.background = afterwards(
-            "deliver", lambda: deliver(house.client, house.database, new, rpc_timeout=_DELIVERY_TIMEOUT)
-        )
-    return response

@@ -48,9 +48,7 @@ def downgrade() -> None:
         postgresql_where=_WITH_RECEIPT,
     )  # fmt: skip
     op.drop_index("uq_payout_attempts_living", table_name="payout_attempts")
-    op.create_index(
-        "uq_payout_attempts_living", "payout_attempts", ["leg_id"], unique=True, postgresql_where=_LIVING
-    )
+    op.create_index("uq_payout_attempts_living", "payout_attempts", ["leg_id"], unique=True, postgresql_where=_LIVING)
     op.drop_column("prompts", "send_by")
     for name in ("paid_at", "send_by", "account", "part", "role"):
         op.drop_column("payout_attempts", name)

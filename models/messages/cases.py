@@ -86,7 +86,18 @@ KINDS: Final[dict[str, CaseKind]] = {
     "statement_line_unreadable": CaseKind(
         "A line of a bank statement cannot be read, so nothing was booked of it: look it up at the bank."
     ),
-    "announcement_unreadable": CaseKind("An announcement of a payment came and cannot be understood."),
+    "announcement_unreadable": CaseKind(
+        "A provider's message came and cannot be understood: have it read again once the reason is mended."
+    ),
+    "message_undelivered": CaseKind(
+        "A provider's message was read and cannot be given to its saga; it is tried again by itself once that is mended."
+    ),
+    "push_forged": CaseKind(
+        "Messages came that do not prove to be the bank's: if its secret was changed, give it and have them read again."
+    ),
+    "foreign_reference": CaseKind("One partner's channel brought news of a payment that was not made there."),
+    "credit_elsewhere": CaseKind("Money came in on a bank account of the partner that feeds no wallet: move it."),
+    "foreign_account": CaseKind("A bank told of a movement on an account that is not the partner's."),
     # ---------------------------------------------------------------------------------------- what is booked elsewhere
     "post_failed": CaseKind(
         "The money has moved and Fineract has not booked it: mend the reason and retry, or book it by hand.",

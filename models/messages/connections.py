@@ -94,6 +94,19 @@ class BankSettings(Message):
     trust: Trust = Trust()
     patience: Patience = Patience()
 
+    def role_of(self, account: str) -> Literal["wallet", "b2c"] | None:
+        """Which of the partner's accounts an account number of the bank's is; None for somebody else's."""
+        named = comparable(account)
+        if named == comparable(self.wallet_account):
+            return "wallet"
+        return "b2c" if named == comparable(self.b2c_account) else None
+
+
+def comparable(account: str) -> str:
+    """An account number as it is compared: without blanks and hyphens, in capitals. Leading zeros count: nobody has seen
+    a bank drop them, and another length is another account."""
+    return "".join(account.split()).replace("-", "").upper()
+
 
 class BankSecrets(Message):
     """NCBA: user, password, subscription key, the till's user and password, and what its pushes carry. The reference bank:

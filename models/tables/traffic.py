@@ -23,18 +23,24 @@ from models.tables.base import UtcDateTime
 
 
 class InboxItem(SQLModel, table=True):
-    """A webhook, stored before it is answered. `delivered_at` is set when its saga has taken it, not when it came.
+    """A provider's message, stored before it is answered. `delivered_at` is set when its saga has taken it, not when it came.
 
-    `workflow_id` is there where the webhook's address names its saga. An announced payment has none: its delivery finds the
-    saga that waits for it, or starts one.
+    It comes as `unread`: `raw_sealed` is what came, whole (`inbound/sealing.py`), `endpoint` and `connection_id` say where,
+    `raw_digest` tells a copy. Once it is read it has its kind, its report, and a `body` without secrets and persons for
+    whoever looks. `workflow_id` is there where the address names a saga. An announced payment has none: its delivery finds
+    the saga that waits for it, or starts one.
     """
 
     __tablename__ = "webhook_inbox"
     __table_args__ = (
         UniqueConstraint("provider", "external_id"),
         Index("ix_webhook_inbox_due", "next_attempt_at", postgresql_where=text("delivered_at IS NULL")),
+        Index("uq_webhook_inbox_raw_digest", "raw_digest", unique=True),
+        Index("ix_webhook_inbox_forged", "connection_id", "id", postgresql_where=text("outcome = 'forged'")),
         CheckConstraint(
-            "outcome IN ('waiting', 'taken', 'refused', 'redundant', 'contradiction', 'unclaimed')", name="outcome"
+            "outcome IN ('waiting', 'taken', 'refused', 'redundant', 'contradiction', 'unclaimed', 'unreadable', "
+            "'forged', 'copy')",
+            name="outcome",
         ),
     )
 
@@ -54,6 +60,10 @@ class InboxItem(SQLModel, table=True):
     next_attempt_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     delivered_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     outcome: str = Field(default="waiting", sa_column=Column(Text, nullable=False))
+    endpoint: str | None = Field(default=None, sa_column=Column(Text))
+    connection_id: str | None = Field(default=None, sa_column=Column(Text))
+    raw_sealed: str | None = Field(default=None, sa_column=Column(Text))
+    raw_digest: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class ProviderExchange(SQLModel, table=True):

@@ -3,7 +3,6 @@
 Facts: fineract.md 1 (tenant, Basic), 2 (dates, amounts), 11 (error JSON), 12 (hooks).
 """
 
-import json
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
+from core.bounded_json import Unreadable, read_json
 from core.errors import InvalidRequest
 from core.money import Money
 
@@ -144,8 +144,8 @@ def parse_hook(headers: Mapping[str, str], body: bytes | str) -> HookEvent:
     """From a JSON delivery; headers of Fineract or of old Mifos. Raises InvalidRequest if it is no hook at all."""
     given = {name.lower(): value for name, value in headers.items()}
     try:
-        content = json.loads(body, parse_float=Decimal)
-    except ValueError:
+        content = read_json(body)
+    except Unreadable:
         raise InvalidRequest("The hook's body is not JSON.", field="body") from None
     if not isinstance(content, dict):
         raise InvalidRequest("The hook's body is not a JSON object.", field="body")

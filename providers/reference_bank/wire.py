@@ -10,9 +10,9 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Final
 
+from core.bounded_json import Unreadable, read_json
 from core.errors import Garbled, InvalidRequest, NotAllowed
 from core.money import Money
 from core.msisdn import Msisdn
@@ -164,8 +164,8 @@ def _verify(raw: bytes, headers: Mapping[str, str], secrets: PushSecrets, now: d
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(raw, parse_float=Decimal)
-    except ValueError:
+        body = read_json(raw)
+    except Unreadable:
         body = None
     if not isinstance(body, dict):
         raise Garbled("A webhook of the reference bank is no JSON object.")

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import select
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -21,9 +22,10 @@ from api.reach import connect_when_needed
 from cli.local.postgres import EmbeddedPostgres
 from core.clock import utc_now
 from core.crypto import CallbackRoute, CallbackSigner, CredentialBox
-from core.ids import CONNECTION, PARTNER, PAYOUT, new_id
+from core.ids import CONNECTION, DISBURSEMENT, PARTNER, PAYOUT, new_id
 from core.settings import Settings
 from models.messages.connections import DarajaSecrets, DarajaSettings, FineractSecrets, FineractSettings
+from models.tables.base import table_of
 from models.tables.disbursements import Disbursement
 from models.tables.partners import Connection, LoanProduct, Partner
 from models.tables.security import AuditEntry
@@ -107,11 +109,19 @@ class Door:
             )  # fmt: skip
         return partner_id
 
-    async def attempt(self, partner_id: str) -> CallbackRoute:
-        """A payout that was sent, and the route of its callbacks. No saga stands behind it."""
+    async def attempt(self, partner_id: str, *, ended: str | None = None) -> CallbackRoute:
+        """A payout that was sent, and the route of its callbacks. Its saga has a row, which `ended` as this, and no
+        workflow."""
         leg_id, workflow_id = new_id(PAYOUT), f"loan-disbursement/{partner_id}/91"
+        now = utc_now()
+        row = {
+            "id": new_id(DISBURSEMENT), "partner_id": partner_id, "loan_id": 91, "round": 1, "workflow_id": workflow_id,
+            "source": "api", "requested_by": "test", "stage": ended or "paying", "currency": "KES", "paid_minor": 0,
+            "receipts": [], "created_at": now, "updated_at": now, "ended_at": now if ended else None,
+        }  # fmt: skip
         instruction = payout_instruction(leg_id, partner_id, workflow_id, role=leg_id)
         async with self.database.transaction() as session:
+            await session.exec(insert(table_of(Disbursement)).values(row).on_conflict_do_nothing())
             await payouts.begin(session, to_send(instruction), account="600997")
         return CallbackRoute(workflow_id, f"{leg_id}-a1")
 

@@ -41,7 +41,7 @@ async def rich_lender(door: Door, name: str = LENDER_NAME, *, dialect: str = "nc
         "float_account": "600997", "float_name": "JAZA SACCO",
         "till_base_url": "http://127.0.0.1:9/till" if dialect == "ncba" else None,
     }  # fmt: skip
-    keys: Message = BankSecrets(token="t", push_secrets=("push-secret",))
+    keys: Message = BankSecrets(token="t", push_user="kvkuser", push_password="kvkpass", push_secrets=("push-secret",))
     async with door.database.transaction() as session:
         session.add(
             Connection(

@@ -1,12 +1,16 @@
 """Fineract's hook: an unguessable address, a hint, and nothing but a hint (A3)."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.dependencies import put_services
+from api.rate_limit import RateLimit
 from models.tables.disbursements import Disbursement
+from models.tables.traffic import InboxItem
 from tests.api.conftest import Door
 
 SECRET = "5f0c9a" * 8
@@ -26,22 +30,27 @@ async def test_the_probe_is_answered_at_the_right_address_alone(door: Door) -> N
     assert await door.rows(Disbursement) == []
 
 
-async def test_an_approved_loan_starts_one_disbursement_however_often_it_is_told(door: Door) -> None:
+async def test_an_approved_loan_is_looked_at_once_and_claimed_by_nobody_before(door: Door) -> None:
     partner_id = await door.lender(hook_secret=SECRET)
     for _ in range(3):
         answer = await door.visitor().post(f"/cb/hooks/{SECRET}/", json=SAMPLE)
         assert answer.status_code == 200
-    (row,) = await door.rows(Disbursement)
-    assert (row.partner_id, row.loan_id, row.source) == (partner_id, 91, "hook")
+    assert await door.rows(Disbursement) == []
+    look = door.client.get_workflow_handle(f"loan-look/{partner_id}/91")
+    described = await look.describe()
+    assert described.workflow_type == "LoanLook"
+    assert described.raw_description.workflow_execution_info.priority.fairness_key == partner_id
+    assert [(row.kind, row.outcome) for row in await door.rows(InboxItem)] == [("approved", "taken")] * 3
+    await look.terminate("the test is over")
 
 
-async def test_hook_and_api_for_one_loan_are_one_disbursement(door: Door) -> None:
-    partner_id = await door.lender(hook_secret=SECRET)
-    await door.visitor().post(f"/cb/hooks/{SECRET}/", json=SAMPLE)
-    answer = await door.admin.post("/api/v1/disbursements", json={"partner_id": partner_id, "loan_id": 91})
-    assert answer.status_code == 200
-    (row,) = await door.rows(Disbursement)
-    assert answer.json()["id"] == row.id
+async def test_hints_beyond_their_limit_are_refused_and_those_of_others_are_not(door: Door) -> None:
+    await door.lender(hook_secret=SECRET)
+    await door.lender("Other Sacco", hook_secret=SECRET[::-1])
+    put_services(door.app, replace(door.services, hints=RateLimit(12)))
+    answers = [(await door.visitor().post(f"/cb/hooks/{SECRET}/", json={})).status_code for _ in range(3)]
+    assert answers == [200, 200, 429]
+    assert (await door.visitor().post(f"/cb/hooks/{SECRET[::-1]}/", json={})).status_code == 200
 
 
 @pytest.mark.parametrize(

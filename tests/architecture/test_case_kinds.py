@@ -12,9 +12,15 @@ from tests.architecture import house
 from workflows.attempts import LegNote
 
 # Call → the argument that names the kind.
-NAMES_A_KIND = {"open_case": "kind", "CaseToOpen": "kind", "NoteProgress": "open_case", "LegNote": "case"}
+NAMES_A_KIND = {
+    "open_case": "kind",
+    "CaseToOpen": "kind",
+    "NoteProgress": "open_case",
+    "LegNote": "case",
+    "CaseFound": "kind",
+}
 # Kinds that come from another of these calls, which is searched itself.
-PASSED_ON = {"case.kind", "progress.open_case", "note.case"}
+PASSED_ON = {"case.kind", "progress.open_case", "note.case", "found.kind"}
 
 
 def kinds_named(source: str) -> Iterator[str]:

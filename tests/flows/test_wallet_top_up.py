@@ -175,10 +175,17 @@ async def test_a_push_that_tells_another_amount_of_the_same_transaction_is_a_cas
 async def test_a_forged_push_changes_nothing(house: House, desk: MoneyDesk, dialect: str, lie: dict[str, Any]) -> None:
     row = await waiting(desk)
     answer = await push(house, dialect, "FT26001FORGE", "2500.00", str(row.reference), **lie)
-    assert answer.status_code == 403
+    # NCBA's proof covers parsed fields and comes once: stored, answered, and then judged.
+    at_the_door = dialect == "reference"
+    assert answer.status_code == (403 if at_the_door else 200)
+    await eventually(lambda: _judged(house))
     assert (await desk.row(row)).stage == "waiting_money"
-    assert (await desk.incoming(), await house.undelivered(), await house.cases()) == ([], [], [])
+    assert (await desk.incoming(), await house.cases()) == ([], [] if at_the_door else ["push_forged"])
     assert await available(house) == "KES 1,000.00"
+
+
+async def _judged(house: House) -> bool:
+    return await house.undelivered() == []
 
 
 @both_dialects

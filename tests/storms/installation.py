@@ -15,7 +15,6 @@ from typing import Any, TypeVar, cast
 import httpx
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from temporalio.client import Client
 from temporalio.service import RPCError
 
 from cli.local.ports import free_port
@@ -103,13 +102,11 @@ async def running(folder: Path, seed: int, say: Callable[[str, str], None]) -> A
     )
     async with LocalStack(settings, on_progress=say) as stack:
         database = Database(stack.settings.database.url)
-        client = cast(Client, await connect(stack.settings))
+        client = await connect(stack.settings)
         urls = stack.urls
         async with httpx.AsyncClient(base_url=urls["simulators"], timeout=20) as http:
             partner_id = await make_lender(stack.settings, database, http, api_url=urls["api"])
-            house = House(
-                stack.settings, database, client, cast(Any, None), urls["api"], partner_id, http
-            )
+            house = House(stack.settings, database, client, cast(Any, None), urls["api"], partner_id, http)
             await house.fund("1000000.00", "storm")
             try:
                 yield Installation(stack, house, random.Random(seed))

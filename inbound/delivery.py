@@ -1,0 +1,100 @@
+"""Reads stored messages and gives them to the sagas that they are for, and never drops one (SCARS: "the event row exists" is
+not "the webhook was delivered"): an item that nobody could take now is tried again, without end."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError
+
+from core.crypto import CredentialBox
+from inbound import reading
+from models.messages.collections import AnnouncedPayment, PaymentRecorded, PromptReport
+from models.messages.inbound import LoanHint
+from models.messages.payouts import PayoutReport
+from models.tables.traffic import InboxItem
+from store import cases, inbox
+from store.database import Database
+from temporal import loan_hints, money_in, payment_notices, payout_reports, prompt_reports
+
+log = structlog.get_logger()
+
+RPC_TIMEOUT: Final = timedelta(seconds=5)
+_TRIES_BEFORE_A_CASE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a delivery needs."""
+
+    client: Client
+    database: Database
+    box: CredentialBox
+    rpc_timeout: timedelta = RPC_TIMEOUT
+
+
+async def deliver(desk: Desk, inbox_id: str) -> str | None:
+    """Reads and delivers one item, or postpones it; what became of it, None if nothing did. Harmless to repeat: sagas take
+    each external id once."""
+    async with desk.database.transaction() as session:
+        item = await inbox.get(session, inbox_id)
+        if item is not None and item.kind == inbox.UNREAD:
+            item = await inbox.lock(session, inbox_id)
+            if item is not None and item.kind == inbox.UNREAD and item.delivered_at is None:
+                await reading.read(session, desk.box, item)
+                if item.delivered_at is not None:
+                    return item.outcome
+    if item is None or item.delivered_at is not None:
+        return None
+    try:
+        outcome = await _give(desk, item)
+    except RPCError as error:
+        await _postpone(desk.database, inbox_id, error.status.name)
+        return None
+    except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError):
+        await _postpone(desk.database, inbox_id, "timeout")
+        return None
+    except Exception as error:
+        # A fault of ours, which holds up no other message and is not silent.
+        log.error("delivery_failed", inbox_id=inbox_id, item_kind=item.kind, kind=type(error).__name__)
+        await _postpone(desk.database, inbox_id, type(error).__name__, failing=True)
+        return None
+    async with desk.database.transaction() as session:
+        await inbox.delivered(session, inbox_id, outcome)
+    return outcome
+
+
+async def _give(desk: Desk, item: InboxItem) -> str:
+    client, database, limit = desk.client, desk.database, desk.rpc_timeout
+    if item.kind == "payment":
+        payment = AnnouncedPayment.model_validate(item.report)
+        return await money_in.take_in(client, database, payment, rpc_timeout=limit)
+    if item.kind == "prompt":
+        prompt = PromptReport.model_validate(item.report)
+        return await prompt_reports.give(client, database, item, prompt, rpc_timeout=limit)
+    if item.kind == "recorded":
+        return await payment_notices.give(client, PaymentRecorded.model_validate(item.report))
+    if item.kind == "approved":
+        return await loan_hints.give(client, LoanHint.model_validate(item.report))
+    report = PayoutReport.model_validate(item.report)
+    return await payout_reports.give(client, database, item, report, rpc_timeout=limit)
+
+
+async def _postpone(database: Database, inbox_id: str, why: str, *, failing: bool = False) -> None:
+    async with database.transaction() as session:
+        item = await inbox.get(session, inbox_id)
+        if item is not None and item.delivered_at is None:
+            again = await inbox.postpone(session, item)
+            log.info("delivery_postponed", inbox_id=inbox_id, why=why, again=again.isoformat())
+            if failing and item.attempts >= _TRIES_BEFORE_A_CASE:
+                await cases.open_case(
+                    session,
+                    key=f"inbox:{inbox_id}",
+                    kind="message_undelivered",
+                    summary="A provider's message was read, and giving it to its saga fails again and again.",
+                    evidence={"inbox_id": inbox_id, "item_kind": item.kind, "why": why},
+                    partner_id=item.partner_id,
+                    workflow_id=item.workflow_id,
+                )

@@ -1,0 +1,235 @@
+"""What M-Pesa's messages say: reports on payouts and prompts, balances, payments to a short code (daraja.md 3, 5, 6, 8).
+
+The address decides whom a report speaks of, never the body. Reading never fails for what came to a payment's own address:
+what cannot be understood came from somebody who has that address, and is told as `unclear`, so that the saga asks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final
+
+import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.bounded_json import Unreadable, read_json
+from core.clock import utc_now
+from core.crypto import CredentialBox, sha256_hex
+from core.errors import Garbled, KivukoError, NotAllowed
+from inbound import refusals, texts
+from inbound.sealing import RawMessage
+from models.messages.collections import AnnouncedPayment, PromptReport
+from models.messages.connections import DarajaSettings
+from models.messages.inbound import Reading
+from models.messages.payouts import PayoutReport, ReportSource
+from models.tables.disbursements import PayoutAttempt
+from models.tables.partners import Connection
+from models.tables.traffic import InboxItem
+from providers.collecting import AskResult, AskState
+from providers.daraja.wire import (
+    external_id,
+    parse_balance_result,
+    parse_c2b,
+    parse_result,
+    parse_status_result,
+    parse_stk_callback,
+    parse_timeout_notice,
+    scrub,
+)
+from providers.ports import PayoutResult, PayoutState
+from store import partner_admin, payouts, prompts, sagas, wallets
+from store.unknown_outcomes import UNKNOWN_PAYOUTS
+from temporal import money_in
+
+log = structlog.get_logger()
+
+PROVIDER: Final = "daraja"
+_GARBLED: Final = "the callback cannot be read"
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """One kind of report on a payout; `name` is the inbox's word for it (daraja.md 3.4, 3.6, 7)."""
+
+    name: str
+    source: ReportSource
+    parse: Callable[[object], PayoutResult]
+
+
+_PAYOUT_NEWS: Final = {
+    "mpesa.result": _News("result", "callback", parse_result),
+    "mpesa.timeout": _News("timeout", "timeout_notice", parse_timeout_notice),
+    "mpesa.status": _News("status", "status", parse_status_result),
+}
+
+
+async def read_payout_news(session: AsyncSession, box: CredentialBox, item: InboxItem, message: RawMessage) -> Reading:
+    """A report on the payout whose address it came to. The attempt must be one of M-Pesa and of the address's saga."""
+    news = _PAYOUT_NEWS[item.endpoint or ""]
+    body = decode(message.body)
+    try:
+        result, identity = news.parse(body), external_id(news.name, body)
+    except (Garbled, RecursionError):
+        result = PayoutResult(PayoutState.unclear, "garbled", _GARBLED)
+        identity = f"{news.name}:garbled:{sha256_hex(message.body)[:32]}"
+    attempt = await payouts.get(session, item.reference)
+    connection = await _connection(session, attempt)
+    version = connection.settings.get("b2c_version") if connection else None
+    report = _report(news, item.reference, result, b2c_version=version)
+    reading = Reading(
+        provider=PROVIDER, kind=news.name,
+        # Begins with our reference, so that two payments whose notices carry no id of their own stay two.
+        external_id=f"{item.reference}:{identity}",
+        report=report.model_dump(mode="json"), reference=item.reference, body=readable(body),
+        workflow_id=item.workflow_id, partner_id=attempt.partner_id if attempt else item.partner_id,
+    )  # fmt: skip
+    if attempt is None:
+        return reading
+    if not payouts.belongs(attempt, provider=PROVIDER, workflow_id=item.workflow_id):
+        return refusals.foreign(reading, channel=f"M-Pesa's {news.name}")
+    if attempt.state in UNKNOWN_PAYOUTS and connection is not None and await _lives(session, attempt.workflow_id):
+        await _learn(session, item, news, attempt, connection, report, result)
+    return reading
+
+
+async def read_prompt_news(session: AsyncSession, box: CredentialBox, item: InboxItem, message: RawMessage) -> Reading:
+    """What a payer answered to the prompt whose address it came to."""
+    body = decode(message.body)
+    try:
+        result, identity = parse_stk_callback(body), external_id("asked", body)
+    except (Garbled, RecursionError):
+        result = AskResult(AskState.unclear, "garbled", _GARBLED)
+        identity = f"asked:garbled:{sha256_hex(message.body)[:32]}"
+    report = PromptReport(
+        reference=item.reference, source="callback", state=result.state.value, code=result.code, detail=result.detail,
+        provider_reference=result.provider_reference, receipt=result.receipt, amount=result.amount,
+        party_digits=result.party_digits, happened_at=result.happened_at,
+    )  # fmt: skip
+    prompt = await prompts.get(session, item.reference)
+    reading = Reading(
+        provider=PROVIDER, kind="prompt", external_id=f"{item.reference}:{identity}",
+        report=report.model_dump(mode="json"), reference=item.reference, body=readable(body),
+        workflow_id=item.workflow_id, partner_id=prompt.partner_id if prompt else item.partner_id,
+    )  # fmt: skip
+    if prompt is not None and (prompt.provider, prompt.workflow_id) != (PROVIDER, item.workflow_id):
+        return refusals.foreign(reading, channel="M-Pesa's answer to a prompt")
+    return reading
+
+
+async def read_balances(session: AsyncSession, box: CredentialBox, item: InboxItem, message: RawMessage) -> Reading:
+    """The balances of a partner's accounts; `reference` is the partner."""
+    partner_id = item.reference
+    body = decode(message.body)
+    connection = await partner_admin.find_connection(session, partner_id, PROVIDER)
+    reading = Reading(
+        provider=PROVIDER, kind="balance", external_id=f"{partner_id}:balance:{item.id}", report={},
+        reference=partner_id, body=readable(body), workflow_id=item.workflow_id,
+        partner_id=partner_id if connection else None, outcome="taken",
+    )  # fmt: skip
+    try:
+        balances = parse_balance_result(body)
+    except KivukoError as error:
+        if isinstance(error, NotAllowed) and connection is not None:
+            await partner_admin.block(session, connection.id, error.detail)
+        log.warning("balances_not_told", partner_id=partner_id, code=error.code)
+        if isinstance(error, Garbled):
+            return refusals.unreadable(reading, error.detail, key=f"unreadable:{partner_id}:balance")
+        return reading.model_copy(update={"outcome": "redundant"})
+    if connection is not None:
+        await wallets.tell(session, partner_id, PROVIDER, balances, utc_now())
+    return reading
+
+
+async def read_confirmation(session: AsyncSession, box: CredentialBox, item: InboxItem, message: RawMessage) -> Reading:
+    """A payment to the short code of the connection whose address it came to. Raises Garbled."""
+    connection = await session.get(Connection, item.connection_id)
+    if connection is None:
+        raise Garbled("The connection that it came by is gone.")
+    body = decode(message.body)
+    seen = texts.bounded(parse_c2b(body))
+    settings = DarajaSettings.model_validate(connection.settings)
+    if seen.account not in (settings.shortcode, settings.stk_shortcode, settings.stk_party):
+        raise Garbled("It names a short code that is not this connection's.")
+    payment = AnnouncedPayment(
+        partner_id=connection.partner_id, provider="daraja", external_id=seen.external_id,
+        # Customers pay to one short code, whatever M-Pesa calls it here.
+        account=settings.stk_party or settings.stk_shortcode or settings.shortcode,
+        amount=seen.amount, reference=seen.reference, payer_name=seen.payer_name, payer_phone=seen.payer_phone,
+        happened_at=seen.happened_at, channel="confirmation",
+    )  # fmt: skip
+    return money_in.announcement(payment, readable(body))
+
+
+def decode(raw: bytes) -> Any:
+    """The JSON value; None for what is no JSON, or beyond the bounds."""
+    try:
+        return read_json(raw)
+    except Unreadable:
+        return None
+
+
+def readable(body: Any) -> Any:
+    """A copy for people, without secrets and persons."""
+    return {} if body is None else scrub(_plain(body))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _report(news: _News, reference: str, result: PayoutResult, *, b2c_version: str | None) -> PayoutReport:
+    """A v3 result names our reference. If it names another, it is kept but believed in nothing: the saga asks for the
+    status. On v1 the name is Daraja's own, and a status answer speaks of the reference that was asked for."""
+    if news.name == "result" and b2c_version == "v3" and result.reference not in (None, reference):
+        result = replace(
+            result, state=PayoutState.unclear, code="reference_differs", receipt=None, retriable=False,
+            detail="the result names another payment than its address",
+        )  # fmt: skip
+    return PayoutReport(
+        reference=reference,
+        source=news.source,
+        state=result.state.value,
+        code=result.code,
+        detail=result.detail,
+        provider_reference=result.provider_reference,
+        receipt=result.receipt,
+        amount=result.amount,
+        party_digits=result.party_digits,
+        happened_at=result.happened_at,
+        retriable=result.retriable,
+        operator_needed=result.operator_needed,
+    )
+
+
+async def _connection(session: AsyncSession, attempt: PayoutAttempt | None) -> Connection | None:
+    return None if attempt is None else await partner_admin.find_connection(session, attempt.partner_id, PROVIDER)
+
+
+async def _lives(session: AsyncSession, workflow_id: str) -> bool:
+    saga = await sagas.find(session, workflow_id)
+    return saga is not None and saga.ended_at is None
+
+
+async def _learn(
+    session: AsyncSession,
+    item: InboxItem,
+    news: _News,
+    attempt: PayoutAttempt,
+    connection: Connection,
+    report: PayoutReport,
+    result: PayoutResult,
+) -> None:
+    """What a report says beside the payout: that our credential is at fault, and how much is left on the accounts. Only
+    while the payout is open: of a saga that has ended, a report changes nothing but the record."""
+    if report.operator_needed:
+        # Before the next send: one stale password fails, then locks, a whole batch (SCARS).
+        sent_at = attempt.created_at if news.name == "result" else None
+        if await partner_admin.block(session, connection.id, report.detail, sent_at=sent_at):
+            log.warning("connection_blocked", partner_id=attempt.partner_id, code=report.code)
+    if result.balances:
+        told_at = min(result.happened_at or item.received_at, item.received_at)
+        await wallets.tell(session, attempt.partner_id, PROVIDER, result.balances, told_at)
