@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.exchange_log import ExchangeLog
 from activities.provider_clients import ProviderClient, build
+from core.addresses import STRICT, DiallingRules
 from core.crypto import CredentialBox
 from core.errors import Busy
 from models.messages.connections import BankSettings, SealedConnection
@@ -29,8 +30,10 @@ C = TypeVar("C", Daraja, Fineract)
 class Connections:
     """The provider clients of one worker process. Close it when the worker ends."""
 
-    def __init__(self, database: Database, box: CredentialBox) -> None:
+    def __init__(self, database: Database, box: CredentialBox, rules: DiallingRules = STRICT) -> None:
+        """`rules` say which addresses partners' connections may lead to."""
         self._database, self._box = database, box
+        self.rules = rules
         self._open: dict[tuple[str, str], tuple[int, ProviderClient]] = {}
         self._lock = asyncio.Lock()
 
@@ -54,7 +57,7 @@ class Connections:
 
     def build(self, connection: SealedConnection, recorder: ExchangeRecorder) -> ProviderClient:
         """A client from a connection that need not be stored yet. The caller closes it."""
-        return build(connection, self._box, recorder)
+        return build(connection, self._box, recorder, self.rules)
 
     async def close(self) -> None:
         for _, client in self._open.values():

@@ -6,7 +6,8 @@ from temporalio import activity
 
 from activities.connections import Connections
 from activities.exchange_log import ExchangeLog
-from core.errors import KivukoError, NotAllowed
+from activities.provider_clients import addresses_of
+from core.errors import KivukoError, NotAllowed, NotReached
 from models.messages.connections import (
     BankSettings,
     CheckConnection,
@@ -15,9 +16,15 @@ from models.messages.connections import (
     RegisterPaybill,
     SealedConnection,
 )
+from providers.dialling import REFUSED_CODE, REFUSED_TEXT, refuse_address
 from store import partners
 from store.database import Database
 
+# One text for every cause: whoever gives addresses may not learn from us what stands behind them.
+_UNREACHED = {
+    REFUSED_CODE: REFUSED_TEXT,
+    NotReached.default_code: "The server at this address did not answer as it should.",
+}
 # Which of the given values to blame when credentials are refused.
 _BLAME = {"fineract": "password", "daraja": "consumer_secret", "bank": "password"}
 
@@ -38,9 +45,15 @@ class PartnerConnections:
             client = self.connections.build(connection, ExchangeLog(self.database, connection.partner_id))
         except (KivukoError, ValueError) as error:
             detail = error.detail if isinstance(error, KivukoError) else "the settings cannot be read"
-            return ConnectionChecked(ok=False, code="invalid_settings", detail=detail)
+            code = error.code if isinstance(error, KivukoError) else "invalid_settings"
+            field = error.extra.get("field") if isinstance(error, KivukoError) else None
+            return ConnectionChecked(ok=False, code=code, detail=detail, field=field)
         try:
+            for field, address in addresses_of(connection).items():
+                await refuse_address(address, self.connections.rules, field=field)
             await client.check()
+        except NotReached as error:
+            return ConnectionChecked(ok=False, code=error.code, detail=_UNREACHED[error.code], field="base_url")
         except KivukoError as error:
             blamed = _credential(connection) if isinstance(error, NotAllowed) else "base_url"
             return ConnectionChecked(

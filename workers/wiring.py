@@ -61,7 +61,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
     security = settings.security
     box = CredentialBox([key.get_secret_value() for key in security.credential_keys])
     signer = CallbackSigner([secret.get_secret_value() for secret in security.callback_secrets])
-    connections = Connections(database, box)
+    connections = Connections(database, box, settings.dialling_rules())
     grace = timedelta(seconds=settings.worker.graceful_shutdown_seconds)
     # Without a build id of ours the SDK would hash every loaded module at each start, which takes more than a second.
     deployment = WorkerDeploymentConfig(

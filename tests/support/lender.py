@@ -27,6 +27,7 @@ from models.tables.partners import Connection, Contact, LoanProduct, Partner, Ta
 from providers.daraja.client import Daraja
 from providers.ports import forget_exchange
 from store.database import Database
+from tests.support.dialling import LOOPBACK
 
 SHORTCODE = "600997"
 WALLET_ACCOUNT, B2C_ACCOUNT = "1000200030", "1000200047"
@@ -172,7 +173,7 @@ async def announce_to(
             "user": "kvkuser", "password": "kvkpass", "secret": PUSH_SECRET,
         }  # fmt: skip
         (await http.post("/bank/simulator/pushes", json=body)).raise_for_status()
-    async with build(daraja, box, forget_exchange) as mpesa:
+    async with build(daraja, box, forget_exchange, LOOPBACK) as mpesa:
         assert isinstance(mpesa, Daraja)
         address = f"{api_url}/cb/in/{secrets['daraja']}"
         await mpesa.register_c2b(f"{address}/confirm", f"{address}/check", "Completed")
