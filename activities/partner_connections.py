@@ -42,6 +42,8 @@ class PartnerConnections:
         """Tries the credentials with a harmless call. Never fails: what went wrong is the result."""
         connection = order.connection
         try:
+            for place, address in addresses_of(connection).items():
+                await refuse_address(address, self.connections.rules, field=place)
             client = self.connections.build(connection, ExchangeLog(self.database, connection.partner_id))
         except (KivukoError, ValueError) as error:
             detail = error.detail if isinstance(error, KivukoError) else "the settings cannot be read"
@@ -49,8 +51,6 @@ class PartnerConnections:
             field = error.extra.get("field") if isinstance(error, KivukoError) else None
             return ConnectionChecked(ok=False, code=code, detail=detail, field=field)
         try:
-            for field, address in addresses_of(connection).items():
-                await refuse_address(address, self.connections.rules, field=field)
             await client.check()
         except NotReached as error:
             return ConnectionChecked(ok=False, code=error.code, detail=_UNREACHED[error.code], field="base_url")
