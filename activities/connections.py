@@ -21,7 +21,7 @@ from providers.fineract.client import Fineract
 from providers.ncba.client import Ncba
 from providers.ports import ExchangeRecorder
 from providers.reference_bank.client import ReferenceBank
-from store import partners
+from store import partners, secret_addresses
 from store.database import Database
 
 C = TypeVar("C", Daraja, Fineract)
@@ -58,6 +58,10 @@ class Connections:
     def build(self, connection: SealedConnection, recorder: ExchangeRecorder) -> ProviderClient:
         """A client from a connection that need not be stored yet. The caller closes it."""
         return build(connection, self._box, recorder, self.rules)
+
+    def push_secret(self, row: Connection) -> str:
+        """The secret part of the address where this connection's provider tells of payments. Raises Conflict."""
+        return secret_addresses.opened(row, "push", self._box)
 
     async def close(self) -> None:
         for _, client in self._open.values():

@@ -70,7 +70,7 @@ class PartnerConnections:
         async with self.database.transaction() as session:
             row = await partners.connection(session, order.partner_id, "daraja")
             daraja = await self.connections.daraja(session, order.partner_id)
-        address = f"{self.base_url.rstrip('/')}/cb/in/{row.push_secret}"
+        address = f"{self.base_url.rstrip('/')}/cb/in/{self.connections.push_secret(row)}"
         announcements = await daraja.register_c2b(f"{address}/confirm", f"{address}/check", order.unanswered)
         pull = await daraja.pull_register(order.nominated, f"{address}/confirm")
         return PaybillRegistered(announcements=announcements, pull=pull)

@@ -15,6 +15,7 @@ from api.front_door import FrontDoor
 from api.metrics import Metrics
 from api.reach import connect_when_needed
 from api.routers import (
+    addresses,
     announcements,
     callbacks,
     cases,
@@ -42,7 +43,7 @@ from store.database import Database
 
 # Fixed paths of hooks and delivery reports go before the callbacks' open ones.
 _ROUTERS = (
-    partners, connections, loan_products, wallets, disbursements, top_ups, float_purchases, float_codes,
+    partners, addresses, connections, loan_products, wallets, disbursements, top_ups, float_purchases, float_codes,
     collections, cases, unknown_outcomes, exchanges, tariffs, keys, reports, hooks,
     announcements, delivery_reports, callbacks, codec, health,
 )  # fmt: skip
