@@ -125,8 +125,9 @@ async def get_hook(partner_id: PartnerId, house: House, principal: PartnerWriter
     principal.visible(partner_id)
     async with house.database.transaction() as session:
         partner = await partners.get(session, partner_id)
+    secret = secret_addresses.opened(partner, "hook", house.box)
     return HookAddress(
-        url=f"{house.settings.callbacks.base_url.rstrip('/')}/cb/hooks/{secret_addresses.opened(partner, 'hook', house.box)}/",
+        url=f"{house.settings.callbacks.base_url.rstrip('/')}/cb/hooks/{secret}/",
         events=[{"entity": entity, "action": action} for entity, action in HOOK_EVENTS],
     )
 

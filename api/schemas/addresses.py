@@ -28,8 +28,8 @@ class SecretAddresses(Out):
 
 
 class RotateIn(Body):
-    """`grace_hours`: for how long the present address goes on working; left out, what the installation has set. 0 ends it, and
-    every older one, at once: for an address that has leaked."""
+    """`grace_hours`: for how long the present address goes on working; left out, what the installation has set. 0 ends it,
+    and every older one, at once: for an address that has leaked."""
 
     model_config = example(grace_hours=48)
 

@@ -11,7 +11,7 @@ from models.tables.base import UtcDateTime
 
 
 class Partner(SQLModel, table=True):
-    """A lender. `hook_secret` is the unguessable part of its Fineract hook address, sealed; see `store/secret_addresses.py`."""
+    """A lender. `hook_secret` is the unguessable part of its Fineract hook address, sealed (`store/secret_addresses.py`)."""
 
     __tablename__ = "partners"
     __table_args__ = (CheckConstraint("status IN ('active', 'suspended')", name="status"),)
