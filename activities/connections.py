@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.exchange_log import ExchangeLog
 from activities.provider_clients import ProviderClient, build
+from core.addresses import STRICT, DiallingRules
 from core.crypto import CredentialBox
 from core.errors import Busy
 from models.messages.connections import BankSettings, SealedConnection
@@ -20,7 +21,7 @@ from providers.fineract.client import Fineract
 from providers.ncba.client import Ncba
 from providers.ports import ExchangeRecorder
 from providers.reference_bank.client import ReferenceBank
-from store import partners
+from store import partners, secret_addresses
 from store.database import Database
 
 C = TypeVar("C", Daraja, Fineract)
@@ -29,8 +30,10 @@ C = TypeVar("C", Daraja, Fineract)
 class Connections:
     """The provider clients of one worker process. Close it when the worker ends."""
 
-    def __init__(self, database: Database, box: CredentialBox) -> None:
+    def __init__(self, database: Database, box: CredentialBox, rules: DiallingRules = STRICT) -> None:
+        """`rules` say which addresses partners' connections may lead to."""
         self._database, self.box = database, box
+        self.rules = rules
         self._open: dict[tuple[str, str], tuple[int, ProviderClient]] = {}
         self._lock = asyncio.Lock()
 
@@ -60,7 +63,11 @@ class Connections:
 
     def build(self, connection: SealedConnection, recorder: ExchangeRecorder) -> ProviderClient:
         """A client from a connection that need not be stored yet. The caller closes it."""
-        return build(connection, self.box, recorder)
+        return build(connection, self.box, recorder, self.rules)
+
+    def push_secret(self, row: Connection) -> str:
+        """The secret part of the address where this connection's provider tells of payments. Raises Conflict."""
+        return secret_addresses.opened(row, "push", self.box)
 
     async def close(self) -> None:
         for _, client in self._open.values():

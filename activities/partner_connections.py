@@ -6,7 +6,8 @@ from temporalio import activity
 
 from activities.connections import Connections
 from activities.exchange_log import ExchangeLog
-from core.errors import KivukoError, NotAllowed
+from activities.provider_clients import addresses_of
+from core.errors import KivukoError, NotAllowed, NotReached
 from models.messages.connections import (
     BankSettings,
     CheckConnection,
@@ -15,9 +16,15 @@ from models.messages.connections import (
     RegisterPaybill,
     SealedConnection,
 )
+from providers.dialling import REFUSED_CODE, REFUSED_TEXT, refuse_address
 from store import partners
 from store.database import Database
 
+# One text for every cause: whoever gives addresses may not learn from us what stands behind them.
+_UNREACHED = {
+    REFUSED_CODE: REFUSED_TEXT,
+    NotReached.default_code: "The server at this address did not answer as it should.",
+}
 # Which of the given values to blame when credentials are refused.
 _BLAME = {"fineract": "password", "daraja": "consumer_secret", "bank": "password"}
 
@@ -35,12 +42,18 @@ class PartnerConnections:
         """Tries the credentials with a harmless call. Never fails: what went wrong is the result."""
         connection = order.connection
         try:
+            for place, address in addresses_of(connection).items():
+                await refuse_address(address, self.connections.rules, field=place)
             client = self.connections.build(connection, ExchangeLog(self.database, connection.partner_id))
         except (KivukoError, ValueError) as error:
             detail = error.detail if isinstance(error, KivukoError) else "the settings cannot be read"
-            return ConnectionChecked(ok=False, code="invalid_settings", detail=detail)
+            code = error.code if isinstance(error, KivukoError) else "invalid_settings"
+            field = error.extra.get("field") if isinstance(error, KivukoError) else None
+            return ConnectionChecked(ok=False, code=code, detail=detail, field=field)
         try:
             await client.check()
+        except NotReached as error:
+            return ConnectionChecked(ok=False, code=error.code, detail=_UNREACHED[error.code], field="base_url")
         except KivukoError as error:
             blamed = _credential(connection) if isinstance(error, NotAllowed) else "base_url"
             return ConnectionChecked(
@@ -57,7 +70,7 @@ class PartnerConnections:
         async with self.database.transaction() as session:
             row = await partners.connection(session, order.partner_id, "daraja")
             daraja = await self.connections.daraja(session, order.partner_id)
-        address = f"{self.base_url.rstrip('/')}/cb/in/{row.push_secret}"
+        address = f"{self.base_url.rstrip('/')}/cb/in/{self.connections.push_secret(row)}"
         announcements = await daraja.register_c2b(f"{address}/confirm", f"{address}/check", order.unanswered)
         pull = await daraja.pull_register(order.nominated, f"{address}/confirm")
         return PaybillRegistered(announcements=announcements, pull=pull)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Protocol
 
+from core.addresses import STRICT, DiallingRules
 from core.crypto import CredentialBox
 from models.messages.connections import (
     BankSecrets,
@@ -39,21 +40,33 @@ class _Reached(Protocol):
     def patience(self) -> Patience: ...
 
 
-def build(connection: SealedConnection, box: CredentialBox, recorder: ExchangeRecorder) -> ProviderClient:
-    """A client from a connection that need not be stored yet. The caller closes it."""
+def addresses_of(connection: SealedConnection) -> dict[str, str]:
+    """The addresses that whoever gave the connection chose, by the field that holds each."""
+    found = {"base_url": connection.settings.get("base_url"), "till.base_url": connection.settings.get("till_base_url")}
+    return {field: address for field, address in found.items() if address}
+
+
+def build(
+    connection: SealedConnection, box: CredentialBox, recorder: ExchangeRecorder, rules: DiallingRules = STRICT
+) -> ProviderClient:
+    """A client from a connection that need not be stored yet. `rules` say which addresses it may call. The caller closes
+    it."""
     secrets = box.open(connection.sealed)
     if connection.provider == "daraja":
         return _daraja(
-            DarajaSettings.model_validate(connection.settings), DarajaSecrets.model_validate_json(secrets), recorder
+            DarajaSettings.model_validate(connection.settings),
+            DarajaSecrets.model_validate_json(secrets),
+            recorder,
+            rules,
         )
     if connection.provider == "bank":
         return _bank(
-            BankSettings.model_validate(connection.settings), BankSecrets.model_validate_json(secrets), recorder
+            BankSettings.model_validate(connection.settings), BankSecrets.model_validate_json(secrets), recorder, rules
         )
     server = FineractSettings.model_validate(connection.settings)
     user = FineractSecrets.model_validate_json(secrets)
     return Fineract(
-        _endpoint(server),
+        _endpoint(server, rules),
         FineractCredentials(
             tenant=server.tenant,
             username=user.username,
@@ -65,9 +78,9 @@ def build(connection: SealedConnection, box: CredentialBox, recorder: ExchangeRe
     )
 
 
-def _daraja(settings: DarajaSettings, keys: DarajaSecrets, recorder: ExchangeRecorder) -> Daraja:
+def _daraja(settings: DarajaSettings, keys: DarajaSecrets, recorder: ExchangeRecorder, rules: DiallingRules) -> Daraja:
     return Daraja(
-        _endpoint(settings),
+        _endpoint(settings, rules),
         DarajaCredentials(
             consumer_key=keys.consumer_key,
             consumer_secret=keys.consumer_secret,
@@ -86,13 +99,15 @@ def _daraja(settings: DarajaSettings, keys: DarajaSecrets, recorder: ExchangeRec
     )
 
 
-def _bank(settings: BankSettings, secrets: BankSecrets, recorder: ExchangeRecorder) -> Ncba | ReferenceBank:
+def _bank(
+    settings: BankSettings, secrets: BankSecrets, recorder: ExchangeRecorder, rules: DiallingRules
+) -> Ncba | ReferenceBank:
     if settings.dialect == "reference":
         return ReferenceBank(
-            _endpoint(settings), ReferenceBankCredentials(token=secrets.token or ""), recorder=recorder
+            _endpoint(settings, rules), ReferenceBankCredentials(token=secrets.token or ""), recorder=recorder
         )
     return Ncba(
-        _endpoint(settings),
+        _endpoint(settings, rules),
         NcbaCredentials(
             user_id=secrets.username or "",
             password=secrets.password or "",
@@ -108,11 +123,12 @@ def _bank(settings: BankSettings, secrets: BankSecrets, recorder: ExchangeRecord
     )
 
 
-def _endpoint(settings: _Reached) -> Endpoint:
+def _endpoint(settings: _Reached, rules: DiallingRules) -> Endpoint:
     return Endpoint(
         base_url=settings.base_url,
         ca_pem=settings.trust.ca_pem,
         verify_tls=settings.trust.verify_tls,
         connect_timeout=timedelta(seconds=settings.patience.connect_seconds),
         read_timeout=timedelta(seconds=settings.patience.read_seconds),
+        rules=rules,
     )

@@ -1,7 +1,6 @@
 """Small jobs on a partner's outside systems, done by workflows: the API itself never calls a provider."""
 
 import asyncio
-import secrets
 from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel
@@ -26,6 +25,7 @@ from models.messages.connections import (
 )
 from models.messages.errors import ErrorFacts
 from models.tables.partners import Connection
+from store import secret_addresses
 from temporal.queues import FLOWS_QUEUE
 from temporal.schedules import ensure_bank_statement, ensure_loan_watch, ensure_payment_pull
 
@@ -112,21 +112,20 @@ def is_watched(house: Services, row: Connection) -> bool:
 
 def address_of(house: Services, row: Connection) -> str:
     """Where this connection's provider tells of payments, without the last part. Raises Conflict (code "no_address")."""
-    if row.push_secret is None:
-        raise Conflict("The connection has no address yet; give its settings anew.", code="no_address")
+    secret = secret_addresses.opened(row, "push", house.box)
     place = {"daraja": "in", "bank": "bank"}[row.provider]
-    return f"{house.settings.callbacks.base_url.rstrip('/')}/cb/{place}/{row.push_secret}"
+    return f"{house.settings.callbacks.base_url.rstrip('/')}/cb/{place}/{secret}"
 
 
 def stored(row: Connection) -> SealedConnection:
     return SealedConnection.model_validate(row, from_attributes=True)
 
 
-def take_over(row: Connection, connection: SealedConnection) -> None:
+def take_over(house: Services, row: Connection, connection: SealedConnection) -> None:
     """Puts checked settings into a row; `updated_at` is the moment from which these credentials are used. The secret of
     its address for announcements is made once and stays: providers have it."""
     now = utc_now()
-    row.push_secret = row.push_secret or secrets.token_hex(32)
+    secret_addresses.give(row, "push", house.box)
     row.settings, row.sealed, row.version = connection.settings, connection.sealed, connection.version
     row.status, row.check_detail, row.checked_at, row.updated_at = "ok", None, now, now
 

@@ -115,27 +115,21 @@ async def _bootstrap() -> None:
 
 @app.command("rotate-credentials")
 def rotate_credentials(as_json: AsJson = False) -> None:
-    """Seals every stored connection anew with the first credential key. Run it after putting a new key in front."""
-    count = wait_for(_reseal())
+    """Seals everything that rests sealed anew with the first credential key. Run it after putting a new key in front."""
+    counts = wait_for(_reseal())
     if as_json:
-        print_json({"resealed": count})
-    else:
-        console().print(f"[green]✓[/] {count} connections are sealed with the first key; the old ones may be removed")
+        print_json({"resealed": counts})
+        return
+    console().print(pairs(None, counts))
+    console().print(f"[green]✓[/] {sum(counts.values())} are sealed with the first key; the old ones may be removed")
 
 
-async def _reseal() -> int:
-    """All or none, in one transaction. Raises NotAllowed if a connection opens with none of the keys."""
-    from sqlmodel import col, select
-
+async def _reseal() -> dict[str, int]:
+    """By column. Raises NotAllowed if something opens with none of the keys."""
     from core.crypto import CredentialBox
-    from models.tables.partners import Connection
+    from store.resealing import reseal
 
     here = settings()
     box = CredentialBox([key.get_secret_value() for key in here.security.credential_keys])
-    async with open_database(here) as database, database.transaction() as session:
-        rows = list(await session.exec(select(Connection).order_by(col(Connection.id)).with_for_update()))
-        for row in rows:
-            box.open(row.sealed)  # says in our words that no key fits
-            row.sealed = box.rotate(row.sealed)
-            session.add(row)
-    return len(rows)
+    async with open_database(here) as database:
+        return await reseal(database, box)

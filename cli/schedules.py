@@ -106,6 +106,7 @@ async def expected(here: Settings) -> dict[str, Callable[["Client"], Awaitable[N
     found: dict[str, Callable[[Client], Awaitable[None]]] = {
         schedules.SWEEP_SCHEDULE: schedules.ensure_house_schedules,
         schedules.BOOKS_SCHEDULE: schedules.ensure_house_schedules,
+        schedules.RETENTION_SCHEDULE: schedules.ensure_house_schedules,
     }
     of_provider = {
         "fineract": (schedules.loan_watch_id, schedules.ensure_loan_watch),

@@ -15,13 +15,12 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.addresses import DiallingRules
+from core.production import SAMPLES, misspelt, problems
 from core.recovery import RecoveryWindow
 
 # Known to everyone who reads this file: good enough for a demo on loopback, refused in production.
-_SAMPLE_FERNET = "S2l2dWtvIGxvY2FsIGRlbW8ga2V5IC0gbm90IHNlY3I="
-_SAMPLE_AES = "a2l2dWtvLWxvY2FsLWRlbW8tcGF5bG9hZC1rZXktMDE="
-_SAMPLE_HMAC = "kivuko-local-demo-callback-secret"
-_SAMPLE_REPORT = "kivuko-local-demo-report-secret"
+_SAMPLE_FERNET, _SAMPLE_AES, _SAMPLE_HMAC, _SAMPLE_REPORT = SAMPLES
 
 
 class Database(BaseModel):
@@ -52,6 +51,10 @@ class Api(BaseModel):
     max_wait_seconds: float = Field(default=30.0, ge=0, le=120)
     # Per API key and process; a short burst of a sixth of it is let through.
     rate_per_minute: int = Field(default=1200, ge=1)
+    # Wrong keys that one source may try a minute, in each process; a network of a /64 counts as one source.
+    wrong_keys_per_minute: int = Field(default=20, ge=1)
+    # A request's body must have come after so long, however slowly it drips.
+    body_seconds: float = Field(default=15.0, gt=0, le=120)
 
 
 class Callbacks(BaseModel):
@@ -72,6 +75,56 @@ class Callbacks(BaseModel):
     deliveries_at_once: int = Field(default=8, ge=1)
     deliveries_per_partner: int = Field(default=3, ge=1)
     deliveries_waiting: int = Field(default=1000, ge=1)
+
+
+class Dialling(BaseModel):
+    """Which addresses a partner's connection may lead to beyond the public internet's HTTPS; see `core/addresses.py`."""
+
+    # Networks or host names, with a port or without: `10.20.0.0/16`, `fineract.lender.example:9443`, `[fd12::/16]:8443`.
+    allowed_networks: list[str] = []
+    # Of public addresses.
+    ports: list[int] = [443, 8443]
+    # Of one answer, decompressed.
+    max_answer_bytes: int = Field(default=1024 * 1024, ge=16 * 1024)
+
+
+class Codec(BaseModel):
+    """Temporal's UI, which opens sealed payloads by asking the API from a browser."""
+
+    # Pages that may ask, such as `https://temporal.lender.example`; empty: the local stack's UI, outside production.
+    origins: list[str] = []
+    # The secret part of an address for a UI that sends no key (`/codec/by/<secret>`); `kivuko up` makes one. Empty: a key.
+    address_secret: SecretStr | None = None
+
+
+class Metrics(BaseModel):
+    """`/metrics` is given to an admin key or to this token; with a port of its own, to whoever reaches that port."""
+
+    token: SecretStr | None = None
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=1, le=65535)
+
+
+class Retention(BaseModel):
+    """For how many days personal data are kept beside the books, which keep amounts, receipts, references and ids."""
+
+    # Whole bodies of webhooks and the reports read from them.
+    bodies_days: int = Field(default=180, ge=7)
+    # Calls to providers.
+    exchanges_days: int = Field(default=395, ge=7)
+    # Texts and receivers of messages to people.
+    messages_days: int = Field(default=395, ge=7)
+    # Phones and names of payers, once a payment has ended.
+    payers_days: int = Field(default=395, ge=7)
+    # Answers to repeated requests; later the natural key answers.
+    idempotency_days: int = Field(default=30, ge=2)
+
+
+class Addresses(BaseModel):
+    """Secret addresses at which providers and core-banking systems call us."""
+
+    # For so long an address goes on working beside the one that replaced it.
+    grace_hours: int = Field(default=48, ge=0, le=24 * 31)
 
 
 class Simulators(BaseModel):
@@ -216,25 +269,31 @@ class Settings(BaseSettings):
     notices: Notices = Notices()
     worker: Worker = Worker()
     recovery: Recovery = Recovery()
+    dialling: Dialling = Dialling()
+    codec: Codec = Codec()
+    metrics: Metrics = Metrics()
+    retention: Retention = Retention()
+    addresses: Addresses = Addresses()
 
     @model_validator(mode="after")
-    def _no_sample_keys_in_production(self) -> Self:
-        if self.environment != "production":
-            return self
-        samples = {_SAMPLE_FERNET, _SAMPLE_AES, _SAMPLE_HMAC, _SAMPLE_REPORT}
-        keys = self.security
-        used = {
-            key.get_secret_value()
-            for key in (
-                *keys.credential_keys, *keys.payload_keys.values(), *keys.callback_secrets, self.sms.report_secret,
-            )
-        }  # fmt: skip
-        if used & samples:
-            raise ValueError(
-                "production needs its own keys: set KIVUKO_SECURITY__CREDENTIAL_KEYS, KIVUKO_SECURITY__PAYLOAD_KEYS, "
-                "KIVUKO_SECURITY__CALLBACK_SECRETS and KIVUKO_SMS__REPORT_SECRET (make them with `kivuko keys generate`)"
-            )
+    def _fit_to_start(self) -> Self:
+        """Everything that is wrong is listed at once: an operator mends one file once."""
+        wrong = misspelt(self)
+        if self.environment == "production":
+            wrong += problems(self)
+        if wrong:
+            lines = "".join(f"\n  - {line}" for line in wrong)
+            raise ValueError(f"Kivuko does not start with these settings:{lines}")
         return self
+
+    def dialling_rules(self) -> DiallingRules:
+        """Which addresses partners' connections may lead to; on a developer's machine also to that machine itself."""
+        return DiallingRules.of(
+            self.dialling.allowed_networks,
+            ports=self.dialling.ports,
+            development=self.environment != "production",
+            most_bytes=self.dialling.max_answer_bytes,
+        )
 
 
 @lru_cache

@@ -1,49 +1,44 @@
 """The one HTTP client under every provider: it decides by *when* a call failed whether the effect may have happened.
 
-    before anything was sent (name, connect, TLS)          NotReached   (Transient)
+    before the first byte of the request left              NotReached   (Transient)
     anything later on a call that moves money              NoAnswer     (Unknown)
     anything later on a read                               NotReached   (Transient)
 
 A status of 5xx, or an unreadable 2xx, is for the caller to sort with `unreadable()`, since some providers say "busy"
 and "duplicate" through a 500. No retry lives here: httpx has none, and a repeated POST has paid customers twice
 (SCARS: an HTTP library repeats a POST after a read timeout).
+
+Which addresses are dialled is `providers/dialling.py`'s; what an answer may cost is bounded here: its bytes after
+decompression, and the time of the whole call, also for a server that drips. An error tells the caller nothing of the
+network but its kind; why it came is in our own log.
 """
 
+import asyncio
 import logging
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import datetime
 from typing import Any, Literal, Self
-from urllib.parse import quote, quote_plus
 
 import httpx
+import structlog
 
 from core.bounded_json import ANSWER, Unreadable, read_json
 from core.clock import utc_now
-from core.errors import Garbled, KivukoError, NoAnswer, NotReached, Transient, Unknown
+from core.errors import Garbled, InvalidRequest, KivukoError, NoAnswer, NotReached, Transient, Unknown
+from providers.bounded import AnswerTooLarge, read_text
+from providers.dialling import REFUSED_CODE, REFUSED_TEXT, AddressRefused, GuardedTransport, Handover, TooLate, handover
+from providers.logged import hidden_in, of_answer, sanitise, strike
 from providers.ports import Endpoint, Exchange, ExchangeRecorder, forget_exchange
 
 # httpx logs every URL whole at INFO, and some vendors take their secret in the query (sms_email.md 1).
 logging.getLogger("httpx").setLevel(logging.WARNING)
+log = structlog.get_logger()
 
 Effect = Literal["read", "money"]
 
-# httpx raises these before a single byte of the request has left.
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
-
-_SECRET_WORDS = (
-    "password", "securitycredential", "authorization", "apikey", "api_key", "token", "secret", "passkey",
-    "payload url",  # a Fineract hook: its path is a secret
-)  # fmt: skip
-_PHONE_WORDS = ("partyb", "msisdn", "phone", "mobileno", "to", "phonenumber", "accountnumber", "number", "phonenumbers")
-# Names of people are personal data too; message texts hold names and amounts.
-_TEXT_WORDS = (
-    "receiverpartypublicname", "creditpartyname", "debitpartyname", "displayname", "firstname", "middlename",
-    "lastname", "fullname", "clientname", "sms", "message", "text",
-)  # fmt: skip
-_MAX_LOGGED = 16_000
 # A server that hangs up on an idle connection as we send on it leaves us not knowing whether money moved, so a connection
 # is not used again after less time than servers usually grant.
 _IDLE_SECONDS = 2.0
@@ -65,22 +60,29 @@ class Answer:
 
 
 class ProviderHttp:
-    """httpx with our error rule, our timeouts and the exchange log. One per provider connection; close it."""
+    """httpx with our error rule, our bounds, the guarded dialler and the exchange log. One per provider connection; close
+    it."""
 
     def __init__(self, provider: str, endpoint: Endpoint, *, recorder: ExchangeRecorder = forget_exchange) -> None:
+        """Raises InvalidRequest for an address that is none."""
         self.provider = provider
         self._recorder = recorder
-        verify: bool | ssl.SSLContext = endpoint.verify_tls
-        if endpoint.ca_pem and endpoint.verify_tls:
-            verify = ssl.create_default_context(cadata=endpoint.ca_pem)
+        self._rules = endpoint.rules
+        # Connecting and the longest silence that is granted, once each.
+        self._whole_call = (endpoint.connect_timeout + endpoint.read_timeout).total_seconds()
+        try:
+            base_url = httpx.URL(endpoint.base_url.rstrip("/"))
+        except httpx.InvalidURL:
+            raise InvalidRequest(REFUSED_TEXT, code=REFUSED_CODE, field="base_url") from None
         self._client = httpx.AsyncClient(
-            base_url=endpoint.base_url.rstrip("/"),
-            verify=verify,
+            base_url=base_url,
+            transport=GuardedTransport(endpoint.rules, tls=_tls(endpoint), idle_seconds=_IDLE_SECONDS),
             timeout=httpx.Timeout(
                 endpoint.read_timeout.total_seconds(), connect=endpoint.connect_timeout.total_seconds()
             ),
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS),
+            headers={"Accept-Encoding": "gzip"},
             follow_redirects=False,
+            trust_env=False,
         )
 
     async def __aenter__(self) -> Self:
@@ -105,45 +107,52 @@ class ProviderHttp:
         headers: Mapping[str, str] | None = None,
         reference: str | None = None,
         secret_answer: bool = False,
+        not_after: datetime | None = None,
     ) -> Answer:
         """One request, one answer of any status. `secret_answer` keeps the body out of the exchange log (tokens).
 
-        Raises NotReached or NoAnswer as the module's table says.
+        Raises NotReached or NoAnswer as the module's table says; NotReached with the code "too_late" if `not_after` has
+        passed when the first byte would leave, "address_refused" if the address may not be called; for an answer that is
+        too large Garbled where money may have moved, else Transient.
         """
         started_at, started = utc_now(), time.perf_counter()
         sent = json_body if json_body is not None else dict(form or {})
         answer: Answer | None = None
         outcome = "ok"
+        request = Handover(not_after)
+        token = handover.set(request)
         try:
-            response = await self._client.request(
-                method, path, json=json_body, data=form, params=params, headers=headers
-            )
-            answer = Answer(response.status_code, response.text, _decode(response.text), response.headers)
+            async with asyncio.timeout(self._whole_call):
+                built = self._client.build_request(
+                    method, path, json=json_body, data=form, params=params, headers=headers
+                )
+                response = await self._client.send(built, stream=True)
+                try:
+                    text = await read_text(response, self._rules.most_bytes)
+                finally:
+                    await response.aclose()
+            answer = Answer(response.status_code, text, _value(text), response.headers)
             if answer.status >= 400:
                 outcome = f"http_{answer.status}"
             return answer
-        except _NEVER_LEFT as error:
-            outcome = NotReached.default_code
-            raise NotReached(f"{self.provider} could not be reached ({type(error).__name__}).") from error
-        except httpx.HTTPError as error:
-            failure: KivukoError
-            if effect == "money":
-                failure = NoAnswer(f"{self.provider} did not answer {operation} ({type(error).__name__}).")
-            else:
-                failure = NotReached(f"{self.provider} did not answer {operation} ({type(error).__name__}).")
+        except (httpx.HTTPError, TimeoutError, AddressRefused, TooLate, AnswerTooLarge, ssl.SSLError, OSError) as error:
+            failure = self._failure(operation, effect, request.begun, error)
             outcome = failure.code
+            log.warning(
+                "provider_call_failed", provider=self.provider, operation=operation, code=failure.code,
+                begun=request.begun, error=type(error).__name__,
+            )  # fmt: skip
             raise failure from error
         except BaseException:
             outcome = "cancelled"
             raise
         finally:
+            handover.reset(token)
             logged: Any = "•"
             if not secret_answer:
                 # A page that is not the vendor's often quotes our request, so what was hidden there is hidden here.
-                body = None if answer is None else sanitise(answer.json) if answer.json is not None else answer.text
-                logged = strike(body, hidden_in(sent, params, headers))
-                if isinstance(logged, str):
-                    logged = logged[:500]
+                logged = None if answer is None else of_answer(self.provider, answer.text, answer.json, self._rules)
+                logged = strike(logged, hidden_in(sent, params, headers))
             await self._recorder(
                 Exchange(
                     provider=self.provider,
@@ -160,6 +169,28 @@ class ProviderHttp:
                 )
             )
 
+    def _failure(self, operation: str, effect: Effect, begun: bool, error: Exception) -> KivukoError:
+        if isinstance(error, AddressRefused):
+            return NotReached(REFUSED_TEXT, code=REFUSED_CODE)
+        if isinstance(error, TooLate):
+            return NotReached("The time in which this might be sent is over; nothing was sent.", code="too_late")
+        if isinstance(error, AnswerTooLarge):
+            detail = f"{self.provider} answered {operation} with more than we read."
+            if effect == "money":
+                return Garbled(detail, code="answer_too_large")
+            return Transient(detail, code="answer_too_large")
+        if not begun:
+            return NotReached(f"{self.provider} could not be reached.")
+        detail = f"{self.provider} did not answer {operation}."
+        return NoAnswer(detail) if effect == "money" else NotReached(detail)
+
+
+def _value(text: str) -> Any:
+    try:
+        return read_json(text, ANSWER)
+    except Unreadable:
+        return None
+
 
 def unreadable(provider: str, operation: str, answer: Answer, effect: Effect) -> Unknown | Transient:
     """The error for an answer that says nothing usable: Unknown if money may have moved, Transient on a read."""
@@ -167,56 +198,9 @@ def unreadable(provider: str, operation: str, answer: Answer, effect: Effect) ->
     return Garbled(detail) if effect == "money" else Transient(detail, code="garbled_read")
 
 
-def sanitise(value: Any, key: str = "") -> Any:
-    """A copy fit for the log: secrets gone, phone numbers and names masked, decimals as text, size bounded."""
-    word = key.lower().replace("_", "").replace("-", "")
-    if any(secret.replace("_", "") in word for secret in _SECRET_WORDS) and value is not None:
-        return "•••"
-    if isinstance(value, dict):
-        # Daraja's parameter lists are [{"Key": …, "Value": …}]: the name sits beside the value.
-        named = str(value.get("Key") or value.get("Name") or "")
-        return {k: sanitise(v, named if k == "Value" and named else str(k)) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [sanitise(item, key) for item in value[:200]]
-    if isinstance(value, Decimal):
-        value = str(value)
-    if word in _PHONE_WORDS and value is not None:
-        text = str(value)
-        return f"{text[:5]}•••{text[-3:]}" if len(text) > 8 else "•••"
-    if word in _TEXT_WORDS and value:
-        return "•••"
-    if isinstance(value, str):
-        return value[:_MAX_LOGGED]
-    return value
-
-
-def hidden_in(*sources: Any) -> set[str]:
-    """The texts of flat requests that `sanitise` does not show whole, also as a URL spells them."""
-    hidden: set[str] = set()
-    for source in sources:
-        for key, value in source.items() if isinstance(source, Mapping) else ():
-            # Very short texts ("1") would strike half the answer and hide nothing.
-            if isinstance(value, str) and len(value) >= 4 and sanitise(value, key) not in (value, value[:_MAX_LOGGED]):
-                hidden |= {value, quote(value, safe=""), quote_plus(value)}
-                if key.lower() == "authorization":
-                    hidden.add(value.rpartition(" ")[2])  # the token without its scheme
-    return hidden
-
-
-def strike(value: Any, hidden: set[str]) -> Any:
-    """A copy without the hidden texts."""
-    if isinstance(value, dict):
-        return {key: strike(item, hidden) for key, item in value.items()}
-    if isinstance(value, list):
-        return [strike(item, hidden) for item in value]
-    if isinstance(value, str):
-        for text in sorted(hidden, key=len, reverse=True):
-            value = value.replace(text, "•••")
-    return value
-
-
-def _decode(text: str) -> Any:
-    try:
-        return read_json(text, ANSWER)
-    except Unreadable:
-        return None
+def _tls(endpoint: Endpoint) -> ssl.SSLContext:
+    if not endpoint.verify_tls:
+        return httpx.create_ssl_context(verify=False, trust_env=False)
+    if endpoint.ca_pem:
+        return ssl.create_default_context(cadata=endpoint.ca_pem)
+    return httpx.create_ssl_context(trust_env=False)

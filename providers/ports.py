@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from core.addresses import STRICT, DiallingRules
 from core.money import Money
 from core.msisdn import Msisdn
 
@@ -44,13 +45,15 @@ async def forget_exchange(exchange: Exchange) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a provider is and how far we trust its certificate. Data, so that a client can be pointed anywhere."""
+    """Where a provider is, how far we trust its certificate, and which addresses it may lead to (by default those that
+    production allows). Data, so that a client can be pointed anywhere."""
 
     base_url: str
     ca_pem: str | None = None  # PEM text to trust instead of the public roots
     verify_tls: bool = True
     connect_timeout: timedelta = timedelta(seconds=5)
     read_timeout: timedelta = timedelta(seconds=30)
+    rules: DiallingRules = STRICT
 
 
 # ------------------------------------------------------------------------------------------------------------ payouts

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import Text, cast, func, update
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.errors import Conflict, NotFound
 from models.tables.partners import Connection, Contact, Partner
+from store import secret_addresses
 
 
 async def name_is_taken(session: AsyncSession, name: str) -> bool:
@@ -54,16 +55,13 @@ async def page(session: AsyncSession, *, only: str | None, before: str | None, l
 
 
 async def by_hook_digest(session: AsyncSession, digest: str) -> Partner | None:
-    """The partner whose hook secret has this SHA-256. Compared by digest: how long it takes tells nothing of a secret
-    that shares its beginning with the one given."""
-    stored = func.encode(func.sha256(func.convert_to(cast(Partner.hook_secret, Text), "UTF8")), "hex")
-    return (await session.exec(select(Partner).where(stored == digest))).first()
+    """The partner to whose hook address, present or replaced a short while ago, this SHA-256 belongs."""
+    return (await session.exec(select(Partner).where(secret_addresses.works("hook", digest)))).first()
 
 
 async def by_push_digest(session: AsyncSession, provider: str, digest: str) -> Connection | None:
-    """The connection whose push secret has this SHA-256; see `by_hook_digest`."""
-    stored = func.encode(func.sha256(func.convert_to(cast(Connection.push_secret, Text), "UTF8")), "hex")
-    query = select(Connection).where(Connection.provider == provider, stored == digest)
+    """The connection to whose push address this SHA-256 belongs; see `by_hook_digest`."""
+    query = select(Connection).where(Connection.provider == provider, secret_addresses.works("push", digest))
     return (await session.exec(query)).first()
 
 

@@ -49,7 +49,7 @@ async def give(
         account="",
         amount=Money(prompt.amount_minor, prompt.currency),
         reference=prompt.payer_reference,
-        payer_phone=Msisdn(prompt.msisdn),
+        payer_phone=Msisdn(prompt.msisdn) if prompt.msisdn else None,
         happened_at=report.happened_at or utc_now(),
         channel="callback",
     )
@@ -98,7 +98,8 @@ def _objection(prompt: Prompt, row: Collection, report: PromptReport) -> str | N
 def _fits(prompt: Prompt, report: PromptReport) -> bool:
     """A callback bears no signature: what is not what was asked for is believed in nothing."""
     asked = Money(prompt.amount_minor, prompt.currency)
-    return report.amount in (None, asked) and report.party_digits in (None, Msisdn(prompt.msisdn).digits)
+    digits = Msisdn(prompt.msisdn).digits if prompt.msisdn else None
+    return report.amount in (None, asked) and report.party_digits in (None, digits)
 
 
 def _needs_confirmation(row: Collection) -> bool:

@@ -24,6 +24,7 @@ from temporal.queues import FLOWS_QUEUE
 
 SWEEP_SCHEDULE: Final = "sweep"
 BOOKS_SCHEDULE: Final = "books-check"
+RETENTION_SCHEDULE: Final = "retention"
 
 
 async def ensure_schedule(
@@ -107,6 +108,8 @@ async def trigger_loan_watch(client: Client, partner_id: str) -> bool:
 
 
 async def ensure_house_schedules(client: Client, *, sweep_every: timedelta = timedelta(seconds=30)) -> None:
-    """The sweep of undelivered webhooks and unstarted sagas, and the nightly check of the books."""
+    """The sweep of undelivered webhooks and unstarted sagas, the nightly check of the books, and after it the erasing of
+    personal data whose time has passed."""
     await ensure_schedule(client, SWEEP_SCHEDULE, "Sweep", every=sweep_every)
     await ensure_schedule(client, BOOKS_SCHEDULE, "BooksCheck", every=timedelta(days=1), at_minute=30)
+    await ensure_schedule(client, RETENTION_SCHEDULE, "Retention", every=timedelta(days=1), at_minute=90)

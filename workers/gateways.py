@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from activities.exchange_log import ExchangeLog
+from core.addresses import HOUSE_CHOSEN
 from core.settings import Settings, SmsGateway
 from providers.africastalking.client import AfricasTalking
 from providers.damza.client import Damza
@@ -52,7 +53,7 @@ class Gateways:
 
 
 def _endpoint(gateway: SmsGateway) -> Endpoint:
-    return Endpoint(base_url=gateway.base_url, ca_pem=gateway.ca_pem)
+    return Endpoint(base_url=gateway.base_url, ca_pem=gateway.ca_pem, rules=HOUSE_CHOSEN)
 
 
 def _credentials(gateway: SmsGateway) -> SmsCredentials:

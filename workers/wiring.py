@@ -19,6 +19,7 @@ from activities.partner_connections import PartnerConnections
 from activities.payment_watch import PaymentWatching
 from activities.payouts import CallbackUrls, Payouts
 from activities.prompts import Prompts
+from activities.retaining import Retaining
 from activities.saga_books import SagaBooks
 from activities.statement_watch import StatementWatching
 from activities.sweeps import Sweeps
@@ -31,7 +32,7 @@ from temporal.queues import BANK_QUEUE, FINERACT_QUEUE, FLOWS_QUEUE, MPESA_QUEUE
 from workers.sandbox import runner
 from workflows.customer_collection import CustomerCollection
 from workflows.float_purchase import FloatPurchase
-from workflows.housekeeping import BooksCheck, Sweep
+from workflows.housekeeping import BooksCheck, Retention, Sweep
 from workflows.loan_disbursement import LoanDisbursement
 from workflows.loan_watch import LoanLook, LoanWatch
 from workflows.partner_chores import BalanceInquiry, ConnectionCheck, LoanProductSync, PaybillRegistration
@@ -41,7 +42,7 @@ from workflows.wallet_top_up import WalletTopUp
 WORKFLOWS = [
     LoanDisbursement, CustomerCollection, WalletTopUp, FloatPurchase,
     LoanWatch, LoanLook, PaymentPull, BankStatementPull, AccountCheck, PaymentNotice, ConnectionCheck, LoanProductSync,
-    BalanceInquiry, PaybillRegistration, Sweep, BooksCheck,
+    BalanceInquiry, PaybillRegistration, Sweep, BooksCheck, Retention,
 ]  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
     security = settings.security
     box = CredentialBox([key.get_secret_value() for key in security.credential_keys])
     signer = CallbackSigner([secret.get_secret_value() for secret in security.callback_secrets])
-    connections = Connections(database, box)
+    connections = Connections(database, box, settings.dialling_rules())
     grace = timedelta(seconds=settings.worker.graceful_shutdown_seconds)
     # Without a build id of ours the SDK would hash every loaded module at each start, which takes more than a second.
     deployment = WorkerDeploymentConfig(
@@ -72,6 +73,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
     top_up_url = settings.notices.top_up_url
     disbursements = Disbursements(database, top_up_url)
     sweeps = Sweeps(database, client, box)
+    retaining = Retaining(database, settings.retention)
     secrets = [secret.get_secret_value() for secret in security.callback_secrets]
     urls = CallbackUrls(settings.callbacks.base_url, signer)
     recovery = tuple(settings.recovery.windows)
@@ -95,7 +97,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             workflows=WORKFLOWS,
             activities=[
                 disbursements.settle, disbursements.release, disbursements.note, sweeps.sweep, sweeps.check_books,
-                notes.note, top_ups.credit, top_ups.end, floats.hold_costs, floats.send_code,
+                retaining.erase, notes.note, top_ups.credit, top_ups.end, floats.hold_costs, floats.send_code,
                 floats.check_confirmation, floats.record_move, floats.settle, floats.end, customers.claim,
                 customers.end,
             ],

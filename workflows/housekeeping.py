@@ -3,9 +3,13 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.retaining import Retaining
     from activities.sweeps import Sweeps
-    from models.messages.disbursements import BooksChecked, Swept
+    from models.messages.disbursements import BooksChecked, Erased, Swept
     from workflows import policies
+
+# Of four minutes each.
+_PASSES = 12
 
 
 @workflow.defn(name="Sweep")
@@ -15,6 +19,21 @@ class Sweep:
     @workflow.run
     async def run(self) -> Swept:
         return await workflow.execute_activity_method(Sweeps.sweep, **policies.SWEEP.options())
+
+
+@workflow.defn(name="Retention")
+class Retention:
+    """The nightly erasing of personal data whose policy time has passed. What is left after these tries waits a night."""
+
+    @workflow.run
+    async def run(self) -> Erased:
+        rows = 0
+        for _ in range(_PASSES):
+            done = await workflow.execute_activity_method(Retaining.erase, **policies.SWEEP.options())
+            rows += done.rows
+            if done.finished:
+                return Erased(rows=rows)
+        return Erased(rows=rows, finished=False)
 
 
 @workflow.defn(name="BooksCheck")

@@ -11,6 +11,7 @@ from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
 from api.money_rules import phone_of
+from api.routers.addresses import of_the_house
 from api.routers.partners import PartnerId
 from api.schemas.banks import BankIn, ConnectionIn
 from api.schemas.connections import (
@@ -72,8 +73,10 @@ async def put_bank(partner_id: PartnerId, wanted: BankIn, house: House, principa
 async def get_connection_address(
     partner_id: PartnerId, provider: Literal["daraja", "bank"], house: House, principal: PartnerWriter
 ) -> PushAddresses:
-    """To be registered at the provider: M-Pesa's by `register-paybill`, a bank's by the bank."""
+    """To be registered at the provider: M-Pesa's by `register-paybill`, a bank's by the bank. For keys of the house alone:
+    what is posted there is money in."""
     principal.visible(partner_id)
+    of_the_house(principal)
     async with house.database.transaction() as session:
         await partners.get(session, partner_id)
         row = await partners.connection(session, partner_id, provider)
@@ -248,7 +251,7 @@ async def _put(partner_id: str, wanted: ConnectionIn, house: Services, principal
                 id=new_id(CONNECTION), partner_id=partner_id, provider=wanted.provider, settings={}, sealed="",
                 version=0, status="ok", created_at=now, updated_at=now,
             )  # fmt: skip
-        chores.take_over(row, sealed.model_copy(update={"version": row.version + 1}))
+        chores.take_over(house, row, sealed.model_copy(update={"version": row.version + 1}))
         session.add(row)
         await session.flush()
         shown = ConnectionOut.of(row)

@@ -1,13 +1,12 @@
 """Lenders: made, read, changed."""
 
-import secrets
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
 from api import chores, money_rules
 from api.auth import Admin, PartnerReader, PartnerWriter
-from api.dependencies import House
+from api.dependencies import House, Services
 from api.documented import WRITES, problems
 from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
@@ -19,7 +18,7 @@ from core.errors import Conflict, InvalidRequest, NotAllowed
 from core.ids import CONNECTION, CONTACT, PARTNER, new_id
 from models.messages.connections import SealedConnection
 from models.tables.partners import Connection, Contact, Partner
-from store import audit, partner_admin, partners
+from store import audit, partner_admin, partners, secret_addresses
 from store.partner_admin import connections
 
 router = APIRouter(prefix="/api/v1/partners", tags=["partners"], dependencies=KNOWN_PARAMETERS)
@@ -47,13 +46,13 @@ async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: I
     async with house.database.transaction() as session:
         if await partner_admin.name_is_taken(session, wanted.name):
             raise Conflict("Another partner has this name.", code="name_taken", field="name")
-    partner = _row(wanted)
+    partner = _row(house, wanted)
     for given in wanted.connections:
         chores.keeps_currency(partner.currency, given)
     sealed = [chores.sealed_connection(house, partner.id, given) for given in wanted.connections]
     for connection in sealed:
         await chores.check_or_refuse(house, connection)
-    rows = [_connection(connection) for connection in sealed]
+    rows = [_connection(house, connection) for connection in sealed]
     contacts = [
         Contact(
             id=new_id(CONTACT),
@@ -130,13 +129,14 @@ async def get_hook(partner_id: PartnerId, house: House, principal: PartnerWriter
     principal.visible(partner_id)
     async with house.database.transaction() as session:
         partner = await partners.get(session, partner_id)
+    secret = secret_addresses.opened(partner, "hook", house.box)
     return HookAddress(
-        url=f"{house.settings.callbacks.base_url.rstrip('/')}/cb/hooks/{partner.hook_secret}/",
+        url=f"{house.settings.callbacks.base_url.rstrip('/')}/cb/hooks/{secret}/",
         events=[{"entity": entity, "action": action} for entity, action in HOOK_EVENTS],
     )
 
 
-def _row(wanted: PartnerNew) -> Partner:
+def _row(house: Services, wanted: PartnerNew) -> Partner:
     now = utc_now()
     return Partner(
         id=new_id(PARTNER),
@@ -146,21 +146,21 @@ def _row(wanted: PartnerNew) -> Partner:
         timezone=wanted.timezone,
         language=wanted.language,
         status="active",
-        hook_secret=secrets.token_hex(24),
+        **secret_addresses.made("hook", house.box),
         low_balance_minor=_low_balance(wanted.low_balance, wanted.currency),
         created_at=now,
         updated_at=now,
     )
 
 
-def _connection(sealed: SealedConnection) -> Connection:
+def _connection(house: Services, sealed: SealedConnection) -> Connection:
     now = utc_now()
     assert sealed.partner_id is not None
     row = Connection(
         id=new_id(CONNECTION), partner_id=sealed.partner_id, provider=sealed.provider, settings={}, sealed="",
         version=1, status="ok", created_at=now, updated_at=now,
     )  # fmt: skip
-    chores.take_over(row, sealed)
+    chores.take_over(house, row, sealed)
     return row
 
 

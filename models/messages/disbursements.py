@@ -148,6 +148,13 @@ class Swept(Message):
     started: int = 0
 
 
+class Erased(Message):
+    """How many rows lost the personal data that nobody needs any more; `finished` is False if more is left to do."""
+
+    rows: int = 0
+    finished: bool = True
+
+
 class BooksChecked(Message):
     """What the check of the books found; each breach is a case."""
 

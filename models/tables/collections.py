@@ -72,7 +72,7 @@ class Prompt(SQLModel, table=True):
     provider: str = Field(sa_column=Column(Text, nullable=False))
     amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     currency: str = Field(sa_column=Column(Text, nullable=False))
-    msisdn: str = Field(sa_column=Column(Text, nullable=False))
+    msisdn: str | None = Field(sa_column=Column(Text))  # erased some time after its end
     payer_reference: str = Field(sa_column=Column(Text, nullable=False))
     state: str = Field(sa_column=Column(Text, nullable=False))
     provider_reference: str | None = Field(default=None, sa_column=Column(Text))

@@ -11,7 +11,7 @@ from models.tables.base import UtcDateTime
 
 
 class Partner(SQLModel, table=True):
-    """A lender. `hook_secret` is the unguessable part of its Fineract hook address."""
+    """A lender. `hook_secret` is the unguessable part of its Fineract hook address, sealed (`store/secret_addresses.py`)."""
 
     __tablename__ = "partners"
     __table_args__ = (CheckConstraint("status IN ('active', 'suspended')", name="status"),)
@@ -23,7 +23,10 @@ class Partner(SQLModel, table=True):
     timezone: str = Field(sa_column=Column(Text, nullable=False))
     language: str = Field(sa_column=Column(Text, nullable=False))
     status: str = Field(sa_column=Column(Text, nullable=False))
-    hook_secret: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    hook_secret: str = Field(sa_column=Column(Text, nullable=False))
+    hook_digest: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    old_hook_digest: str | None = Field(default=None, sa_column=Column(Text, index=True))
+    old_hook_until: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     low_balance_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     # Set while the wallet is below the alert and the partner has been told of this crossing.
     low_balance_told_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
@@ -34,7 +37,8 @@ class Partner(SQLModel, table=True):
 class Connection(SQLModel, table=True):
     """One outside system of one partner. `settings` are plain data (address, tenant, short code); `sealed` is not.
 
-    `push_secret` is the unguessable part of the address where this system tells of payments (C2B, bank pushes).
+    `push_secret` is the unguessable part of the address where this system tells of payments (C2B, bank pushes), sealed; see
+    `store/secret_addresses.py`.
     """
 
     __tablename__ = "connections"
@@ -53,7 +57,10 @@ class Connection(SQLModel, table=True):
     status: str = Field(sa_column=Column(Text, nullable=False))
     checked_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     check_detail: str | None = Field(default=None, sa_column=Column(Text))
-    push_secret: str | None = Field(default=None, sa_column=Column(Text, unique=True))
+    push_secret: str | None = Field(default=None, sa_column=Column(Text))
+    push_digest: str | None = Field(default=None, sa_column=Column(Text, unique=True))
+    old_push_digest: str | None = Field(default=None, sa_column=Column(Text, index=True))
+    old_push_until: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 

@@ -29,7 +29,7 @@ from models.tables.base import table_of
 from models.tables.disbursements import Disbursement
 from models.tables.partners import Connection, LoanProduct, Partner
 from models.tables.security import AuditEntry
-from store import payouts, saga_rows
+from store import payouts, saga_rows, secret_addresses
 from store.database import Database
 from temporal.schedules import bank_statement_id, loan_watch_id, payment_pull_id
 from tests.support.databases import database_from
@@ -88,8 +88,8 @@ class Door:
             session.add(
                 Partner(
                     id=partner_id, name=name, currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
-                    status="active", hook_secret=hook_secret or new_id("hook"), low_balance_minor=0, created_at=now,
-                    updated_at=now,
+                    status="active", low_balance_minor=0, created_at=now,
+                    updated_at=now, **secret_addresses.made("hook", box, hook_secret),
                 )
             )  # fmt: skip
             await session.flush()

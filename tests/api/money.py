@@ -13,7 +13,7 @@ from models.messages.base import Message
 from models.messages.connections import BankSecrets, BankSettings, DarajaSecrets
 from models.tables.partners import Connection, Contact, TariffBand
 from models.tables.security import IdempotencyKey
-from store import partner_admin
+from store import partner_admin, secret_addresses
 from tests.api.conftest import LENDER_NAME, Door
 
 TOP_UP: Final[dict[str, Any]] = {"amount": {"amount": "2500.00", "currency": "KES"}}
@@ -47,15 +47,15 @@ async def rich_lender(door: Door, name: str = LENDER_NAME, *, dialect: str = "nc
             Connection(
                 id=new_id(CONNECTION), partner_id=partner_id, provider="bank",
                 settings=BankSettings.model_validate(bank).model_dump(mode="json"),
-                sealed=box.seal(keys.model_dump_json()), version=1, status="ok", push_secret=new_id("psh") + "ab",
-                created_at=now, updated_at=now,
+                sealed=box.seal(keys.model_dump_json()), version=1, status="ok",
+                created_at=now, updated_at=now, **secret_addresses.made("push", box),
             )
         )  # fmt: skip
         daraja = await partner_admin.lock_connection(session, partner_id, "daraja")
         assert daraja is not None
         secrets = DarajaSecrets.model_validate_json(box.open(daraja.sealed))
         daraja.sealed = box.seal(secrets.model_copy(update={"passkey": passkey}).model_dump_json())
-        daraja.push_secret = new_id("psh") + "cd"
+        secret_addresses.give(daraja, "push", box)
         session.add(daraja)
         session.add(
             Contact(

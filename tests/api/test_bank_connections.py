@@ -13,11 +13,9 @@ from api.schemas.banks import BankIn
 from core.crypto import CredentialBox
 from core.errors import InvalidRequest
 from core.ids import new_id
-from models.tables.partners import Connection
 from store import partners
 from temporal.schedules import bank_statement_id, payment_pull_id
 from tests.api.conftest import Door
-from tests.api.money import rich_lender
 from tests.support.house import House
 from tests.support.lender import BANK_SECRETS, WALLET_ACCOUNT
 
@@ -130,28 +128,6 @@ async def test_each_new_connection_gets_an_address_of_its_own(house: House, hous
     async with house.database.transaction() as session:
         audit = (await (await session.connection()).execute(text("SELECT t::text FROM audit_log t"))).scalars().all()
     assert not [row for row in audit for secret in seen if secret in row]
-
-
-async def test_the_address_is_for_who_may_change_the_partner(door: Door) -> None:
-    partner_id, other = await rich_lender(door, "Mine"), await rich_lender(door, "Other")
-    reader = await door.key("partners:read", partner_id=partner_id)
-    writer = await door.key("partners:write", partner_id=partner_id)
-    path = "/api/v1/partners/{}/connections/daraja/address"
-    assert (await reader.get(path.format(partner_id))).status_code == 403
-    assert (await writer.get(path.format(other))).status_code == 404
-    shown = (await writer.get(path.format(partner_id))).json()
-    (row,) = [row for row in await door.rows(Connection) if (row.provider, row.partner_id) == ("daraja", partner_id)]
-    base = f"{door.settings.callbacks.base_url}/cb/in/{row.push_secret}"
-    assert shown["items"] == [
-        {"purpose": "confirm", "url": f"{base}/confirm"},
-        {"purpose": "check", "url": f"{base}/check"},
-    ]
-    (bare,) = [row for row in await door.rows(Connection) if (row.provider, row.partner_id) == ("bank", other)]
-    async with door.database.transaction() as session:
-        bare.push_secret = None
-        session.add(bare)
-    none = await door.admin.get(f"/api/v1/partners/{other}/connections/bank/address")
-    assert (none.status_code, none.json()["code"]) == (409, "no_address")
 
 
 async def test_production_wants_https_for_the_till_as_well(door: Door) -> None:

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.crypto import CallbackSigner, CredentialBox, KeyRing
-from core.settings import Security, Settings, Sms
+from core.settings import Settings, Sms
 
 
 @pytest.fixture(autouse=True)
@@ -17,16 +17,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def own_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KIVUKO_ENVIRONMENT", "production")
-    monkeypatch.setenv("KIVUKO_SECURITY__CREDENTIAL_KEYS", f'["{CredentialBox.new_key()}"]')
-    monkeypatch.setenv("KIVUKO_SECURITY__PAYLOAD_KEYS", f'{{"p1": "{KeyRing.new_key()}"}}')
-    monkeypatch.setenv("KIVUKO_SECURITY__PAYLOAD_KEY_ACTIVE", "p1")
-    monkeypatch.setenv("KIVUKO_SECURITY__CALLBACK_SECRETS", '["a long secret of our own"]')
-    monkeypatch.setenv("KIVUKO_SMS__REPORT_SECRET", "another-secret-of-our-own")
-
-
 def test_the_defaults_are_a_working_local_stack() -> None:
     security = Settings().security
     box = CredentialBox([key.get_secret_value() for key in security.credential_keys])
@@ -36,36 +26,6 @@ def test_the_defaults_are_a_working_local_stack() -> None:
     )
     assert ring.open(security.payload_key_active, ring.seal(b"x")) == b"x"
     assert CallbackSigner([secret.get_secret_value() for secret in security.callback_secrets])
-
-
-def test_production_refuses_the_sample_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KIVUKO_ENVIRONMENT", "production")
-    with pytest.raises(ValidationError, match="production needs its own keys"):
-        Settings()
-
-
-@pytest.mark.usefixtures("own_keys")
-def test_production_takes_its_own_keys() -> None:
-    assert Settings().environment == "production"
-
-
-@pytest.mark.usefixtures("own_keys")
-@pytest.mark.parametrize(
-    "setting",
-    ["SECURITY__CREDENTIAL_KEYS", "SECURITY__PAYLOAD_KEYS", "SECURITY__CALLBACK_SECRETS", "SMS__REPORT_SECRET"],
-)
-def test_production_refuses_each_sample_key_alone(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
-    monkeypatch.delenv(f"KIVUKO_{setting}")
-    with pytest.raises(ValidationError, match="production needs its own keys"):
-        Settings()
-
-
-@pytest.mark.usefixtures("own_keys")
-def test_production_refuses_a_sample_key_behind_a_good_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    sample = Security().callback_secrets[0].get_secret_value()
-    monkeypatch.setenv("KIVUKO_SECURITY__CALLBACK_SECRETS", f'["a good one", "{sample}"]')
-    with pytest.raises(ValidationError, match="production needs its own keys"):
-        Settings()
 
 
 def test_nested_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from core.money import Money
 from ledger import chart
 from ledger.posting import post
 from ledger.transfers import Hold
-from models.messages.disbursements import BooksChecked
+from models.messages.disbursements import BooksChecked, Erased
 from temporal.queues import FLOWS_QUEUE
 from tests.support.house import House
 
@@ -54,3 +54,18 @@ async def test_a_balance_changed_behind_the_ledger_is_a_breach(house: House) -> 
         )
     assert (await check(house, "1")).breaches >= 1
     assert set(await house.cases()) == {"books_do_not_balance"}
+
+
+async def test_the_nightly_erasing_forgets_a_payer_and_keeps_the_payment(house: House) -> None:
+    disbursed = await house.disburse()
+    async with house.database.transaction() as session:
+        await (await session.connection()).execute(
+            text("UPDATE webhook_inbox SET received_at = now() - interval '2 years'")
+        )
+    done: Erased = await house.client.execute_workflow(
+        "Retention", id=f"retention/{house.partner_id}", task_queue=FLOWS_QUEUE, result_type=Erased
+    )
+    assert disbursed is not None
+    assert done.finished
+    assert done.rows >= 1
+    assert (await check(house, "after")).breaches == 0

@@ -8,6 +8,7 @@ from sqlmodel import select
 from core.clock import utc_now
 from models.tables.traffic import Notification
 from store import partners
+from tests.support.addresses import secret_of
 from tests.support.customers import booked, customer_texts, sweep, until_texts
 from tests.support.house import House, door_without_temporal
 from tests.support.money_in import MoneyDesk
@@ -16,7 +17,7 @@ from tests.support.waiting import eventually
 
 async def hook_path(house: House) -> str:
     async with house.database.transaction() as session:
-        return f"/cb/hooks/{(await partners.get(session, house.partner_id)).hook_secret}/"
+        return f"/cb/hooks/{secret_of(house.settings, await partners.get(session, house.partner_id))}/"
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from core.addresses import HOUSE_CHOSEN
 from core.msisdn import Msisdn
 from providers.ports import Endpoint, Exchange
 from simulators.africastalking.routes import africastalking_routes
@@ -100,7 +101,9 @@ def http_answer(status: str, body: str, *headers: str) -> Callable[..., Awaitabl
 
 
 def endpoint(base_url: str, *, patience: float = 5.0) -> Endpoint:
-    return Endpoint(base_url, connect_timeout=timedelta(seconds=2), read_timeout=timedelta(seconds=patience))
+    return Endpoint(
+        base_url, connect_timeout=timedelta(seconds=2), read_timeout=timedelta(seconds=patience), rules=HOUSE_CHOSEN
+    )
 
 
 def client_side_log(caplog: pytest.LogCaptureFixture) -> str:

@@ -15,7 +15,7 @@ async def partner_id(database: Database) -> str:
         session.add(
             Partner(
                 id=made, name=made, currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
-                status="active", hook_secret=made, low_balance_minor=0, created_at=now, updated_at=now,
+                status="active", hook_secret=made, hook_digest=made, low_balance_minor=0, created_at=now, updated_at=now,
             )
         )  # fmt: skip
     return made

@@ -21,6 +21,7 @@ from models.tables.wallets import FloatPurchase
 from providers.reference_bank.wire import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from simulators.bank.courier import ncba_envelope
 from store import cases, partners
+from tests.support.addresses import secret_of
 from tests.support.house import House
 from tests.support.lender import B2C_ACCOUNT, PUSH_SECRET, SHORTCODE, WALLET_ACCOUNT
 from tests.support.money_in import MoneyDesk
@@ -100,7 +101,8 @@ async def push_event(
 async def _pushed(house: House, body: bytes, headers: dict[str, str]) -> httpx.Response:
     async with house.database.transaction() as session:
         connection = await partners.connection(session, house.partner_id, "bank")
-    return await house.http.post(f"{house.api_url}/cb/bank/{connection.push_secret}/", content=body, headers=headers)
+    address = f"{house.api_url}/cb/bank/{secret_of(house.settings, connection)}/"
+    return await house.http.post(address, content=body, headers=headers)
 
 
 async def balance_of(house: House, account: chart.Account) -> Balance:

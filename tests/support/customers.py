@@ -16,6 +16,7 @@ from models.tables.collections import Collection
 from models.tables.traffic import InboxItem
 from store import cases, partners
 from temporal.queues import FLOWS_QUEUE
+from tests.support.addresses import secret_of
 from tests.support.house import PHONE, House
 from tests.support.money_in import QUICK_COLLECTION, QUICK_PROMPT, MoneyDesk
 from tests.support.waiting import eventually
@@ -180,8 +181,8 @@ async def until_texts(house: House, count: int, wanted: Callable[[str], bool] = 
 async def confirm_path(desk: MoneyDesk) -> str:
     """The secret path where M-Pesa confirms paybill payments of this lender."""
     async with desk.house.database.transaction() as session:
-        secret = (await partners.connection(session, desk.house.partner_id, "daraja")).push_secret
-    return f"/cb/in/{secret}/confirm"
+        row = await partners.connection(session, desk.house.partner_id, "daraja")
+    return f"/cb/in/{secret_of(desk.house.settings, row)}/confirm"
 
 
 async def set_connection(desk: MoneyDesk, provider: str, **settings: Any) -> None:

@@ -1,6 +1,5 @@
 """One lender for a test: its Fineract, its M-Pesa short code, its bank, two contacts, one product and a tariff."""
 
-import secrets as secrets_
 from datetime import UTC, datetime
 
 import httpx
@@ -26,7 +25,9 @@ from models.messages.connections import (
 from models.tables.partners import Connection, Contact, LoanProduct, Partner, TariffBand
 from providers.daraja.client import Daraja
 from providers.ports import forget_exchange
+from store import secret_addresses
 from store.database import Database
+from tests.support.dialling import LOOPBACK
 
 SHORTCODE = "600997"
 WALLET_ACCOUNT, B2C_ACCOUNT = "1000200030", "1000200047"
@@ -54,8 +55,8 @@ async def make_lender(
     def connection(provider: str, plain: Message, secrets: Message) -> Connection:
         return Connection(
             id=new_id(CONNECTION), partner_id=partner_id, provider=provider, settings=plain.model_dump(mode="json"),
-            sealed=box.seal(secrets.model_dump_json()), version=1, status="ok", push_secret=secrets_.token_hex(32),
-            created_at=now, updated_at=now,
+            sealed=box.seal(secrets.model_dump_json()), version=1, status="ok",
+            created_at=now, updated_at=now, **secret_addresses.made("push", box),
         )  # fmt: skip
 
     base = str(http.base_url).rstrip("/")
@@ -65,7 +66,7 @@ async def make_lender(
         session.add(
             Partner(
                 id=partner_id, name=f"Demo Sacco {partner_id[-6:]}", currency="KES", country="KE",
-                timezone="Africa/Nairobi", language="en", status="active", hook_secret=new_id("hook")[5:] + "f" * 8,
+                timezone="Africa/Nairobi", language="en", status="active", **secret_addresses.made("hook", box),
                 low_balance_minor=10_000, created_at=now, updated_at=now,
             )
         )  # fmt: skip
@@ -113,7 +114,14 @@ async def make_lender(
         daraja = SealedConnection.model_validate(
             next(row for row in rows if row.provider == "daraja"), from_attributes=True
         )
-        await announce_to(http, api_url, {row.provider: row.push_secret or "" for row in rows}, dialect, daraja, box)
+        await announce_to(
+            http,
+            api_url,
+            {row.provider: secret_addresses.opened(row, "push", box) for row in rows},
+            dialect,
+            daraja,
+            box,
+        )
     return partner_id
 
 
@@ -172,7 +180,7 @@ async def announce_to(
             "user": "kvkuser", "password": "kvkpass", "secret": PUSH_SECRET,
         }  # fmt: skip
         (await http.post("/bank/simulator/pushes", json=body)).raise_for_status()
-    async with build(daraja, box, forget_exchange) as mpesa:
+    async with build(daraja, box, forget_exchange, LOOPBACK) as mpesa:
         assert isinstance(mpesa, Daraja)
         address = f"{api_url}/cb/in/{secrets['daraja']}"
         await mpesa.register_c2b(f"{address}/confirm", f"{address}/check", "Completed")

@@ -28,6 +28,7 @@ from simulators.daraja.routes import daraja_routes
 from simulators.documents import Documents
 from simulators.faults import Fault, FaultScript
 from simulators.world import World
+from tests.support.dialling import LOOPBACK
 from tests.support.simulator_server import AppServer
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "daraja"
@@ -95,7 +96,9 @@ class Bench:
         async def record(exchange: Exchange) -> None:
             self.exchanges.append(exchange)
 
-        endpoint = Endpoint(base_url or f"{self.url}/daraja", read_timeout=timedelta(seconds=read_timeout))
+        endpoint = Endpoint(
+            base_url or f"{self.url}/daraja", read_timeout=timedelta(seconds=read_timeout), rules=LOOPBACK
+        )
         client = Daraja(endpoint, self.credentials(**changes), recorder=record)
         self.clients.append(client)
         return client

@@ -14,6 +14,7 @@ from providers.fineract.wire import FineractCredentials
 from providers.ports import Endpoint, Exchange
 from simulators.fineract.loans import months_later
 from tests.simulators.fineract.bank import Bank, disbursal, disburse_body, today
+from tests.support.dialling import LOOPBACK
 
 
 async def test_products_come_with_their_currency_and_limits(bank: Bank) -> None:
@@ -208,14 +209,14 @@ async def test_the_check_names_the_permissions_that_are_missing(bank: Bank) -> N
 async def test_the_check_of_an_address_without_fineract_says_so(bank: Bank) -> None:
     # /health answers, but no Fineract is below it.
     credentials = FineractCredentials(username="mifos", password="password")
-    async with Fineract(Endpoint(f"{bank.root}/health"), credentials) as elsewhere:
+    async with Fineract(Endpoint(f"{bank.root}/health", rules=LOOPBACK), credentials) as elsewhere:
         with pytest.raises(NotFound) as caught:
             await elsewhere.check()
         assert caught.value.extra["field"] == "base_url"
         # A 404 that is not Fineract's (a container being redeployed) says nothing about the loan.
         with pytest.raises(Transient):
             await elsewhere.loan(91)
-    async with Fineract(Endpoint("http://127.0.0.1:1"), credentials) as nowhere:
+    async with Fineract(Endpoint("http://127.0.0.1:1", rules=LOOPBACK), credentials) as nowhere:
         with pytest.raises(NotReached):
             await nowhere.check()
 

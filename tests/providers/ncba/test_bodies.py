@@ -16,6 +16,7 @@ from providers.ncba.requests import NcbaCredentials, float_body, narration_of, s
 from providers.ncba.statement import parse_statement, verdict
 from providers.ports import Endpoint, PayoutState
 from tests.simulators.bank.bench import GOLDEN, REFERENCE
+from tests.support.dialling import LOOPBACK
 
 CREDENTIALS = NcbaCredentials(user_id="u", password="p", subscription_key="k")
 SOURCE = BankAccount("1000200030", "Kivuko Ltd")
@@ -114,7 +115,7 @@ def test_pesalink_has_limits(minor: int) -> None:
 
 @pytest.mark.parametrize("operator", ["airtel", "mtn"])
 async def test_other_float_is_not_sold(operator: Any) -> None:
-    async with Ncba(Endpoint("http://127.0.0.1:9"), CREDENTIALS) as bank:
+    async with Ncba(Endpoint("http://127.0.0.1:9", rules=LOOPBACK), CREDENTIALS) as bank:
         assert bank.capabilities.float_operators == {"mpesa"}
         with pytest.raises(InvalidRequest) as caught:
             await bank.buy_float(float_order(operator=operator))

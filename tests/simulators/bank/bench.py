@@ -33,6 +33,7 @@ from simulators.bank.routes import bank_routes
 from simulators.documents import Documents
 from simulators.faults import Fault, FaultScript
 from simulators.world import World
+from tests.support.dialling import LOOPBACK
 from tests.support.simulator_server import AppServer
 from tests.support.waiting import eventually
 
@@ -186,7 +187,7 @@ class Bench:
             await client.close()
 
     def _endpoint(self, dialect: str, read_timeout: float) -> Endpoint:
-        return Endpoint(f"{self.url}/bank/{dialect}", read_timeout=timedelta(seconds=read_timeout))
+        return Endpoint(f"{self.url}/bank/{dialect}", read_timeout=timedelta(seconds=read_timeout), rules=LOOPBACK)
 
     async def _record(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)

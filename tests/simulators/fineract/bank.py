@@ -18,6 +18,7 @@ from providers.fineract.client import Fineract
 from providers.fineract.wire import FineractCredentials
 from providers.ports import DisbursalPost, Endpoint, ExchangeRecorder, forget_exchange
 from providers.repayments import AccountKind, PaymentPost
+from tests.support.dialling import LOOPBACK
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "fineract"
 ZONE = "Africa/Nairobi"
@@ -64,7 +65,7 @@ class Bank:
         savings_external_ids: bool = False,
         timezone: str = ZONE,
     ) -> Fineract:
-        endpoint = Endpoint(self.api, verify_tls=False, read_timeout=timedelta(seconds=patience))
+        endpoint = Endpoint(self.api, verify_tls=False, read_timeout=timedelta(seconds=patience), rules=LOOPBACK)
         credentials = FineractCredentials(
             username=username,
             password=password,
