@@ -109,6 +109,15 @@ async def finish(session: AsyncSession, reference: str, state: str, **values: An
     )
 
 
+async def close_unpaid(session: AsyncSession, reference: str, *, code: str, detail: str) -> None:
+    """People agreed that it was not paid. What is known of it by other ways stays as it is."""
+    await session.exec(
+        update(_ATTEMPTS)
+        .where(_ATTEMPTS.c.reference == reference, _ATTEMPTS.c.state.in_(("sending", "accepted", "unknown")))
+        .values(state="failed", code=code, detail=detail, updated_at=utc_now())
+    )
+
+
 async def fence(session: AsyncSession, instruction: PayoutInstruction, reference: str, number: int) -> bool:
     """Declares a reference never sent if no row of it exists; True if it did so now or before. A sending activity that
     was believed dead and wakes up later is then refused by `begin`."""
