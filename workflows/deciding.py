@@ -114,8 +114,10 @@ class DecidingSaga(Saga):
         settles = self.question if proposed.decision == "not_paid" else None
         agreed = self.decision.agree(proposed, said.person_id)
         self.enter(stage, searchable=True)
-        self.carry_out(agreed)
+        # Written first: what the saga does next closes its books, and they must say who decided.
         await self._note(said, "agreed", (APPROVAL,), stage, agreed, settles)
+        if self.question == agreed.about:  # else the provider told it meanwhile
+            self.carry_out(agreed)
 
     def _counts_once(self, said: Resolution) -> None:
         """Marked before it is judged: what was refused in its moment must not be sent again for a better one."""
