@@ -20,7 +20,7 @@ from store.database import Database
 
 # What the saga takes as a decision on each kind of case that waits for one.
 _ACTIONS = {
-    "payout_unknown": ["paid", "not_paid", "retry"],
+    "payout_unknown": ["paid", "not_paid", "approve", "decline", "retry"],
     "payout_partial": ["partial", "retry"],
     "post_failed": ["posted", "retry"],
 }

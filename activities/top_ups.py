@@ -18,7 +18,7 @@ from models.messages.wallets import CreditWallet, EndTopUp, WalletCredited
 from models.tables.collections import IncomingPayment
 from models.tables.wallets import TopUp
 from notices.outbox import tell_partner
-from store import cases, incoming, partners, prompts, saga_rows, timeline
+from store import cases, incoming, partners, people, prompts, saga_rows, timeline
 from store.database import Database
 from temporal.starts import tell_waiting_sagas
 
@@ -112,7 +112,8 @@ class TopUps:
     async def _close(self, session: AsyncSession, order: CreditWallet, payment: IncomingPayment) -> None:
         request = order.request
         amount = Money(payment.amount_minor, payment.currency)
-        decided = f" Decided by {' and '.join(order.decided_by)}." if order.decided_by else ""
+        names = await people.names(session, order.decided_by)
+        decided = f" Decided by {' and '.join(names)}." if names else ""
         await timeline.write(
             session, request.workflow_id, "credited",
             f"{amount} credited for bank transaction {payment.external_id}.{decided}", tone="good",

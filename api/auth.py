@@ -1,7 +1,7 @@
 """Who is asking, and what they may do. `Authorization: Bearer kvk_<prefix>_<secret>`; only the key's hash is kept."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Final, get_args
 
@@ -17,7 +17,7 @@ from core.crypto import sha256_hex
 from core.errors import InvalidRequest, NotAllowed, NotFound
 from core.ids import API_KEY, new_id
 from models.tables.security import ApiKey
-from store import api_keys, audit
+from store import api_keys, audit, people
 from store.database import Database
 
 log = structlog.get_logger()
@@ -30,16 +30,25 @@ _bearer = HTTPBearer(
     description="An API key of the house or of one partner. Made by `POST /api/v1/keys`, shown once.",
     auto_error=False,
 )
+_BOOTSTRAP: Final = "bootstrap"  # what the installation's first key names as its maker; others name a key's id
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The holder of a key: of the house (`partner_id` None) or of one partner."""
+    """The holder of a key: of the house (`partner_id` None) or of one partner.
+
+    `people` are all who could hold it: its person and the people behind the keys that made it, since a key is shown to
+    whoever makes it, who could use it. So nobody is a second person to a key of their own making. The installation's first
+    key is left out, as it makes everybody's first: whoever holds it could be anybody, and it belongs in a safe.
+    """
 
     id: str
     partner_id: str | None
     scopes: frozenset[str]
+    person_id: str
+    people: frozenset[str]
+    is_bootstrap: bool = False
 
     @property
     def is_admin(self) -> bool:
@@ -47,6 +56,11 @@ class Principal:
 
     def may(self, scope: str) -> bool:
         return self.is_admin or scope in self.scopes
+
+    @property
+    def makers(self) -> list[str]:
+        """What a key that this one makes remembers of its making."""
+        return [] if self.is_bootstrap else sorted(self.people)
 
     def sees(self, partner_id: str | None) -> bool:
         """A partner's key sees that partner alone; what belongs to no partner is the house's."""
@@ -98,7 +112,19 @@ async def principal_of(database: Database, key: str) -> Principal | None:
         if row is None:
             return None
         await api_keys.touch(session, row)
-    return Principal(row.id, row.partner_id, frozenset(row.scopes))
+    return Principal(
+        row.id,
+        row.partner_id,
+        frozenset(row.scopes),
+        row.person_id,
+        frozenset({row.person_id, *row.makers}),
+        is_bootstrap=row.created_by == _BOOTSTRAP,
+    )
+
+
+def are_different(some: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether an act by these people and one by those are two people's: no one is behind both."""
+    return frozenset(some).isdisjoint(others)
 
 
 def need(scope: Scope) -> Callable[[Principal], Awaitable[Principal]]:
@@ -142,12 +168,14 @@ async def ensure_bootstrap_key(database: Database, key: str) -> None:
         prefix=prefix_of(key),
         hash=sha256_hex(key),
         created_at=utc_now(),
-        created_by="bootstrap",
+        created_by=_BOOTSTRAP,
+        person_id=people.INSTALLATION,
     )
     async with database.transaction() as session:
+        await people.ensure_installation(session)
         if await api_keys.ensure(session, row):
             after = {"name": row.name, "scopes": row.scopes}
-            await audit.write(session, actor="bootstrap", action="keys.create", subject=row.id, after=after)
+            await audit.write(session, actor=_BOOTSTRAP, action="keys.create", subject=row.id, after=after)
             log.info("bootstrap_key_added", key_id=row.id)
 
 

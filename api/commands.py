@@ -17,7 +17,9 @@ _COMMAND_TIMEOUT: Final = timedelta(seconds=10)
 _QUERY_TIMEOUT: Final = timedelta(seconds=1.5)
 
 # Refusals of the saga's validators that are about the request's content and not about the moment.
-_FIELD_TO_BLAME: Final = {"receipt_missing": "receipt", "allocations_missing": "allocations"}
+_FIELD_TO_BLAME: Final = {
+    "receipt_missing": "receipt", "allocations_missing": "allocations", "allocation_sum": "allocations",
+}  # fmt: skip
 
 
 class Row(Protocol):
@@ -53,9 +55,7 @@ async def tell(
         raise Busy("The saga did not take the command in time; repeat it.", code="saga_busy") from None
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
-            if row.stage == "requested":
-                raise Busy("The saga has not started yet; try again in a moment.", code="not_started") from None
-            raise Conflict("The saga has ended.", code="ended", stage=row.stage) from None
+            raise _not_there(row) from None
         raise
 
 
@@ -70,6 +70,29 @@ async def ask_status(house: Services, row: Row) -> SagaStatus | None:
         return status
     except Exception:  # a page must not fail because one source of it is silent
         return None
+
+
+async def status_to_decide(house: Services, row: Row) -> SagaStatus:
+    """The running saga's own words, without which nobody can say what a decision is about. Raises as `tell` does."""
+    if row.ended_at is not None:
+        raise Conflict("The saga has ended.", code="ended", stage=row.stage)
+    try:
+        status: SagaStatus = await house.client.get_workflow_handle(row.workflow_id).query(
+            "status", result_type=SagaStatus, rpc_timeout=_COMMAND_TIMEOUT
+        )
+        return status
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise _not_there(row) from None
+        if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+            raise Busy("The saga did not answer in time; repeat it.", code="saga_busy") from None
+        raise
+
+
+def _not_there(row: Row) -> KivukoError:
+    if row.stage == "requested":
+        return Busy("The saga has not started yet; try again in a moment.", code="not_started")
+    return Conflict("The saga has ended.", code="ended", stage=row.stage)
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> KivukoError:

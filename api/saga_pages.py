@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.service import RPCError
 
-from api import commands
+from api import commands, desk
 from api.auth import Principal
 from api.commands import Row
 from api.dependencies import Services
@@ -22,7 +22,7 @@ from core.crypto import sha256_hex
 from core.errors import KivukoError, NotFound
 from core.ids import new_id
 from models.messages.base import Message
-from models.messages.payouts import CommandTaken
+from models.messages.payouts import CommandTaken, Verdict
 from models.tables.partners import Partner
 from models.tables.sagas import SagaRow
 from store import audit, partners, timeline
@@ -110,14 +110,13 @@ async def command(
     update: str,
     message: Message,
     *,
-    content: str | None = None,
     answer: Callable[[CommandTaken], BaseModel] | None = None,
 ) -> Response:
     """A person's command, recorded before it is sent, so that none leaves without a trace; a refusal is recorded too.
 
-    The update's id follows from the Idempotency-Key; without one from `content`, where equal words are one command.
+    The update's id follows from the Idempotency-Key, where there is one.
     """
-    named = sha256_hex(f"{principal.id}:{once.key}") if once.key else content or new_id("cmd")
+    named = sha256_hex(f"{principal.id}:{once.key}") if once.key else new_id("cmd")
     action = f"{resource.acts}.{update}"
     async with house.database.transaction() as session:
         await audit.write(
@@ -129,6 +128,26 @@ async def command(
             after=message.model_dump(mode="json", exclude={"actor"}),
         )
     taken = await tell(house, principal, action, row, update, message, f"api:{named}")
+    async with house.database.transaction() as session:
+        shown = answer(taken) if answer else CommandTakenOut(id=row.id, stage=taken.stage, at=taken.at)
+        return await once.reply(session, shown, status=200)
+
+
+async def decide(
+    house: Services,
+    principal: Principal,
+    once: Once,
+    resource: Resource[R],
+    row: R,
+    verdict: Verdict,
+    *,
+    about: str = "",
+    answer: Callable[[CommandTaken], BaseModel] | None = None,
+) -> Response:
+    """A person's decision, as every desk makes one. `about`: the attempt that it is about, where it is about one."""
+    await desk.refuse_foreign_receipt(house, row, verdict.receipt)
+    order = desk.Order(row, verdict, f"{resource.acts}.resolve", row.id, about)
+    taken = await desk.tell(house, principal, order, once.key)
     async with house.database.transaction() as session:
         shown = answer(taken) if answer else CommandTakenOut(id=row.id, stage=taken.stage, at=taken.at)
         return await once.reply(session, shown, status=200)

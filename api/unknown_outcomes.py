@@ -14,7 +14,7 @@ from api.schemas.saga_links import SagaLink
 from api.schemas.unknown_outcomes import AskedRow, ResolvedRow
 from core.desk_files import Decided
 from core.errors import Busy, Conflict, KivukoError, NotAllowed
-from models.messages.payouts import Resolution, RetryNow
+from models.messages.payouts import RetryNow, Verdict
 from store import sagas, unknown_outcomes
 from store.sagas import Saga
 from store.unknown_outcomes import Sent
@@ -81,7 +81,7 @@ async def resolve(
         try:
             desk.need_to_decide(principal, saga.workflow_id)
             await desk.refuse_foreign_receipt(house, saga, row.receipt)
-            await desk.tell(house, principal, _order(row, saga, sent, principal), key)
+            await desk.tell(house, principal, _order(row, saga, sent), key)
         except KivukoError as error:
             return _refused(error, otherwise="refused")
         return "taken", None
@@ -94,14 +94,13 @@ async def resolve(
     ]  # fmt: skip
 
 
-def _order(row: Decided, saga: Saga, sent: Sent, principal: Principal) -> desk.Order:
-    resolution = Resolution.model_validate(
+def _order(row: Decided, saga: Saga, sent: Sent) -> desk.Order:
+    verdict = Verdict.model_validate(
         {
-            "decision": row.decision, "evidence": row.evidence, "actor": principal.id, "reference": sent.reference,
-            "receipt": row.receipt,
+            "decision": row.decision, "evidence": row.evidence, "reference": sent.reference, "receipt": row.receipt,
         }
     )  # fmt: skip
-    return desk.Order(saga, resolution, "unknown_outcomes.resolve", sent.reference, sent.reference)
+    return desk.Order(saga, verdict, "unknown_outcomes.resolve", sent.reference, sent.reference)
 
 
 async def _find(house: Services, principal: Principal, references: list[str]) -> dict[str, _Found]:

@@ -22,6 +22,10 @@ def create(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Who or what will use it.")],
     partner: Annotated[str | None, typer.Option(help="The partner it belongs to; without one, an admin key.")] = None,
+    person: Annotated[
+        str | None, typer.Option(help="Whose key it is, such as psn_01ktv…. Default: whose key makes it.")
+    ] = None,
+    new_person: Annotated[str | None, typer.Option(help="The name of a person who has no key yet.")] = None,
     scope: Annotated[
         list[str] | None,
         typer.Option(
@@ -31,10 +35,14 @@ def create(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Makes an API key and shows it, this once."""
+    """Makes an API key and shows it, this once. Where two people are needed, all keys of one person are one, and so are
+    the keys that they made."""
     scopes = scope or (_PARTNER_SCOPES if partner else ["admin"])
+    whose = {"partner_id": partner, "person": person, "new_person": new_person}
     with api(ctx) as client:
-        made = client.post("/keys", {"name": name, "scopes": scopes} | ({"partner_id": partner} if partner else {}))
+        made = client.post(
+            "/keys", {"name": name, "scopes": scopes} | {field: value for field, value in whose.items() if value}
+        )
     if as_json:
         print_json(made)
         return
@@ -50,7 +58,21 @@ def list_keys(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ("id", "name", "prefix", "partner_id", "scopes", "last_used_at", "revoked_at")
+    columns = ("id", "name", "prefix", "person_id", "partner_id", "scopes", "last_used_at", "revoked_at")
+    console().print(
+        table(None, [c.replace("_", " ") for c in columns], [[row.get(column) for column in columns] for row in rows])
+    )
+
+
+@app.command("people")
+def list_people(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """The people behind the keys."""
+    with api(ctx) as client:
+        rows = list(client.pages("/people"))
+    if as_json:
+        print_json(rows)
+        return
+    columns = ("id", "name", "partner_id", "created_at")
     console().print(
         table(None, [c.replace("_", " ") for c in columns], [[row.get(column) for column in columns] for row in rows])
     )

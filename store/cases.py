@@ -51,12 +51,14 @@ async def is_open(session: AsyncSession, workflow_id: str, kind: str) -> bool:
     return found.first() is not None
 
 
-async def close_of_workflow(session: AsyncSession, workflow_id: str, kinds: list[str], *, resolution: str) -> None:
-    """Closes what the saga itself got over; other kinds stay open for a person."""
+async def close_of_workflow(
+    session: AsyncSession, workflow_id: str, kinds: list[str], *, resolution: str, by: str = "saga"
+) -> None:
+    """Closes what the saga itself, or a decision, got over; other kinds stay open for a person."""
     await session.exec(
         update(Case)
         .where(col(Case.workflow_id) == workflow_id, col(Case.state) == "open", col(Case.kind).in_(kinds))
-        .values(state="closed", closed_at=utc_now(), closed_by="saga", resolution=resolution)
+        .values(state="closed", closed_at=utc_now(), closed_by=by, resolution=resolution)
     )
 
 

@@ -162,6 +162,15 @@ async def finish(session: AsyncSession, reference: str, state: str, **values: An
     )
 
 
+async def close_unpaid(session: AsyncSession, reference: str, *, code: str, detail: str) -> None:
+    """People agreed that it was not paid. What is known of it by other ways stays as it is."""
+    await session.exec(
+        update(_ATTEMPTS)
+        .where(_ATTEMPTS.c.reference == reference, _ATTEMPTS.c.state.in_(("sending", "accepted", "unknown")))
+        .values(state="failed", code=code, detail=detail, updated_at=utc_now())
+    )
+
+
 async def _holder(session: AsyncSession, reference: str, receipt: str) -> str | None:
     """The other attempt from the same account at the same provider that has this receipt."""
     mine = select(PayoutAttempt.provider, PayoutAttempt.account).where(PayoutAttempt.reference == reference).subquery()

@@ -85,6 +85,15 @@ async def finish(session: AsyncSession, leg_id: str, state: str, **values: Any) 
     )
 
 
+async def close_unpaid(session: AsyncSession, reference: str, *, code: str, detail: str) -> None:
+    """People agreed that it was not paid. What is known of it by other ways stays as it is."""
+    await session.exec(
+        update(_PROMPTS)
+        .where(_PROMPTS.c.reference == reference, _PROMPTS.c.state.in_(("sending", "asked", "unknown")))
+        .values(state="failed", code=code, detail=detail, updated_at=utc_now())
+    )
+
+
 async def fence(session: AsyncSession, order: AskPrompt, *, recovery: Sequence[RecoveryWindow] = ()) -> bool:
     """Declares a prompt never sent if no row of it exists; True if it did so now or before. Of a time whose rows may have
     been lost in a restore, a missing row proves nothing: it is written down as unknown."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from core.clock import utc_now
 from models.tables.base import table_of
 from models.tables.disbursements import Disbursement
 from store import saga_rows
@@ -54,3 +55,13 @@ async def find_all(session: AsyncSession, workflow_ids: Iterable[str]) -> dict[s
         )
         found.update({row.workflow_id: Saga(kind, *row) for row in rows})
     return found
+
+
+async def turn(session: AsyncSession, workflow_id: str, from_stages: Iterable[str], stage: str) -> None:
+    """A living saga's row goes from one of these stages to another; one that has moved on meanwhile stays where it is."""
+    table = TABLES[kind_of(workflow_id)]
+    await session.exec(
+        update(table)
+        .where(table.c.workflow_id == workflow_id, table.c.ended_at.is_(None), table.c.stage.in_(tuple(from_stages)))
+        .values(stage=stage, updated_at=utc_now())
+    )

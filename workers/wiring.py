@@ -10,6 +10,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.bank_payments import BankPayments
 from activities.connections import Connections
 from activities.customer_payments import CustomerPayments
+from activities.decisions import Decisions
 from activities.disbursements import Disbursements
 from activities.float_purchases import FloatPurchases
 from activities.heartbeats import Heartbeats
@@ -81,6 +82,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
     bank = BankPayments(database, connections, recovery)
     prompts = Prompts(database, connections, urls, recovery)
     notes = SagaBooks(database)
+    decisions = Decisions(database)
     top_ups = TopUps(database, client, top_up_url)
     floats = FloatPurchases(database, CodeHasher(secrets), box, top_up_url)
     customers = CustomerPayments(database, connections)
@@ -97,9 +99,9 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             workflows=WORKFLOWS,
             activities=[
                 disbursements.settle, disbursements.release, disbursements.note, sweeps.sweep, sweeps.check_books,
-                retaining.erase, notes.note, top_ups.credit, top_ups.end, floats.hold_costs, floats.send_code,
-                floats.check_confirmation, floats.record_move, floats.settle, floats.end, customers.claim,
-                customers.end,
+                retaining.erase, notes.note, decisions.read, decisions.note, top_ups.credit, top_ups.end,
+                floats.hold_costs, floats.send_code, floats.check_confirmation, floats.record_move, floats.settle,
+                floats.end, customers.claim, customers.end,
             ],
             workflow_runner=runner(),
             interceptors=[ErrorTranslation(), Heartbeats()],

@@ -14,14 +14,15 @@ with workflow.unsafe.imports_passed_through():
         Uncollected,
     )
     from models.messages.errors import ErrorFacts
-    from models.messages.payouts import CommandTaken, ReportTaken, RetryNow
+    from models.messages.payouts import CommandTaken, ReportTaken, Resolution, RetryNow
     from models.messages.policies import PromptPolicy
     from models.messages.sagas import CaseToOpen, Progress, SagaStatus
     from workflows import policies
     from workflows.attempts import LegNote
     from workflows.collection_leg import CollectionLeg
+    from workflows.deciding import DecidingSaga
     from workflows.failures import facts_of
-    from workflows.saga import EndsUnpaid, Saga
+    from workflows.saga import EndsUnpaid
 
 
 def collected_from(payment: ArrivedPayment, leg_id: str) -> Collected:
@@ -35,12 +36,13 @@ def collected_from(payment: ArrivedPayment, leg_id: str) -> Collected:
     )
 
 
-class CollectingSaga(Saga):
+class CollectingSaga(DecidingSaga):
     """The base of every saga that waits for money. `payment` is what arrived; while `open` is true one may arrive."""
 
     workflow_id: str
     partner_id: str
-    review_actions: tuple[str, ...] = ("paid", "not_paid")  # what a person may decide about a prompt in review
+    # What a person may decide about a prompt in review.
+    review_actions: tuple[str, ...] = ("paid", "not_paid", "approve", "decline")
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,6 +72,36 @@ class CollectingSaga(Saga):
         wanted, self.retry_wanted = self.retry_wanted, False
         return wanted
 
+    # ---------------------------------------------------------------------------------------------- people's decisions
+
+    @property
+    def unknown_prompt(self) -> str | None:
+        """The prompt that may have been paid and whose outcome nobody has told."""
+        leg = self.leg
+        return leg.reference if leg is not None and leg.outcome is None and leg.may_have_left else None
+
+    @property
+    def question(self) -> str | None:
+        return self.unknown_prompt or self.other_question
+
+    @property
+    def other_question(self) -> str | None:
+        """What a person decides besides the outcome of a prompt."""
+        return None
+
+    @property
+    def stage_without_proposal(self) -> str:
+        return "in_review" if self.leg is not None and self.leg.in_review else "asking"
+
+    def judge_outcome(self, said: Resolution) -> None:
+        """Raises ApplicationError unless a person may say now what became of the prompt."""
+        if self.leg is None or self.unknown_prompt is None:
+            self.refuse(said)
+        if refusal := self.leg.may_be_decided(said.decision):
+            raise ApplicationError(refusal, type="too_early")
+        if said.decision == "paid" and not said.receipt:
+            raise ApplicationError("A payment is resolved as paid only with its receipt.", type="receipt_missing")
+
     # ------------------------------------------------------------------------------------------------- the timeline
 
     async def note(self, progress: Progress) -> None:
@@ -85,7 +117,7 @@ class CollectingSaga(Saga):
                 key=note.key,
                 text=note.text,
                 tone=note.tone,
-                stage="in_review" if note.in_review else None,
+                stage=self.shown("in_review") if note.in_review else None,
                 code=note.code,
                 facts=note.facts,
                 case=note.case and CaseToOpen(kind=note.case, summary=note.text, actions=may_decide, about=about),
@@ -161,6 +193,8 @@ class CollectingSaga(Saga):
             legs=(self.leg.status,) if self.leg else (),
             reason_code=self.reason.code if self.reason else None,
             reason=self.reason.detail if self.reason else None,
+            question=self.question,
+            proposal=self.proposal,
         )
 
     def details(self) -> list[str]:

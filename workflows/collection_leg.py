@@ -263,7 +263,7 @@ class CollectionLeg:
                 receipt=resolution.receipt,
                 amount=self.instruction.amount,
                 paid_at=resolution.paid_at or workflow.now(),
-                resolved_by=resolution.actor,
+                resolved_by=resolution.decided_by,
             )
         else:
             self._end("resolved_not_paid", resolution.evidence, True)

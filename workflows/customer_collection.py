@@ -36,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
         SettleCollection,
     )
     from models.messages.errors import ErrorFacts
-    from models.messages.payouts import CommandTaken, Resolution
+    from models.messages.payouts import Resolution
     from models.messages.sagas import CaseToOpen, Progress
     from workflows import policies
     from workflows.collecting import CollectingSaga, collected_from
@@ -51,6 +51,8 @@ _CANNOT_TAKE = frozenset({"unknown_account", "ambiguous_account", "account_close
 class CustomerCollection(CollectingSaga):
     """One payment of one customer, booked exactly once on the right accounts."""
 
+    proposal_stages = ("requested", "asking", "in_review")
+
     @workflow.init
     def __init__(self, request: CollectionRequest) -> None:
         super().__init__()
@@ -62,6 +64,8 @@ class CustomerCollection(CollectingSaga):
         self.returned: Resolution | None = None
         self.posted_by_hand: Resolution | None = None
         self.dispute: ErrorFacts | None = None
+        self.placings = 0
+        self.part_in_review = 0
 
     @workflow.run
     async def run(self, request: CollectionRequest) -> CollectionResult:
@@ -201,6 +205,7 @@ class CustomerCollection(CollectingSaga):
 
     async def ask_operator(self, arrived: ArrivedPayment, reason: ErrorFacts) -> None:
         """The money is on the lender's short code, and a machine must not guess whose it is."""
+        self.placings += 1
         self.enter("waiting_account", searchable=True)
         self.allocations = ()
         await self.note(
@@ -248,6 +253,7 @@ class CustomerCollection(CollectingSaga):
         await self.until(self.take_wish, timeout=self.request.policy.read_again_every, waiting_for="Fineract to answer")
 
     async def review_post(self, part: PlacedPart, number: int, reason: ErrorFacts) -> None:
+        self.part_in_review = number
         self.enter("post_review", searchable=True)
         await self.note(
             Progress(
@@ -271,35 +277,44 @@ class CustomerCollection(CollectingSaga):
 
     # -------------------------------------------------------------------------------------------------- the messages
 
-    @workflow.update(name="resolve")
-    async def resolve(self, resolution: Resolution) -> CommandTaken:
-        """An operator's decision where the machine must not guess."""
-        if resolution.decision == "allocate":
-            self.allocations = resolution.allocations
-        elif resolution.decision == "returned":
-            self.returned = resolution
-        elif resolution.decision == "posted":
-            self.posted_by_hand = resolution
-        else:
-            assert self.leg is not None
-            self.leg.resolve(resolution)
-        return CommandTaken(stage=self.stage, at=workflow.now())
+    @property
+    def other_question(self) -> str | None:
+        if self.stage == "waiting_account":
+            return f"place:{self.placings}"
+        return f"post:{self.part_in_review}" if self.stage == "post_review" else None
 
-    @resolve.validator
-    def _resolve_fits_the_stage(self, resolution: Resolution) -> None:
-        leg_in_review = self.leg is not None and self.leg.in_review and self.leg.outcome is None
-        allowed = {
-            "paid": leg_in_review,
-            "not_paid": leg_in_review,
+    def judge(self, said: Resolution) -> None:
+        fits = {
             "allocate": self.stage == "waiting_account",
             "returned": self.stage == "waiting_account",
             "posted": self.stage == "post_review",
         }
-        if not allowed.get(resolution.decision, False):
-            raise ApplicationError(
-                f"“{resolution.decision}” does not fit the stage “{self.stage}”.", type="wrong_stage"
-            )
-        if resolution.decision == "paid" and not resolution.receipt:
-            raise ApplicationError("A payment is resolved as paid only with its receipt.", type="receipt_missing")
-        if resolution.decision == "allocate" and not resolution.allocations:
+        if said.decision in ("paid", "not_paid"):
+            self.judge_outcome(said)
+        elif not fits.get(said.decision, False):
+            self.refuse(said)
+        if said.decision == "allocate":
+            self.judge_parts(said)
+
+    def judge_parts(self, said: Resolution) -> None:
+        assert self.payment is not None
+        if not said.allocations:
             raise ApplicationError("Name the accounts that the payment belongs to.", type="allocations_missing")
+        whole, parts = self.payment.amount, [part.amount for part in said.allocations]
+        if {part.currency for part in parts} != {whole.currency} or sum(part.minor for part in parts) != whole.minor:
+            raise ApplicationError(f"The parts do not come to the payment, {whole}.", type="allocation_sum")
+
+    def needs_two(self, decision: str) -> bool:
+        """That money did not come, against a provider who says that it did, is not for one person to say (A7)."""
+        return decision == "not_paid"
+
+    def carry_out(self, said: Resolution) -> None:
+        if said.decision == "allocate":
+            self.allocations = said.allocations
+        elif said.decision == "returned":
+            self.returned = said
+        elif said.decision == "posted":
+            self.posted_by_hand = said
+        else:
+            assert self.leg is not None
+            self.leg.resolve(said)

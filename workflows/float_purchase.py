@@ -39,7 +39,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows import policies
     from workflows.attempts import LegNote
     from workflows.failures import facts_of
-    from workflows.four_eyes import FourEyes
     from workflows.paying import PayingSaga
     from workflows.saga import EndsUnpaid
 
@@ -47,6 +46,8 @@ with workflow.unsafe.imports_passed_through():
 @workflow.defn(name="FloatPurchase")
 class FloatPurchase(PayingSaga):
     """One purchase: float for what was agreed to, or everything given back."""
+
+    proposal_stages = ("transferring", "buying", "returning", "in_review")
 
     @workflow.init
     def __init__(self, request: FloatRequest) -> None:
@@ -58,7 +59,6 @@ class FloatPurchase(PayingSaga):
         self.codes_sent = 0
         self.codes_wanted = 1
         self.confirmed: CodeConfirmed | None = None
-        self.decision = FourEyes()
 
     @workflow.run
     async def run(self, request: FloatRequest) -> FloatResult:
@@ -273,7 +273,7 @@ class FloatPurchase(PayingSaga):
                 key=note.key,
                 text=note.text,
                 tone=note.tone,
-                stage="in_review" if note.in_review else None,
+                stage=self.shown("in_review") if note.in_review else None,
                 code=note.code,
                 facts=note.facts,
                 case=note.case
@@ -321,22 +321,15 @@ class FloatPurchase(PayingSaga):
         if max(self.codes_sent, self.codes_wanted) >= self.request.policy.codes_at_most:
             raise ApplicationError("No more codes are sent for this purchase.", type="resend_limit")
 
-    @workflow.update(name="resolve")
-    async def resolve(self, resolution: Resolution) -> CommandTaken:
-        """What became of a movement at the bank, with evidence. A person says, another agrees: it releases money (P8)."""
-        self.decision.turn_to(self.legs[-1].attempts[-1].reference)
-        self.decision.take(resolution)
-        if (decided := self.decision.proposed) and self.decision.approved_by:
-            self.legs[-1].resolve(decided)
-        return CommandTaken(stage=self.stage, at=workflow.now())
+    def judge(self, said: Resolution) -> None:
+        """What became of a movement at the bank, with evidence."""
+        if said.decision not in ("paid", "not_paid"):
+            self.refuse(said)
+        self.judge_outcome(said, "movement")
 
-    @resolve.validator
-    def _resolve_fits_the_stage(self, resolution: Resolution) -> None:
-        if not self.leg_in_review:
-            raise ApplicationError(
-                f"“{resolution.decision}” does not fit the stage “{self.stage}”.", type="wrong_stage"
-            )
-        if resolution.decision == "paid" and not resolution.receipt:
-            raise ApplicationError("A movement is resolved as paid only with its receipt.", type="receipt_missing")
-        fresh = FourEyes() if self.decision.is_about_another(self.legs[-1].attempts[-1].reference) else self.decision
-        fresh.check(resolution, proposals=("paid", "not_paid"))
+    def needs_two(self, decision: str) -> bool:
+        """Either way it releases money (P8)."""
+        return True
+
+    def carry_out(self, said: Resolution) -> None:
+        self.legs[-1].resolve(said)

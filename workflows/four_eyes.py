@@ -9,56 +9,61 @@ with workflow.unsafe.imports_passed_through():
 
 
 class FourEyes:
-    """One proposes, another approves or declines; a declined proposal is forgotten and anybody may propose anew."""
+    """One proposes, another approves or declines; a declined proposal is forgotten and anybody may propose anew.
+
+    Two are two people only if nobody is behind the keys of both: `people` comes from the decision's row, where the API
+    wrote who had proven it.
+    """
 
     def __init__(self) -> None:
         self.proposed: Resolution | None = None
-        self.approved_by: str | None = None
-        self._about = ""
+        self.agreed: Resolution | None = None
+        self._about: str | None = None
 
-    def turn_to(self, about: str) -> None:
+    def turn_to(self, about: str | None) -> None:
         """What a decision is about now. A proposal on anything else is forgotten: it must not be approved for this."""
         if about != self._about:
-            self.proposed, self.approved_by, self._about = None, None, about
-
-    def is_about_another(self, about: str) -> bool:
-        return about != self._about
+            self.proposed, self.agreed, self._about = None, None, about
 
     async def made(self, saga: Saga, waiting_for: str) -> Resolution:
         """The approved proposal, however long it takes."""
-        await saga.until(lambda: self.approved_by, waiting_for=waiting_for)
-        assert self.proposed is not None
-        return self.proposed
+        await saga.until(lambda: self.agreed, waiting_for=waiting_for)
+        assert self.agreed is not None
+        return self.agreed
 
     @property
-    def waits_for_approval(self) -> bool:
-        return self.proposed is not None and self.approved_by is None
+    def waiting(self) -> Resolution | None:
+        """The proposal that nobody has answered yet."""
+        return self.proposed if self.agreed is None else None
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Who proposed and who approved, once it is decided."""
-        if self.proposed is None or self.approved_by is None:
+        """Who proposed and who agreed, once it is decided."""
+        if self.agreed is None or self.agreed.agreed_by is None:
             return ()
-        return (self.proposed.actor, self.approved_by)
+        return (self.agreed.person_id, self.agreed.agreed_by)
 
-    def take(self, resolution: Resolution) -> None:
-        if resolution.decision == "approve":
-            self.approved_by = resolution.actor
-        elif resolution.decision == "decline":
-            self.proposed = None
-        else:
-            self.proposed = resolution
-
-    def check(self, resolution: Resolution, *, proposals: tuple[str, ...]) -> None:
-        """Raises ApplicationError: "wrong_stage" for what does not fit, "four_eyes" for one's own proposal."""
-        if resolution.decision in ("approve", "decline"):
-            if not self.waits_for_approval:
-                raise ApplicationError("Nothing waits for approval.", type="wrong_stage")
-            assert self.proposed is not None
-            if resolution.decision == "approve" and resolution.actor == self.proposed.actor:
-                raise ApplicationError("Who proposed it cannot approve it.", type="four_eyes")
-            return
-        if resolution.decision not in proposals:
-            raise ApplicationError(f"“{resolution.decision}” is not one of {', '.join(proposals)}.", type="wrong_stage")
+    def propose(self, said: Resolution) -> None:
+        """Raises ApplicationError "wrong_stage" while another proposal waits."""
         if self.proposed is not None:
             raise ApplicationError("A proposal waits for approval already.", type="wrong_stage")
+        self.proposed = said
+
+    def answered_by(self, said: Resolution) -> Resolution:
+        """The proposal that this answers, while one waits. Raises ApplicationError: "superseded" for an answer to another
+        one, "four_eyes" for approval by the people who proposed it."""
+        proposed = self.waiting
+        assert proposed is not None
+        if said.about != proposed.decision_id:
+            raise ApplicationError("That answers another proposal than the one that waits.", type="superseded")
+        if said.decision == "approve" and not set(said.people).isdisjoint(proposed.people):
+            raise ApplicationError("Who proposed it cannot approve it.", type="four_eyes")
+        return proposed
+
+    def agree(self, proposed: Resolution, by: str) -> Resolution:
+        """The proposal as two people's decision."""
+        self.agreed = proposed.model_copy(update={"agreed_by": by})
+        return self.agreed
+
+    def decline(self) -> None:
+        self.proposed = None

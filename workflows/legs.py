@@ -373,7 +373,7 @@ class PayoutLeg:
     def resolve(self, resolution: Resolution) -> None:
         """A person decides, with evidence. The caller has asked `may_be_decided`."""
         attempt = self.attempts[-1]
-        attempt.resolved_by = resolution.actor
+        attempt.resolved_by = resolution.decided_by
         if resolution.decision == "paid":
             attempt.outcome, attempt.code, attempt.detail = "paid", "resolved", resolution.evidence
             attempt.receipt = resolution.receipt

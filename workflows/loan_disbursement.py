@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.disbursements import Disbursements
@@ -32,15 +32,10 @@ with workflow.unsafe.imports_passed_through():
         Release,
         Reserve,
         Settle,
+        Stage,
     )
     from models.messages.errors import ErrorFacts
-    from models.messages.payouts import (
-        CommandTaken,
-        Paid,
-        PayoutInstruction,
-        Resolution,
-        Unpaid,
-    )
+    from models.messages.payouts import Paid, PayoutInstruction, Resolution, Unpaid
     from workflows import policies
     from workflows.attempts import LegNote
     from workflows.failures import facts_of
@@ -57,12 +52,15 @@ _MAY_PASS = frozenset({"insufficient_funds", "daily_limit", "no_allowed_date"})
 class LoanDisbursement(PayingSaga):
     """One approved loan, paid exactly once and posted exactly once, or not paid and everything given back."""
 
+    proposal_stages = ("requested", "paying", "in_review")
+
     @workflow.init
     def __init__(self, request: DisbursementRequest) -> None:
         super().__init__()
         self.request = request
         self.posted_by_hand: Posted | None = None
         self.partial_accepted = False
+        self.rest_undecided = False
         self.funds_arrived = False
 
     @workflow.run
@@ -264,10 +262,12 @@ class LoanDisbursement(PayingSaga):
                 tell_partner="payout_in_review",
             )
         )
+        self.rest_undecided = True
         await self.until(
             lambda: self.partial_accepted or self.take_wish(),
             waiting_for="an operator: pay the rest again (retry) or post only what was paid (resolve as partial)",
         )
+        self.rest_undecided = False
         self.enter("paying", searchable=True)
 
     async def review_post(self, key_number: int) -> None:
@@ -301,7 +301,7 @@ class LoanDisbursement(PayingSaga):
             NoteProgress(
                 request=self.request,
                 key=note.key,
-                stage="in_review" if note.in_review else "paying",
+                stage=cast(Stage, self.shown("in_review") if note.in_review else "paying"),
                 tone=note.tone,
                 text=note.text,
                 code=note.code,
@@ -313,32 +313,30 @@ class LoanDisbursement(PayingSaga):
 
     # -------------------------------------------------------------------------------------------------- the messages
 
-    @workflow.update(name="resolve")
-    async def resolve(self, resolution: Resolution) -> CommandTaken:
-        """An operator's decision where the machine must not guess."""
-        if resolution.decision == "posted":
-            self.posted_by_hand = Posted(transaction_id=resolution.transaction_id, by_hand=True)
-        elif resolution.decision == "partial":
+    @property
+    def other_question(self) -> str | None:
+        if self.stage == "post_review":
+            return "post"
+        return f"rest:{self.legs[-1].instruction.leg_id}" if self.rest_undecided else None
+
+    def judge(self, said: Resolution) -> None:
+        fits = {"posted": self.stage == "post_review", "partial": self.rest_undecided}
+        if said.decision in ("paid", "not_paid"):
+            self.judge_outcome(said, "payout")
+        elif not fits.get(said.decision, False):
+            self.refuse(said)
+
+    def needs_two(self, decision: str) -> bool:
+        """That money did not move frees a second payout (A7), whatever the amount; what is known to have moved does not."""
+        return decision == "not_paid"
+
+    def carry_out(self, said: Resolution) -> None:
+        if said.decision == "posted":
+            self.posted_by_hand = Posted(transaction_id=said.transaction_id, by_hand=True)
+        elif said.decision == "partial":
             self.partial_accepted = True
         else:
-            self.legs[-1].resolve(resolution)
-        return CommandTaken(stage=self.stage, at=workflow.now())
-
-    @resolve.validator
-    def _resolve_fits_the_stage(self, resolution: Resolution) -> None:
-        leg_in_review = self.leg_in_review
-        allowed = {
-            "paid": leg_in_review,
-            "not_paid": leg_in_review,
-            "posted": self.stage == "post_review",
-            "partial": self.stage == "in_review" and not leg_in_review and bool(self.payments),
-        }
-        if not allowed[resolution.decision]:
-            raise ApplicationError(
-                f"“{resolution.decision}” does not fit the stage “{self.stage}”.", type="wrong_stage"
-            )
-        if resolution.decision == "paid" and not resolution.receipt:
-            raise ApplicationError("A payout is resolved as paid only with its receipt.", type="receipt_missing")
+            self.legs[-1].resolve(said)
 
     @workflow.signal(name="wallet_credited")
     async def wallet_credited(self) -> None:

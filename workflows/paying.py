@@ -13,20 +13,21 @@ with workflow.unsafe.imports_passed_through():
         PayoutInstruction,
         PayoutReport,
         ReportTaken,
+        Resolution,
         RetryNow,
         Unpaid,
     )
     from models.messages.policies import PayoutPolicy
     from models.messages.sagas import SagaStatus
-    from workflows.attempts import LegNote
+    from workflows.attempts import Attempt, LegNote
+    from workflows.deciding import APPROVAL, DecidingSaga
     from workflows.legs import PayoutLeg
-    from workflows.saga import Saga
 
 
-_WAITING_STAGES = frozenset({"waiting_funds", "waiting_limit", "waiting_date", "in_review", "post_review"})
+_WAITING_STAGES = frozenset({"waiting_funds", "waiting_limit", "waiting_date", "in_review", "post_review", APPROVAL})
 
 
-class PayingSaga(Saga):
+class PayingSaga(DecidingSaga):
     """The base of every saga that pays out. `payments` holds what is known to have been paid."""
 
     def __init__(self) -> None:
@@ -64,10 +65,34 @@ class PayingSaga(Saga):
         raise NotImplementedError
 
     @property
-    def leg_in_review(self) -> bool:
-        if not self.legs or not self.legs[-1].in_review:
-            return False
-        return self.legs[-1].attempts[-1].outcome is None  # a report may have come in the same moment
+    def unknown_attempt(self) -> Attempt | None:
+        """The attempt that may have been paid and whose outcome nobody has told."""
+        attempt = self.legs[-1].attempts[-1] if self.legs and self.legs[-1].attempts else None
+        return attempt if attempt is not None and attempt.outcome is None and attempt.in_doubt else None
+
+    @property
+    def question(self) -> str | None:
+        return self.unknown_attempt.reference if self.unknown_attempt else self.other_question
+
+    @property
+    def other_question(self) -> str | None:
+        """What a person decides besides the outcome of an attempt."""
+        return None
+
+    @property
+    def stage_without_proposal(self) -> str:
+        """A proposal is about the last leg, whose stages are these two."""
+        leg = self.legs[-1]
+        return "in_review" if leg.in_review and self.unknown_attempt else leg.stage
+
+    def judge_outcome(self, said: Resolution, what: str) -> None:
+        """Raises ApplicationError unless a person may say now what became of the last attempt."""
+        if self.unknown_attempt is None:
+            self.refuse(said)
+        if refusal := self.legs[-1].may_be_decided(said.decision):
+            raise ApplicationError(refusal, type="too_early")
+        if said.decision == "paid" and not said.receipt:
+            raise ApplicationError(f"A {what} is resolved as paid only with its receipt.", type="receipt_missing")
 
     def take_wish(self) -> bool:
         """True once per `retry`, and always once somebody wants to cancel while nothing was paid."""
@@ -125,6 +150,8 @@ class PayingSaga(Saga):
             legs=tuple(leg.status for leg in self.legs),
             reason_code=self.reason.code if self.reason else None,
             reason=self.reason.detail if self.reason else None,
+            question=self.question,
+            proposal=self.proposal,
         )
 
     def details(self) -> list[str]:

@@ -11,18 +11,17 @@ A credit that comes after the end, or twice under one code, gets a saga of its o
 from typing import cast
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.top_ups import TopUps
     from models.messages.collections import Collected
     from models.messages.errors import ErrorFacts
-    from models.messages.payouts import CommandTaken, Resolution
+    from models.messages.payouts import Resolution
     from models.messages.sagas import CaseToOpen, Progress
     from models.messages.wallets import CreditWallet, EndTopUp, TopUpEnding, TopUpRequest, TopUpResult, WalletCredited
     from workflows import policies
     from workflows.collecting import CollectingSaga, collected_from
-    from workflows.four_eyes import FourEyes
     from workflows.saga import EndsUnpaid
 
 
@@ -30,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
 class WalletTopUp(CollectingSaga):
     """One top-up, credited once, or ended without money."""
 
-    review_actions = ("paid", "not_paid", "approve", "decline")
+    proposal_stages = ("requested", "asking", "in_review", "unallocated")
 
     @workflow.init
     def __init__(self, request: TopUpRequest) -> None:
@@ -40,7 +39,7 @@ class WalletTopUp(CollectingSaga):
         self.payment = request.arrived
         # From the start: an update that comes with the first task is handled before the first step runs.
         self.open = request.arrived is None
-        self.decision = FourEyes()
+        self.whose_undecided = False
 
     @workflow.run
     async def run(self, request: TopUpRequest) -> TopUpResult:
@@ -90,6 +89,7 @@ class WalletTopUp(CollectingSaga):
 
     async def decide_whose(self, collected: Collected) -> None:
         """A credit without a code: matching its digits or names would be a guess. One person decides, another agrees."""
+        self.whose_undecided = True
         self.enter("unallocated", searchable=True)
         assert self.payment is not None
         await self.note(
@@ -109,6 +109,7 @@ class WalletTopUp(CollectingSaga):
             )
         )
         decided = await self.decision.made(self, "a person: is it this partner's (allocate) or given back (returned)?")
+        self.whose_undecided = False
         if decided.decision == "returned":
             raise EndsUnpaid("returned", "returned", f"Given back by an operator: {decided.evidence}")
 
@@ -167,36 +168,27 @@ class WalletTopUp(CollectingSaga):
 
     # -------------------------------------------------------------------------------------------------- the messages
 
-    @workflow.update(name="resolve")
-    async def resolve(self, resolution: Resolution) -> CommandTaken:
-        """An operator's decision. Each puts money into a wallet or keeps it out, so whoever makes it cannot agree to it
-        (P8)."""
-        self.decision.turn_to(self._question)
-        self.decision.take(resolution)
-        if not self._leg_in_review:
-            self.enter("approval" if self.decision.waits_for_approval else "unallocated")
-        elif (decided := self.decision.proposed) and self.decision.approved_by:
-            assert self.leg is not None
-            self.leg.resolve(decided)
-        return CommandTaken(stage=self.stage, at=workflow.now())
-
-    @resolve.validator
-    def _resolve_fits_the_stage(self, resolution: Resolution) -> None:
-        if not self._leg_in_review and self.stage not in ("unallocated", "approval"):
-            raise ApplicationError(
-                f"“{resolution.decision}” does not fit the stage “{self.stage}”.", type="wrong_stage"
-            )
-        proposals = ("paid", "not_paid") if self._leg_in_review else ("allocate", "returned")
-        if resolution.decision == "paid" and "paid" in proposals and not resolution.receipt:
-            raise ApplicationError("A payment is resolved as paid only with its receipt.", type="receipt_missing")
-        fresh = FourEyes() if self.decision.is_about_another(self._question) else self.decision
-        fresh.check(resolution, proposals=proposals)
+    @property
+    def other_question(self) -> str | None:
+        return "whose credit" if self.whose_undecided else None
 
     @property
-    def _leg_in_review(self) -> bool:
-        return self.leg is not None and self.leg.in_review and self.leg.outcome is None
+    def stage_without_proposal(self) -> str:
+        return "unallocated" if self.whose_undecided else super().stage_without_proposal
 
-    @property
-    def _question(self) -> str:
-        """What a decision is about: the prompt in review, or whose a credit is."""
-        return self.leg.reference if self.leg is not None and self._leg_in_review else "whose credit"
+    def judge(self, said: Resolution) -> None:
+        if self.whose_undecided:
+            if said.decision not in ("allocate", "returned"):
+                self.refuse(said)
+        elif said.decision in ("paid", "not_paid"):
+            self.judge_outcome(said)
+        else:
+            self.refuse(said)
+
+    def needs_two(self, decision: str) -> bool:
+        """Each puts money into a wallet or keeps it out (P8)."""
+        return True
+
+    def carry_out(self, said: Resolution) -> None:
+        if self.leg is not None and self.unknown_prompt:
+            self.leg.resolve(said)

@@ -18,7 +18,7 @@ from core.errors import Conflict, InvalidRequest, NotFound
 from core.ids import API_KEY, CASE
 from models.messages.cases import FACTS_OF, KINDS, RETRY
 from models.messages.collections import Allocation
-from models.messages.payouts import Resolution, RetryNow
+from models.messages.payouts import RetryNow, Verdict
 from models.tables.disbursements import Case
 from store import audit, cases, sagas, timeline, unknown_outcomes
 from store.sagas import Saga
@@ -200,19 +200,21 @@ def _refuse_what_is_not_allowed(row: Case, saga: Saga | None, action: str) -> Sa
     return saga
 
 
-def _message(wanted: CaseAct, principal: Principal) -> Resolution | RetryNow:
+def _message(wanted: CaseAct, principal: Principal) -> Verdict | RetryNow:
     """Raises InvalidRequest for a decision that says too little, or something that does not belong to it."""
-    given = {name for name in ("receipt", "transaction_id", "paid_at", "allocations") if getattr(wanted, name)}
+    given = {
+        name for name in ("receipt", "transaction_id", "paid_at", "proposal", "allocations") if getattr(wanted, name)
+    }
     for name in sorted(given - FACTS_OF.get(wanted.action, frozenset())):
         raise InvalidRequest(f"“{name}” does not belong to “{wanted.action}”.", code="not_for_this_action", field=name)
     if wanted.action == RETRY:
         return RetryNow(actor=principal.id, note=wanted.evidence or "")
     if wanted.evidence is None:
         raise InvalidRequest("Say what the decision rests on.", code="evidence_missing", field="evidence")
-    return Resolution(
+    return Verdict(
         decision=wanted.action,
         evidence=wanted.evidence,
-        actor=principal.id,
+        proposal=wanted.proposal,
         receipt=wanted.receipt,
         transaction_id=wanted.transaction_id,
         paid_at=wanted.paid_at,

@@ -18,13 +18,12 @@ from api.schemas.sagas import CommandTakenOut, PaymentOut, PromptOut, SagaNow, T
 from api.schemas.values import id_pattern
 from core.errors import Conflict
 from core.ids import COLLECTION
-from core.money import Money
 from models.messages.collections import CollectionStage
 from models.messages.connections import DarajaSecrets
-from models.messages.payouts import Resolution, RetryNow
+from models.messages.payouts import RetryNow, Verdict
 from models.tables.collections import Collection
 from models.tables.partners import Partner
-from store import collections, partners, receipts, saga_reads, saga_rows
+from store import collections, partners, saga_reads, saga_rows
 
 router = APIRouter(prefix="/api/v1/collections", tags=["collections"], dependencies=KNOWN_PARAMETERS)
 
@@ -129,24 +128,10 @@ async def resolve_collection(
 ) -> Response:
     """409 if the decision does not fit the stage, 422 if a fact is missing or the allocations are not the payment."""
     row = await _COLLECTIONS.find(house, principal, collection_id)
+    given = wanted.model_dump(exclude={"allocations"})
     allocations = tuple(part.message for part in wanted.allocations) if wanted.decision == "allocate" else ()
-    if allocations and row.stage == "waiting_account":
-        money_rules.comes_to([part.amount for part in allocations], Money(row.amount_minor, row.currency))
-    async with house.database.transaction() as session:
-        if wanted.receipt and await receipts.belongs_elsewhere(
-            session, wanted.receipt, workflow_id=row.workflow_id, money_in=True
-        ):
-            raise Conflict("That receipt belongs to another payment.", code="receipt_taken", field="receipt")
-    resolution = Resolution(
-        decision=wanted.decision,
-        evidence=wanted.evidence,
-        actor=principal.id,
-        receipt=wanted.receipt,
-        paid_at=wanted.paid_at,
-        transaction_id=wanted.transaction_id,
-        allocations=allocations,
-    )
-    return await saga_pages.command(house, principal, once, _COLLECTIONS, row, "resolve", resolution)
+    verdict = Verdict.model_validate({**given, "allocations": allocations})
+    return await saga_pages.decide(house, principal, once, _COLLECTIONS, row, verdict)
 
 
 @router.post(

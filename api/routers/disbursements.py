@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Request, Response
 
-from api import commands, desk, saga_pages
+from api import commands, saga_pages
 from api.auth import DisbursementReader, DisbursementResolver, DisbursementWriter
 from api.dependencies import House
 from api.documented import WRITES, problems
@@ -23,13 +23,13 @@ from api.schemas.disbursements import (
 )
 from api.schemas.sagas import AttemptOut, SagaNow, Timeline, WishIn
 from api.schemas.values import id_pattern
-from core.crypto import sha256_hex
+from core.errors import Conflict
 from core.ids import DISBURSEMENT
 from ledger.balances import open_holds
 from models.messages.disbursements import Stage
-from models.messages.payouts import CommandTaken, Resolution, RetryNow
+from models.messages.payouts import CommandTaken, RetryNow, Verdict
 from models.tables.disbursements import Disbursement
-from store import audit, disbursements, payouts, sagas
+from store import audit, disbursements, payouts
 from temporal.starts import start_disbursement
 
 router = APIRouter(prefix="/api/v1/disbursements", tags=["disbursements"], dependencies=KNOWN_PARAMETERS)
@@ -141,27 +141,16 @@ async def resolve_disbursement(
     principal: DisbursementResolver,
     once: Idempotent,
 ) -> Response:
-    """409 if the decision does not fit the stage, 422 if a fact is missing."""
+    """409 if the decision does not fit the stage, `four_eyes` if its own proposer approves; 422 if a fact is missing."""
     row = await _DISBURSEMENTS.find(house, principal, disbursement_id)
     async with house.database.transaction() as session:
         attempts = await payouts.of_workflow(session, row.workflow_id)
-        saga = await sagas.find(session, row.workflow_id)
     about = attempts[-1].reference if attempts else ""
-    if saga is not None:
-        await desk.refuse_foreign_receipt(house, saga, wanted.receipt)
-    resolution = Resolution(
-        decision=wanted.decision,
-        evidence=wanted.evidence,
-        actor=principal.id,
-        reference=wanted.reference,
-        receipt=wanted.receipt,
-        transaction_id=wanted.transaction_id,
-        paid_at=wanted.paid_at,
-    )
-    # Without a key the same words are one decision, but only on the same attempt: a later one needs its own.
-    content = sha256_hex(f"{principal.id}\n{about}\n{wanted.model_dump_json()}")
-    return await saga_pages.command(
-        house, principal, once, _DISBURSEMENTS, row, "resolve", resolution, content=content, answer=_taken(row)
+    if wanted.reference and wanted.reference != about:
+        raise Conflict("That is not the attempt that waits.", code="another_attempt", field="reference")
+    verdict = Verdict.model_validate(wanted.model_dump())
+    return await saga_pages.decide(
+        house, principal, once, _DISBURSEMENTS, row, verdict, about=about, answer=_taken(row)
     )
 
 

@@ -31,11 +31,11 @@ from core.ids import FLOAT_PURCHASE
 from core.money import Money
 from ledger import chart
 from ledger.balances import balance, open_holds
-from models.messages.payouts import Resolution, RetryNow
+from models.messages.payouts import RetryNow, Verdict
 from models.messages.wallets import FloatStage
 from models.tables.partners import Partner
 from models.tables.wallets import FloatPurchase
-from store import float_purchases, partners, payouts, receipts, saga_reads, saga_rows
+from store import float_purchases, partners, payouts, saga_reads, saga_rows
 
 router = APIRouter(prefix="/api/v1/float-purchases", tags=["float purchases"], dependencies=KNOWN_PARAMETERS)
 
@@ -169,19 +169,8 @@ async def resolve_float_purchase(
         attempts = await payouts.of_workflow(session, row.workflow_id)
         if wanted.reference and (not attempts or attempts[-1].reference != wanted.reference):
             raise Conflict("That is not the attempt that waits.", code="another_attempt", field="reference")
-        if wanted.receipt and await receipts.belongs_elsewhere(
-            session, wanted.receipt, workflow_id=row.workflow_id, money_in=False
-        ):
-            raise Conflict("That receipt belongs to another payout.", code="receipt_taken", field="receipt")
-    resolution = Resolution(
-        decision=wanted.decision,
-        evidence=wanted.evidence,
-        actor=principal.id,
-        reference=wanted.reference,
-        receipt=wanted.receipt,
-        paid_at=wanted.paid_at,
-    )
-    return await saga_pages.command(house, principal, once, PURCHASES, row, "resolve", resolution)
+    verdict = Verdict.model_validate(wanted.model_dump())
+    return await saga_pages.decide(house, principal, once, PURCHASES, row, verdict)
 
 
 @router.post(

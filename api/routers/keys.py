@@ -1,13 +1,15 @@
 """API keys: made, listed, revoked. For admins alone."""
 
 from fastapi import APIRouter, Path, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.auth import Admin, new_key
+from api.auth import Admin, Principal, new_key
 from api.dependencies import House
 from api.documented import WRITES, problems
 from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
 from api.paging import IdCursor, Limit, Page, PartnerFilter, page
+from api.people import person_made
 from api.schemas.keys import HOUSE_ONLY, KeyMade, KeyNew, KeyOut
 from api.schemas.values import id_pattern
 from core.clock import utc_now
@@ -15,7 +17,7 @@ from core.crypto import sha256_hex
 from core.errors import Conflict, InvalidRequest, NotFound
 from core.ids import API_KEY, new_id
 from models.tables.security import ApiKey
-from store import api_keys, audit, partners
+from store import api_keys, audit, partners, people
 
 router = APIRouter(prefix="/api/v1/keys", tags=["keys"], dependencies=KNOWN_PARAMETERS)
 
@@ -34,19 +36,21 @@ async def create_key(wanted: KeyNew, house: House, admin: Admin, once: Idempoten
             f"A partner's key may not have the scope {min(forbidden)}.", code="house_only_scope", field="scopes"
         )
     key, prefix = new_key()
-    row = ApiKey(
-        id=new_id(API_KEY),
-        name=wanted.name,
-        partner_id=wanted.partner_id,
-        scopes=list(wanted.scopes),
-        prefix=prefix,
-        hash=sha256_hex(key),
-        created_at=utc_now(),
-        created_by=admin.id,
-    )
     async with house.database.transaction() as session:
         if wanted.partner_id:
             await partners.get(session, wanted.partner_id)
+        row = ApiKey(
+            id=new_id(API_KEY),
+            name=wanted.name,
+            partner_id=wanted.partner_id,
+            scopes=list(wanted.scopes),
+            prefix=prefix,
+            hash=sha256_hex(key),
+            person_id=await _person_of(session, wanted, admin),
+            makers=admin.makers,
+            created_at=utc_now(),
+            created_by=admin.id,
+        )
         if not await api_keys.add(session, row):
             raise Conflict("A living key has this name; revoke it first.", code="name_taken", field="name")
         shown = KeyOut.of(row)
@@ -89,3 +93,18 @@ async def revoke_key(house: House, admin: Admin, key_id: str = Path(pattern=id_p
                 after={"revoked_at": now.isoformat()},
             )
         return KeyOut.of(row)
+
+
+async def _person_of(session: AsyncSession, wanted: KeyNew, admin: Principal) -> str:
+    """Whose the key will be; by default whoever makes it. Raises InvalidRequest for a person who is not known, or is of
+    another partner than the key."""
+    if wanted.new_person is not None:
+        return (await person_made(session, wanted.new_person, wanted.partner_id, admin)).id
+    if wanted.person is None:
+        return admin.person_id
+    person = await people.get(session, wanted.person)
+    if person is None:
+        raise InvalidRequest("No person has that id.", code="unknown_person", field="person")
+    if person.partner_id is not None and person.partner_id != wanted.partner_id:
+        raise InvalidRequest("That person is of another partner.", code="person_of_another", field="person")
+    return person.id

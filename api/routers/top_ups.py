@@ -16,13 +16,13 @@ from api.saga_pages import Resource, Wait
 from api.schemas.sagas import CommandTakenOut, PaymentOut, PromptOut, SagaNow, Timeline, WishIn
 from api.schemas.top_ups import PayTo, TopUpAccepted, TopUpDetail, TopUpNew, TopUpOut, TopUpResolution
 from api.schemas.values import id_pattern
-from core.errors import Conflict, NotFound
+from core.errors import NotFound
 from core.ids import TOP_UP
-from models.messages.payouts import Resolution, RetryNow
+from models.messages.payouts import RetryNow, Verdict
 from models.messages.wallets import TopUpStage
 from models.tables.partners import Partner
 from models.tables.wallets import TopUp
-from store import partners, receipts, saga_reads, saga_rows, top_ups
+from store import partners, saga_reads, saga_rows, top_ups
 
 router = APIRouter(prefix="/api/v1/top-ups", tags=["top-ups"], dependencies=KNOWN_PARAMETERS)
 
@@ -118,19 +118,8 @@ async def resolve_top_up(
 ) -> Response:
     """409 if the decision does not fit the stage, `four_eyes` if its own proposer approves; 422 if a fact is missing."""
     row = await _TOP_UPS.find(house, principal, top_up_id)
-    async with house.database.transaction() as session:
-        if wanted.receipt and await receipts.belongs_elsewhere(
-            session, wanted.receipt, workflow_id=row.workflow_id, money_in=True
-        ):
-            raise Conflict("That receipt belongs to another payment.", code="receipt_taken", field="receipt")
-    resolution = Resolution(
-        decision=wanted.decision,
-        evidence=wanted.evidence,
-        actor=principal.id,
-        receipt=wanted.receipt,
-        paid_at=wanted.paid_at,
-    )
-    return await saga_pages.command(house, principal, once, _TOP_UPS, row, "resolve", resolution)
+    verdict = Verdict.model_validate(wanted.model_dump())
+    return await saga_pages.decide(house, principal, once, _TOP_UPS, row, verdict)
 
 
 @router.post(

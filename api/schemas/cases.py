@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from api.schemas.saga_links import LINK, SagaLink
-from api.schemas.sagas import EventOut, SagaNow
+from api.schemas.sagas import EventOut, ProposalId, SagaNow
 from api.schemas.values import BIGINT, Body, Moment, Out, PositiveMoney, Prose, ShortLine, example
 from core.desk_files import RECEIPT
 from models.messages.cases import KINDS, Action
@@ -19,7 +19,7 @@ _CASE: dict[str, Any] = {
     "state": "open", "owner": None, "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0",
     "workflow_id": "loan-disbursement/prt_01ktv0r5m8e9a7d3c2b4x6y8z0/91",
     "summary": "M-Pesa never said what became of the payout.", "evidence": {"reference": "pay_…-a1"},
-    "actions": ["paid", "not_paid", "retry"], "opened_at": "2026-11-21T14:14:05Z", "closed_at": None,
+    "actions": ["paid", "not_paid", "approve", "decline", "retry"], "opened_at": "2026-11-21T14:14:05Z", "closed_at": None,
     "closed_by": None, "resolution": None,
 }  # fmt: skip
 
@@ -114,6 +114,7 @@ class CaseAct(Body):
     receipt: str | None = Field(default=None, strict=True, pattern=RECEIPT)
     transaction_id: int | None = Field(default=None, strict=True, ge=1, le=BIGINT)
     paid_at: Moment | None = None
+    proposal: ProposalId | None = None
     allocations: list[CaseAllocation] = Field(default=[], max_length=20)
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from api.schemas.sagas import PaymentOut, PromptOut, SagaNow, SagaOut, masked
+from api.schemas.sagas import PaymentOut, PromptOut, ProposalId, SagaNow, SagaOut, masked
 from api.schemas.values import (
     BIGINT,
     AccountNumber,
@@ -129,7 +129,8 @@ class AllocationIn(Body):
 class CollectionResolution(Body):
     """A person's decision where the machine must not guess, with the evidence that it rests on.
 
-    `paid` (needs the receipt) and `not_paid` end a prompt in review. `allocate` names the accounts of a payment that could
+    `paid` (needs the receipt) ends a prompt whose outcome nobody has told; `not_paid` does so once another person
+    approves, and another may `decline`. `allocate` names the accounts of a payment that could
     not be placed, which together take all of it; `returned` says that it was given back. `posted` says that a person
     booked in Fineract what Fineract would not take.
     """
@@ -139,9 +140,10 @@ class CollectionResolution(Body):
         allocations=[{"kind": "loan", "account_no": "000000091", "amount": {"amount": "500.00", "currency": "KES"}}],
     )  # fmt: skip
 
-    decision: Literal["paid", "not_paid", "allocate", "returned", "posted"]
+    decision: Literal["paid", "not_paid", "allocate", "returned", "posted", "approve", "decline"]
     evidence: Prose
     receipt: Capitals | None = Field(default=None, description="M-Pesa's receipt")
     paid_at: Moment | None = None
+    proposal: ProposalId | None = None
     transaction_id: int | None = Field(default=None, strict=True, ge=1, le=BIGINT, description="Fineract's")
     allocations: list[AllocationIn] = Field(default=[], max_length=20)

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field
 
-from api.schemas.sagas import AttemptOut, ChargeHeld, SagaNow
+from api.schemas.sagas import AttemptOut, ChargeHeld, ProposalId, SagaNow
 from api.schemas.values import BIGINT, Body, Moment, MoneyOut, Out, Prose, example, id_pattern
 from core.ids import PARTNER
 from core.money import Money
@@ -33,6 +33,9 @@ class DisbursementNew(Body):
 
     partner_id: str | None = Field(default=None, strict=True, pattern=id_pattern(PARTNER))
     loan_id: int = Field(strict=True, ge=1, le=BIGINT, description="The loan's id in Fineract")
+    evidence: Prose | None = Field(
+        default=None, description="Why it may be paid again: needed for a loan whose payout was sent before"
+    )
 
 
 class DisbursementOut(Out):
@@ -117,15 +120,16 @@ class DisbursementDetail(DisbursementOut):
 class ResolutionIn(Body):
     """A person's decision where the machine must not guess, with the evidence that it rests on.
 
-    `paid` (needs the receipt) and `not_paid` end a payout in review; `posted` says that a person booked it in Fineract;
-    `partial` accepts that only a part was paid.
+    `paid` (needs the receipt) ends a payout whose outcome nobody has told; `not_paid` does so once another person
+    approves, and another may `decline`. `posted` says that a person booked it in Fineract; `partial` accepts that only a
+    part was paid.
     """
 
     model_config = example(
         decision="paid", evidence="Organisation portal, 21 November, line 14: completed.", receipt="UKL4X7QW2D"
     )
 
-    decision: Literal["paid", "not_paid", "posted", "partial"]
+    decision: Literal["paid", "not_paid", "posted", "partial", "approve", "decline"]
     evidence: Prose
     reference: str | None = Field(
         default=None, strict=True, pattern=r"^[A-Za-z0-9_\-]{1,60}$", description="The attempt; by default the last"
@@ -133,6 +137,7 @@ class ResolutionIn(Body):
     receipt: str | None = Field(default=None, strict=True, pattern=r"^[A-Za-z0-9]{3,40}$")
     transaction_id: int | None = Field(default=None, strict=True, ge=1, le=BIGINT)
     paid_at: Moment | None = None
+    proposal: ProposalId | None = None
 
 
 class CommandOut(Out):

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from api.schemas.sagas import AttemptOut, ChargeHeld, SagaNow, SagaOut
+from api.schemas.sagas import AttemptOut, ChargeHeld, ProposalId, SagaNow, SagaOut
 from api.schemas.values import Body, Moment, MoneyOut, Out, PositiveMoney, Prose, example, id_pattern
 from core.ids import PARTNER
 from core.money import Money
@@ -161,3 +161,4 @@ class FloatResolution(Body):
         default=None, strict=True, pattern=r"^[A-Za-z0-9._/\-]{3,40}$", description="The bank's transaction id"
     )
     paid_at: Moment | None = None
+    proposal: ProposalId | None = None

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Literal, Self, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.schemas.values import Body, Line, Out, example, id_pattern
-from core.ids import PARTNER
-from models.tables.security import ApiKey
+from core.ids import PARTNER, PERSON
+from models.tables.security import ApiKey, Person
 
 Scope = Literal[
     "partners:read", "partners:write", "wallets:read", "wallets:credit", "disbursements:read", "disbursements:write",
@@ -24,13 +24,18 @@ HOUSE_ONLY = frozenset({"admin", "wallets:credit", "top-ups:resolve", "float-pur
 _KEY = {
     "id": "key_01ktv0r5m8e9a7d3c2b4x6y8z0", "name": "loan app", "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0",
     "scopes": ["disbursements:read", "disbursements:write"], "prefix": "7h2k9mqx",
+    "person_id": "psn_01ktv0r5m8e9a7d3c2b4x6y8z0", "makers": [],
     "created_at": "2026-11-21T06:14:03Z", "created_by": "key_01ktv0q000000000000000000z", "last_used_at": None,
     "revoked_at": None,
 }  # fmt: skip
 
 
 class KeyNew(Body):
-    """A new key. With a partner it sees that partner alone; the scope `admin` stands for all others."""
+    """A new key. With a partner it sees that partner alone; the scope `admin` stands for all others.
+
+    It is the key of `person`, or of `new_person`, who is made with it; without either, of the person who makes it. All
+    keys of one person are one where two people are needed, and so is a key that one of them made.
+    """
 
     model_config = example(
         name="loan app", partner_id="prt_01ktv0r5m8e9a7d3c2b4x6y8z0",
@@ -39,6 +44,8 @@ class KeyNew(Body):
 
     name: Line
     partner_id: str | None = Field(default=None, strict=True, pattern=id_pattern(PARTNER))
+    person: str | None = Field(default=None, strict=True, pattern=id_pattern(PERSON), description="Whose key it is")
+    new_person: Line | None = Field(default=None, description="The name of a person who is not known yet")
     scopes: list[Scope] = Field(min_length=1, max_length=len(get_args(Scope)))
 
     @field_validator("scopes")
@@ -48,9 +55,15 @@ class KeyNew(Body):
             raise PydanticCustomError("repeated", "Name each scope once")
         return sorted(value)
 
+    @model_validator(mode="after")
+    def _one_person(self) -> Self:
+        if self.person is not None and self.new_person is not None:
+            raise PydanticCustomError("two_people", "Name a person, or a new one; not both")
+        return self
+
 
 class KeyOut(Out):
-    """A key without the key itself; `prefix` tells which one it is."""
+    """A key without the key itself; `prefix` tells which one it is. `makers`: the people behind the keys that made it."""
 
     model_config = example(**_KEY)
 
@@ -59,6 +72,8 @@ class KeyOut(Out):
     partner_id: str | None
     scopes: list[str]
     prefix: str
+    person_id: str
+    makers: list[str]
     created_at: datetime
     created_by: str
     last_used_at: datetime | None
@@ -75,3 +90,31 @@ class KeyMade(KeyOut):
     model_config = example(**_KEY, key="kvk_7h2k9mqx_…")
 
     key: str
+
+
+class PersonNew(Body):
+    """Somebody who will have keys. With a partner, somebody of that partner."""
+
+    model_config = example(name="Grace Njeri", partner_id=None)
+
+    name: Line
+    partner_id: str | None = Field(default=None, strict=True, pattern=id_pattern(PARTNER))
+
+
+class PersonOut(Out):
+    """A person, of the house or of one partner."""
+
+    model_config = example(
+        id="psn_01ktv0r5m8e9a7d3c2b4x6y8z0", name="Grace Njeri", partner_id=None, created_at="2026-11-21T06:14:03Z",
+        created_by="key_01ktv0q000000000000000000z",
+    )  # fmt: skip
+
+    id: str
+    name: str
+    partner_id: str | None
+    created_at: datetime
+    created_by: str
+
+    @classmethod
+    def of(cls, row: Person) -> Self:
+        return cls.model_validate(row, from_attributes=True)

@@ -1,15 +1,28 @@
 """What the pages of all sagas show: attempts, prompts, the running saga's own words, the timeline, commands."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from api.schemas.values import Body, MoneyOut, Note, Out, example
+from pydantic import Field
+
+from api.schemas.values import Body, MoneyOut, Note, Out, example, id_pattern
+from core.ids import DECISION
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.sagas import LegStatus, SagaStatus
 from models.tables.collections import IncomingPayment, Prompt
 from models.tables.disbursements import PayoutAttempt, SagaEvent
 from models.tables.sagas import SagaRow
+
+# The proposal that an approval or refusal is meant for: `saga.proposal.decision_id` of the page that was looked at.
+ProposalId = Annotated[
+    str,
+    Field(
+        strict=True,
+        pattern=id_pattern(DECISION),
+        description="The proposal that is approved or declined; by default the one that waits",
+    ),
+]
 
 
 def masked(msisdn: str | None) -> str | None:
@@ -166,12 +179,27 @@ class LegOut(Out):
         return cls.model_validate(leg, from_attributes=True)
 
 
+class ProposedOut(Out):
+    """A decision that waits for a second person to approve or decline it."""
+
+    model_config = example(
+        decision_id="dec_01ktv0r5m8e9a7d3c2b4x6y8z0", decision="not_paid", evidence="The portal knows no such payout.",
+        receipt=None, person_id="psn_01ktv0r5m8e9a7d3c2b4x6y8z0",
+    )  # fmt: skip
+
+    decision_id: str
+    decision: str
+    evidence: str
+    receipt: str | None
+    person_id: str
+
+
 class SagaNow(Out):
     """What the running saga says of itself; absent if it has ended, or did not answer in time."""
 
     model_config = example(
         stage="paying", waiting_for="M-Pesa's report", since="2026-11-21T06:14:05Z", legs=[], reason_code=None,
-        reason=None,
+        reason=None, proposal=None,
     )  # fmt: skip
 
     stage: str
@@ -180,6 +208,7 @@ class SagaNow(Out):
     legs: list[LegOut]
     reason_code: str | None
     reason: str | None
+    proposal: ProposedOut | None
 
     @classmethod
     def of(cls, status: SagaStatus) -> Self:
@@ -190,6 +219,7 @@ class SagaNow(Out):
             legs=[LegOut.of(leg) for leg in status.legs],
             reason_code=status.reason_code,
             reason=status.reason,
+            proposal=ProposedOut.model_validate(status.proposal.model_dump()) if status.proposal else None,
         )
 
 

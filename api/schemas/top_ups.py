@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from api.schemas.sagas import PaymentOut, PromptOut, SagaNow, SagaOut, masked
+from api.schemas.sagas import PaymentOut, PromptOut, ProposalId, SagaNow, SagaOut, masked
 from api.schemas.values import (
     Body,
     Capitals,
@@ -115,3 +115,4 @@ class TopUpResolution(Body):
     evidence: Prose
     receipt: Capitals | None = Field(default=None, description="The bank's transaction id")
     paid_at: Moment | None = None
+    proposal: ProposalId | None = None

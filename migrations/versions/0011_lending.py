@@ -13,8 +13,8 @@ branch_labels = None
 depends_on = None
 
 _BEFORE = (
-    "requested", "waiting_funds", "waiting_limit", "paying", "in_review", "posting", "post_review", "settling",
-    "completed", "refused", "failed", "withdrawn",
+    "requested", "waiting_funds", "waiting_limit", "paying", "in_review", "approval", "posting",
+    "post_review", "settling", "completed", "refused", "failed", "withdrawn",
 )  # fmt: skip
 
 

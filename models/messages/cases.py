@@ -1,26 +1,28 @@
 """Every kind of case that is ever opened: what it means, and what a person may decide about it at the desk.
 
 A case of a saga lists its own `actions`, since one kind may come from sagas that take different decisions; `KINDS` names
-all that a kind can have. An action is a decision of `Resolution`, or "retry". A kind without actions waits for nobody: a
+all that a kind can have. An action is a decision of `Verdict`, or "retry". A kind without actions waits for nobody: a
 person looks, does what must be done elsewhere, and closes it with a reason.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from models.messages.payouts import Resolution
+from models.messages.payouts import Verdict
 
 RETRY: Final = "retry"
 Action = Literal[
     "paid", "not_paid", "posted", "partial", "allocate", "returned", "approve", "decline", "retry",
 ]  # fmt: skip
-DECISIONS: Final[tuple[str, ...]] = get_args(Resolution.model_fields["decision"].annotation)
+DECISIONS: Final[tuple[str, ...]] = get_args(Verdict.model_fields["decision"].annotation)
 
 # What each decision may carry beside its evidence; a fact that does not belong to it is a slip of the pen.
 FACTS_OF: Final[dict[str, frozenset[str]]] = {
     "paid": frozenset({"receipt", "paid_at"}),
     "posted": frozenset({"transaction_id"}),
     "allocate": frozenset({"allocations"}),
+    "approve": frozenset({"proposal"}),
+    "decline": frozenset({"proposal"}),
 }
 
 

@@ -12,8 +12,8 @@ from models.messages.policies import CollectionPolicy
 Channel = Literal["confirmation", "push", "pull", "statement", "callback"]
 AccountKind = Literal["loan", "savings"]
 CollectionStage = Literal[
-    "requested", "asking", "in_review", "identifying", "waiting_account", "posting", "post_review", "settling",
-    "completed", "merged", "returned", "failed", "expired", "withdrawn",
+    "requested", "asking", "in_review", "approval", "identifying", "waiting_account", "posting", "post_review",
+    "settling", "completed", "merged", "returned", "failed", "expired", "withdrawn",
 ]  # fmt: skip
 CollectionEnding = Literal["completed", "merged", "returned", "failed", "expired", "withdrawn"]
 

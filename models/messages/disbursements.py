@@ -11,7 +11,8 @@ from models.messages.policies import DisbursementPolicy
 
 Source = Literal["poll", "hook", "api"]
 Stage = Literal[
-    "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "posting", "post_review",
+    "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "approval", "posting",
+    "post_review",
     "settling", "completed", "refused", "failed", "withdrawn",
 ]  # fmt: skip
 Ending = Literal["completed", "refused", "failed", "withdrawn"]

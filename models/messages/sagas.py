@@ -23,8 +23,18 @@ class LegStatus(Message):
     last_said: str | None = None
 
 
+class Proposed(Message):
+    """A decision that waits for a second person."""
+
+    decision_id: str
+    decision: str
+    evidence: str
+    receipt: str | None = None
+    person_id: str
+
+
 class SagaStatus(Message):
-    """The answer to the query `status`."""
+    """The answer to the query `status`. `question` is what a decision would be about now."""
 
     stage: str
     waiting_for: str | None = None
@@ -32,6 +42,8 @@ class SagaStatus(Message):
     legs: tuple[LegStatus, ...] = ()
     reason_code: str | None = None
     reason: str | None = None
+    question: str | None = None
+    proposal: Proposed | None = None
 
 
 class CaseToOpen(Message):

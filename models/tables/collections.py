@@ -11,8 +11,8 @@ from models.tables.base import UtcDateTime
 from models.tables.sagas import SagaRow
 
 COLLECTION_STAGES = (
-    "requested", "asking", "in_review", "identifying", "waiting_account", "posting", "post_review", "settling",
-    "completed", "merged", "returned", "failed", "expired", "withdrawn",
+    "requested", "asking", "in_review", "approval", "identifying", "waiting_account", "posting", "post_review",
+    "settling", "completed", "merged", "returned", "failed", "expired", "withdrawn",
 )  # fmt: skip
 UNCOLLECTED_ENDS = ("failed", "expired", "withdrawn")
 

@@ -10,7 +10,8 @@ from sqlmodel import Field, SQLModel
 from models.tables.base import UtcDateTime
 
 STAGES = (
-    "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "posting", "post_review",
+    "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "approval", "posting",
+    "post_review",
     "settling", "completed", "refused", "failed", "withdrawn",
 )  # fmt: skip
 # Ended without the client being paid: only after one of these may the same loan be paid by another saga.

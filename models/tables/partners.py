@@ -66,10 +66,14 @@ class Connection(SQLModel, table=True):
 
 
 class Contact(SQLModel, table=True):
-    """A person at the partner whom we tell things; an `authorised` one may also confirm with one-time codes."""
+    """A person at the partner whom we tell things; an `authorised` one may also confirm with one-time codes.
+
+    A `proposed` one is told nothing and may confirm nothing: it waits until a second person agrees.
+    """
 
     __tablename__ = "contacts"
     __table_args__ = (
+        CheckConstraint("state IN ('active', 'proposed')", name="state"),
         CheckConstraint("role IN ('notify', 'authorised')", name="role"),
         CheckConstraint("phone IS NOT NULL OR email IS NOT NULL", name="reachable"),
     )
@@ -81,6 +85,7 @@ class Contact(SQLModel, table=True):
     email: str | None = Field(default=None, sa_column=Column(Text))
     role: str = Field(sa_column=Column(Text, nullable=False))
     language: str = Field(sa_column=Column(Text, nullable=False))
+    state: str = Field(default="active", sa_column=Column(Text, nullable=False, server_default=text("'active'")))
 
 
 class LoanProduct(SQLModel, table=True):

@@ -3,15 +3,31 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from models.tables.base import UtcDateTime
 
 
+class Person(SQLModel, table=True):
+    """Who stands behind keys. `partner_id` NULL: somebody of the house."""
+
+    __tablename__ = "people"
+
+    id: str = Field(sa_type=Text, primary_key=True)
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    partner_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("partners.id")))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    created_by: str = Field(sa_column=Column(Text, nullable=False))
+
+
 class ApiKey(SQLModel, table=True):
-    """A key's hash and scopes; the key itself is shown once. `partner_id` NULL: an admin key, for every partner."""
+    """A key's hash and scopes; the key itself is shown once. `partner_id` NULL: an admin key, for every partner.
+
+    `makers` are the people behind the chain of keys that made it. Each of them was shown the key, or a key that could make
+    it, and could use it: no two keys that share one of `{person_id} ∪ makers` are two people's.
+    """
 
     __tablename__ = "api_keys"
 
@@ -21,6 +37,10 @@ class ApiKey(SQLModel, table=True):
     scopes: list[str] = Field(sa_column=Column(JSONB, nullable=False))
     prefix: str = Field(sa_column=Column(Text, nullable=False))
     hash: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    person_id: str = Field(sa_column=Column(Text, ForeignKey("people.id"), nullable=False))
+    makers: list[str] = Field(
+        default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'"))
+    )
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     created_by: str = Field(sa_column=Column(Text, nullable=False))
     last_used_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))

@@ -68,8 +68,9 @@ class Door:
         return visitor
 
     async def key(self, *scopes: str, partner_id: str | None = None) -> httpx.AsyncClient:
-        """A client with a new key of these scopes."""
-        body = {"name": new_id("nam"), "scopes": list(scopes), "partner_id": partner_id}
+        """A client with a new key of these scopes, of a person of its own."""
+        name = new_id("nam")
+        body = {"name": name, "new_person": name, "scopes": list(scopes), "partner_id": partner_id}
         made = await self.admin.post("/api/v1/keys", json=body)
         assert made.status_code == 201, made.text
         return self.visitor(made.json()["key"])

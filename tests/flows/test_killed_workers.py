@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from core.ids import new_id
 from core.money import Money
 from models.messages.disbursements import Swept
-from models.messages.payouts import CommandTaken, Resolution
 from store.database import Database
 from temporal.queues import FLOWS_QUEUE
 from temporal.starts import Started
@@ -117,8 +115,7 @@ async def test_the_database_answers_no_commit_and_every_loan_is_paid_and_posted_
 
 async def told_not_paid_and_started_again(house: House, started: Started, loan_id: int) -> Started:
     await house.until_stage(started, "in_review")
-    decision = Resolution(decision="not_paid", evidence="the portal knows no such payout", actor="key_1")
-    await house.handle(started).execute_update("resolve", decision, id=new_id("cmd"), result_type=CommandTaken)
+    await house.resolved_by_two(started, "not_paid")
     assert (await house.result(started)).code == "resolved_not_paid"
     return await house.start(loan_id)
 

@@ -6,7 +6,7 @@ import pytest
 
 from core.money import Money
 from models.messages.disbursements import DisbursementResult
-from models.messages.payouts import CommandTaken, Resolution, RetryNow
+from models.messages.payouts import CommandTaken, RetryNow
 from store import payouts
 from tests.support.house import PHONE, QUICK, House
 from tests.support.waiting import eventually
@@ -211,11 +211,9 @@ async def test_silence_ends_in_review_and_a_person_resolves_it_as_paid(house: Ho
     assert await house.cases() == ["payout_unknown"]
     (payout,) = await house.payouts()
 
-    without_receipt = Resolution(decision="paid", evidence="seen on the portal", actor="key_1")
     with pytest.raises(Exception, match="update failed"):
-        await house.handle(started).execute_update("resolve", without_receipt, id="r0")
-    decision = without_receipt.model_copy(update={"receipt": payout["receipt"]})
-    await house.handle(started).execute_update("resolve", decision, id="r1", result_type=CommandTaken)
+        await house.resolve(started, "paid")  # without its receipt
+    await house.resolve(started, "paid", receipt=payout["receipt"])
     await assert_paid_once(house, loan_id, await house.result(started))
     assert await house.cases() == []
 
@@ -227,8 +225,7 @@ async def test_what_was_never_executed_waits_for_a_person_too(house: House, acti
     loan_id = await house.approve_loan()
     started = await house.start(loan_id)
     await house.until_stage(started, "in_review")
-    decision = Resolution(decision="not_paid", evidence="the portal knows no such payout", actor="key_1")
-    await house.handle(started).execute_update("resolve", decision, id="r1", result_type=CommandTaken)
+    await house.resolved_by_two(started, "not_paid")
     await assert_nothing_happened(house, await house.result(started), "failed", "resolved_not_paid")
 
 

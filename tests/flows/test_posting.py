@@ -6,7 +6,6 @@ import pytest
 
 from core.money import Money
 from models.messages.disbursements import DisbursementResult
-from models.messages.payouts import CommandTaken, Resolution
 from tests.support.house import House
 
 
@@ -61,8 +60,7 @@ async def test_maker_checker_is_not_taken_for_done(house: House) -> None:
     started = await house.start(loan_id)
     await house.until_stage(started, "post_review")
     assert await house.postings(loan_id) == []
-    decision = Resolution(decision="posted", evidence="the checker approved it", actor="key_1", transaction_id=77)
-    await house.handle(started).execute_update("resolve", decision, id="r1", result_type=CommandTaken)
+    await house.resolve(started, "posted", transaction_id=77)
     result = await house.result(started)
     assert (result.ending, result.transaction_id) == ("completed", 77)
     assert (await house.wallet()).held == Money.zero("KES")
@@ -75,8 +73,7 @@ async def test_a_person_who_disbursed_by_hand_meanwhile_leads_to_a_case_not_to_a
     row = await house.until_stage(started, "post_review")
     assert row.reason_code == "disbursed_elsewhere"
     assert len(await house.postings(loan_id)) == 1
-    decision = Resolution(decision="posted", evidence="booked by the branch", actor="key_1")
-    await house.handle(started).execute_update("resolve", decision, id="r1", result_type=CommandTaken)
+    await house.resolve(started, "posted")
     assert (await house.result(started)).ending == "completed"
     assert len(await house.postings(loan_id)) == 1
 
@@ -93,8 +90,7 @@ async def test_a_decision_that_does_not_fit_the_stage_is_refused(house: House) -
     await house.fault("fineract.disburse", "maker_checker", times=100)
     started = await house.start(await house.approve_loan())
     await house.until_stage(started, "post_review")
-    wrong = Resolution(decision="not_paid", evidence="surely not", actor="key_1")
     with pytest.raises(Exception, match="update failed"):
-        await house.handle(started).execute_update("resolve", wrong, id="r1")
+        await house.resolve(started, "not_paid")
     await asyncio.sleep(0)
     assert (await house.row(started)).stage == "post_review"

@@ -35,7 +35,7 @@ async def test_what_a_query_calls_paid_waits_for_its_receipt_and_the_pull_brings
     loan = await desk.loan("5000.00")
     begun = await desk.collect("1500", loan["accountNo"], policy=SOON)
     await desk.until(begun, "in_review")
-    assert await case_actions(house, "collection_unknown") == ["paid", "not_paid"]
+    assert await case_actions(house, "collection_unknown") == ["paid", "not_paid", "approve", "decline"]
     await assert_nothing_booked(desk, loan)
     await pull(desk, until=1)
     await assert_booked_once(desk, await desk.ended(begun), loan, "1500.00")
@@ -65,7 +65,7 @@ async def test_an_operator_who_finds_no_payment_ends_it(house: House, desk: Mone
     loan = await desk.loan("5000.00")
     begun = await desk.collect("1500", loan["accountNo"], policy=SOON)
     await desk.until(begun, "in_review")
-    await desk.resolve(begun, "not_paid")
+    await desk.resolved_by_two(begun, "not_paid")
     row = await desk.ended(begun)
     assert (row.stage, row.reason_code) == ("failed", "resolved_not_paid")
     assert await booked(desk, loan) == []

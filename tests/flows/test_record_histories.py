@@ -5,7 +5,6 @@ import os
 
 import pytest
 
-from models.messages.payouts import CommandTaken, Resolution
 from temporal.starts import Started
 from tests.flows.test_history import HISTORIES
 from tests.support.house import House
@@ -52,8 +51,7 @@ async def test_record_a_review(house: House) -> None:
     started = await house.start(await house.approve_loan())
     await house.until_stage(started, "in_review")
     (payout,) = await house.payouts()
-    decision = Resolution(decision="paid", evidence="portal", actor="key_1", receipt=payout["receipt"])
-    await house.handle(started).execute_update("resolve", decision, id="r1", result_type=CommandTaken)
+    await house.resolve(started, "paid", receipt=payout["receipt"])
     await house.result(started)
     await record(house, "loan-disbursement-reviewed", started)
 

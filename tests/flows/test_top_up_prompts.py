@@ -114,7 +114,7 @@ async def test_a_person_may_name_the_banks_transaction_and_a_later_push_of_it_is
     await desk.resolve(row, "paid", receipt=receipt)
     with pytest.raises(WorkflowUpdateFailedError):
         await desk.resolve(row, "approve")  # by the same person
-    assert (await desk.row(row)).stage == "in_review"
+    assert (await desk.row(row)).stage == "approval"
     await desk.resolve(row, "approve", actor="key_ben")
     row = await desk.ended(row)
     await told(house, "done")

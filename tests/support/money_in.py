@@ -16,7 +16,7 @@ from ledger import chart
 from ledger.balances import balance
 from ledger.invariants import violations
 from models.messages.base import Message
-from models.messages.payouts import CommandTaken, Resolution, RetryNow
+from models.messages.payouts import CommandTaken, RetryNow
 from models.messages.policies import CollectionPolicy, FloatPolicy, PayoutPolicy, PromptPolicy, TopUpPolicy
 from models.messages.sagas import SagaStatus
 from models.messages.wallets import CodeConfirmed, code_content
@@ -25,6 +25,7 @@ from models.tables.sagas import SagaRow
 from models.tables.wallets import FloatPurchase, TopUp
 from store import collections, float_purchases, one_time_codes, timeline, top_ups
 from temporal.requests import start_row
+from tests.support.deciding import decide
 from tests.support.house import PHONE, House
 from tests.support.lender import B2C_ACCOUNT, SHORTCODE, WALLET_ACCOUNT
 from tests.support.waiting import eventually
@@ -255,10 +256,16 @@ class MoneyDesk:
         return found
 
     async def resolve(self, row: SagaRow, decision: str, *, actor: str = "key_ann", **more: Any) -> CommandTaken:
-        resolution = Resolution.model_validate(
-            {"decision": decision, "evidence": "seen on the portal", "actor": actor, **more}
-        )
-        return await self._update(row, "resolve", resolution)
+        """`actor` names a person. Facts are as they are stored: JSON values."""
+        facts = {
+            name: [part.model_dump(mode="json") for part in value] if name == "allocations" else value
+            for name, value in more.items()
+        }
+        return await decide(self.house.client, self.house.database, row.workflow_id, decision, by=actor, **facts)
+
+    async def resolved_by_two(self, row: SagaRow, decision: str, **more: Any) -> CommandTaken:
+        await self.resolve(row, decision, actor="key_ann", **more)
+        return await self.resolve(row, "approve", actor="key_bob")
 
     async def retry(self, row: SagaRow) -> CommandTaken:
         return await self._update(row, "retry", RetryNow(actor="key_ann"))
