@@ -58,7 +58,10 @@ class Decisions:
                 await payouts.close_unpaid(session, order.settles, code=code, detail=detail)
                 await prompts.close_unpaid(session, order.settles, code=code, detail=detail)
                 await cases.close_of_workflow(
-                    session, order.workflow_id, _ANSWERED, by=agreed.decided_by,
+                    session,
+                    order.workflow_id,
+                    _ANSWERED,
+                    by=agreed.decided_by,
                     resolution=f"not paid: {agreed.evidence}",
                 )
 

@@ -33,6 +33,7 @@ from api.routers import (
     loan_products,
     partners,
     people,
+    proposals,
     reports,
     tariffs,
     top_ups,
@@ -45,7 +46,7 @@ from store.database import Database
 # Fixed paths of hooks and delivery reports go before the callbacks' open ones.
 _ROUTERS = (
     partners, connections, loan_products, wallets, disbursements, top_ups, float_purchases, float_codes,
-    collections, cases, unknown_outcomes, exchanges, tariffs, keys, people, reports, hooks,
+    collections, cases, unknown_outcomes, exchanges, tariffs, keys, people, proposals, reports, hooks,
     announcements, delivery_reports, callbacks, codec, health,
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from core.ids import DECISION, derived_id, new_id
 from models.messages.payouts import CommandTaken, DecisionMade, RetryNow, Verdict
 from models.messages.sagas import Proposed
 from store import audit, collections, decisions, receipts
-from store.sagas import Saga, kind_of
+from store.sagas import kind_of
 
 # Where every decision waits for another person, the same words again may be a proposal made anew.
 _ALL_BY_TWO: Final = frozenset({"float-purchase", "wallet-top-up"})

@@ -50,6 +50,9 @@ class Api(BaseModel):
     max_wait_seconds: float = Field(default=30.0, ge=0, le=120)
     # Per API key and process; a short burst of a sixth of it is let through.
     rate_per_minute: int = Field(default=1200, ge=1)
+    # Wrong one-time codes, across all purchases, after which one person or one partner confirms nothing for a while.
+    wrong_codes_at_most: int = Field(default=10, ge=1)
+    wrong_codes_within_hours: int = Field(default=24, ge=1)
 
 
 class Callbacks(BaseModel):

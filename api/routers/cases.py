@@ -202,7 +202,9 @@ def _refuse_what_is_not_allowed(row: Case, saga: Saga | None, action: str) -> Sa
 
 def _message(wanted: CaseAct, principal: Principal) -> Verdict | RetryNow:
     """Raises InvalidRequest for a decision that says too little, or something that does not belong to it."""
-    given = {name for name in ("receipt", "transaction_id", "paid_at", "proposal", "allocations") if getattr(wanted, name)}
+    given = {
+        name for name in ("receipt", "transaction_id", "paid_at", "proposal", "allocations") if getattr(wanted, name)
+    }
     for name in sorted(given - FACTS_OF.get(wanted.action, frozenset())):
         raise InvalidRequest(f"“{name}” does not belong to “{wanted.action}”.", code="not_for_this_action", field=name)
     if wanted.action == RETRY:

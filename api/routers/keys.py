@@ -8,8 +8,8 @@ from api.dependencies import House
 from api.documented import WRITES, problems
 from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
-from api.people import person_made
 from api.paging import IdCursor, Limit, Page, PartnerFilter, page
+from api.people import person_made
 from api.schemas.keys import HOUSE_ONLY, KeyMade, KeyNew, KeyOut
 from api.schemas.values import id_pattern
 from core.clock import utc_now

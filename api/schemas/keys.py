@@ -23,7 +23,8 @@ HOUSE_ONLY = frozenset({"admin", "wallets:credit", "top-ups:resolve", "float-pur
 
 _KEY = {
     "id": "key_01ktv0r5m8e9a7d3c2b4x6y8z0", "name": "loan app", "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0",
-    "scopes": ["disbursements:read", "disbursements:write"], "prefix": "7h2k9mqx", "person_id": "psn_01ktv0r5m8e9a7d3c2b4x6y8z0", "makers": [],
+    "scopes": ["disbursements:read", "disbursements:write"], "prefix": "7h2k9mqx",
+    "person_id": "psn_01ktv0r5m8e9a7d3c2b4x6y8z0", "makers": [],
     "created_at": "2026-11-21T06:14:03Z", "created_by": "key_01ktv0q000000000000000000z", "last_used_at": None,
     "revoked_at": None,
 }  # fmt: skip

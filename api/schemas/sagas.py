@@ -14,7 +14,6 @@ from models.tables.collections import IncomingPayment, Prompt
 from models.tables.disbursements import PayoutAttempt, SagaEvent
 from models.tables.sagas import SagaRow
 
-
 # The proposal that an approval or refusal is meant for: `saga.proposal.decision_id` of the page that was looked at.
 ProposalId = Annotated[
     str,

@@ -40,9 +40,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
     )
     op.add_column("api_keys", sa.Column("person_id", sa.Text(), nullable=True))
-    op.add_column(
-        "api_keys", sa.Column("makers", postgresql.JSONB(), nullable=False, server_default=sa.text("'[]'"))
-    )
+    op.add_column("api_keys", sa.Column("makers", postgresql.JSONB(), nullable=False, server_default=sa.text("'[]'")))
     op.execute(
         sa.text(
             "INSERT INTO people (id, name, created_at, created_by) "
@@ -97,9 +95,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(state IN ('agreed', 'declined')) = (decided_by_key IS NOT NULL)", name=op.f("ck_proposals_decided")
         ),
-        sa.ForeignKeyConstraint(
-            ["decided_by_key"], ["api_keys.id"], name=op.f("fk_proposals_decided_by_key_api_keys")
-        ),
+        sa.ForeignKeyConstraint(["decided_by_key"], ["api_keys.id"], name=op.f("fk_proposals_decided_by_key_api_keys")),
         sa.ForeignKeyConstraint(["decided_by"], ["people.id"], name=op.f("fk_proposals_decided_by_people")),
         sa.ForeignKeyConstraint(["partner_id"], ["partners.id"], name=op.f("fk_proposals_partner_id_partners")),
         sa.ForeignKeyConstraint(

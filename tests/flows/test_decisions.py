@@ -76,9 +76,7 @@ async def assert_still_in_doubt(house: House, workflow_id: str, stage: str = "in
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_is_sent_from_temporals_own_pages_changes_nothing(
-    house: House, desk: MoneyDesk, kind: str
-) -> None:
+async def test_what_is_sent_from_temporals_own_pages_changes_nothing(house: House, desk: MoneyDesk, kind: str) -> None:
     """Whatever actor it names, and whoever's decision: an unknown one, one about another payment, one that was spent."""
     workflow_id = await in_doubt(house, desk, kind)
     question = (await status_of(house, workflow_id)).question
@@ -120,7 +118,9 @@ async def test_that_nothing_was_paid_is_for_two_people_to_say(house: House, desk
     async def closed() -> Case | None:
         async with database.transaction() as session:
             query = select(Case).where(Case.workflow_id == workflow_id, Case.state == "closed")
-            found = [case for case in await session.exec(query) if case.kind in ("payout_unknown", "collection_unknown")]
+            found = [
+                case for case in await session.exec(query) if case.kind in ("payout_unknown", "collection_unknown")
+            ]
         return found[0] if found else None
 
     case = await eventually(closed)

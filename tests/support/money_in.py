@@ -261,9 +261,7 @@ class MoneyDesk:
             name: [part.model_dump(mode="json") for part in value] if name == "allocations" else value
             for name, value in more.items()
         }
-        return await decide(
-            self.house.client, self.house.database, row.workflow_id, decision, by=actor, **facts
-        )
+        return await decide(self.house.client, self.house.database, row.workflow_id, decision, by=actor, **facts)
 
     async def resolved_by_two(self, row: SagaRow, decision: str, **more: Any) -> CommandTaken:
         await self.resolve(row, decision, actor="key_ann", **more)
