@@ -35,6 +35,7 @@ from api.routers import (
     loan_products,
     partners,
     people,
+    proposals,
     reports,
     tariffs,
     top_ups,
@@ -47,7 +48,7 @@ from store.database import Database
 # Fixed paths of hooks and delivery reports go before the callbacks' open ones.
 _ROUTERS = (
     partners, addresses, connections, loan_products, wallets, disbursements, top_ups, float_purchases, float_codes,
-    collections, cases, inbox, unknown_outcomes, exchanges, tariffs, keys, people, reports, hooks,
+    collections, cases, inbox, unknown_outcomes, exchanges, tariffs, keys, people, proposals, reports, hooks,
     announcements, delivery_reports, callbacks, codec, health,
 )  # fmt: skip
 

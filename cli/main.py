@@ -21,6 +21,7 @@ from cli import (
     floats,
     keys,
     partners,
+    proposals,
     sagas,
     schedules,
     services,
@@ -69,6 +70,7 @@ app.add_typer(topups.app, name="topups", rich_help_panel="Payments")
 app.add_typer(floats.app, name="floats", rich_help_panel="Payments")
 app.add_typer(collections.app, name="collections", rich_help_panel="Payments")
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
+app.add_typer(proposals.app, name="proposals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")
 app.add_typer(tariffs.app, name="tariffs", rich_help_panel="Administration")
 app.add_typer(keys.app, name="keys", rich_help_panel="Administration")

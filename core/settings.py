@@ -55,6 +55,9 @@ class Api(BaseModel):
     wrong_keys_per_minute: int = Field(default=20, ge=1)
     # A request's body must have come after so long, however slowly it drips.
     body_seconds: float = Field(default=15.0, gt=0, le=120)
+    # Wrong one-time codes, across all purchases, after which one person or one partner confirms nothing for a while.
+    wrong_codes_at_most: int = Field(default=10, ge=1)
+    wrong_codes_within_hours: int = Field(default=24, ge=1)
 
 
 class Callbacks(BaseModel):

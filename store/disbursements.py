@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
@@ -13,10 +13,11 @@ from core.clock import utc_now
 from core.errors import Conflict
 from core.ids import DISBURSEMENT, new_id
 from models.tables.base import table_of
-from models.tables.disbursements import UNPAID_ENDS, Disbursement
+from models.tables.disbursements import UNPAID_ENDS, Disbursement, PayoutAttempt
 from store import cases, timeline
 
 _DISBURSEMENTS = table_of(Disbursement)
+NEVER_LEFT: Final = ("not_sent", "void")  # of an attempt's states: nothing was sent under its reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +44,17 @@ async def claim(
     source: str,
     requested_by: str,
     again_after: frozenset[str],
+    agreed: bool = False,
 ) -> Claim:
     """The one living disbursement of a loan, made if there is none. Safe under any number of simultaneous callers:
     the partial unique index decides, and everyone gets the winner's.
 
     A loan whose last disbursement ended in one of `again_after` ("failed", or "withdrawn:loan_not_approved") gets a new
     round; one that ended otherwise unpaid raises Conflict (code "ended_unpaid"); one that was paid is returned as it is.
+    Once anything was sent for the loan, a new round needs two people (`agreed`), else Conflict (code "sent_before").
     """
     for _ in range(3):  # a row may end between our insert and our read; then there is room for a new one
-        last = (
-            await session.exec(
-                select(Disbursement)
-                .where(Disbursement.partner_id == partner_id, Disbursement.loan_id == loan_id)
-                .order_by(col(Disbursement.round).desc())
-                .limit(1)
-            )
-        ).first()
+        last = await last_of(session, partner_id, loan_id)
         if last is not None and last.stage not in UNPAID_ENDS:
             return Claim(last.id, last.workflow_id, last.round, created=False)
         if last is not None and not again_after & {last.stage, f"{last.stage}:{last.reason_code}"}:
@@ -72,6 +68,12 @@ async def claim(
             raise Conflict(
                 "A report contradicts how the loan's last disbursement ended; close its case first.",
                 code="contradiction_open",
+                disbursement_id=last.id,
+            )
+        if last is not None and not agreed and await was_ever_sent(session, partner_id, loan_id):
+            raise Conflict(
+                "Money was sent for this loan before; a second person must agree to a new payout.",
+                code="sent_before",
                 disbursement_id=last.id,
             )
         round_ = last.round + 1 if last else 1
@@ -99,6 +101,33 @@ async def claim(
             await timeline.write(session, workflow_id, "requested", f"Requested by {source}.", source=source)
             return Claim(disbursement_id, workflow_id, round_, created=True)
     raise Conflict("The loan's disbursement is changing hands; try again.", code="claim_contended")
+
+
+async def last_of(session: AsyncSession, partner_id: str, loan_id: int) -> Disbursement | None:
+    """The last round of this loan."""
+    found = await session.exec(
+        select(Disbursement)
+        .where(Disbursement.partner_id == partner_id, Disbursement.loan_id == loan_id)
+        .order_by(col(Disbursement.round).desc())
+        .limit(1)
+    )
+    return found.first()
+
+
+async def was_ever_sent(session: AsyncSession, partner_id: str, loan_id: int) -> bool:
+    """Whether any round of this loan has an attempt that is not known to have stayed here: one that failed may have been
+    declared so by people."""
+    found = await session.exec(
+        select(PayoutAttempt.reference)
+        .join(Disbursement, col(Disbursement.workflow_id) == col(PayoutAttempt.workflow_id))
+        .where(
+            Disbursement.partner_id == partner_id,
+            Disbursement.loan_id == loan_id,
+            col(PayoutAttempt.state).not_in(NEVER_LEFT),
+        )
+        .limit(1)
+    )
+    return found.first() is not None
 
 
 async def get(session: AsyncSession, disbursement_id: str) -> Disbursement | None:

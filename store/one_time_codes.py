@@ -1,26 +1,30 @@
 """One-time codes: only a keyed hash is kept, tries are counted in the row, an older code dies with a newer one."""
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
+from models.tables.decisions import WrongCode
 from models.tables.wallets import OneTimeCode
 
-Verdict = Literal["right", "wrong", "expired", "used_up", "none"]
+Verdict = Literal["right", "wrong", "expired", "used_up", "locked", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """`number` is that of the code that was tried; `tries_left` for a wrong one."""
+    """`number` is that of the code that was tried; `tries_left` for a wrong one. `guessed`: it was compared, and wrong."""
 
     verdict: Verdict
     number: int = 0
     tries_left: int = 0
+    guessed: bool = False
 
 
 async def add(
@@ -70,7 +74,26 @@ async def check(session: AsyncSession, subject: str, hashes: list[str]) -> Check
         session.add(code)
         await session.flush()
     left = code.max_tries - code.tries
-    return Checked("wrong" if left and code.used_at is None else "used_up", code.number, left)
+    return Checked("wrong" if left and code.used_at is None else "used_up", code.number, left, guessed=True)
+
+
+async def too_many_wrong(
+    session: AsyncSession, partner_id: str, people: Collection[str], *, since: datetime, at_most: int
+) -> bool:
+    """Whether one of these people, or anybody for this partner, gave so many wrong codes since then, whatever they were
+    for: five tries of each of many purchases are many tries. Simultaneous guesses for a partner wait for one another
+    until the transaction ends."""
+    await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"codes:{partner_id}", 0))))
+    for mine in (WrongCode.partner_id == partner_id, col(WrongCode.person_id).in_(people)):
+        count = await session.exec(select(func.count()).select_from(WrongCode).where(mine, WrongCode.at > since))
+        if count.one() >= at_most:
+            return True
+    return False
+
+
+async def note_wrong(session: AsyncSession, partner_id: str, person_id: str, subject: str) -> None:
+    session.add(WrongCode(partner_id=partner_id, person_id=person_id, subject=subject, at=utc_now()))
+    await session.flush()
 
 
 async def was_used(session: AsyncSession, subject: str, number: int) -> bool:

@@ -60,9 +60,10 @@ async def mark_low_balance(session: AsyncSession, partner_id: str, *, low: bool)
     return crossed.first() is not None
 
 
-async def contacts(session: AsyncSession, partner_id: str) -> list[Contact]:
-    found = await session.exec(select(Contact).where(Contact.partner_id == partner_id).order_by(Contact.id))
-    return list(found)
+async def contacts(session: AsyncSession, partner_id: str, *, proposed_too: bool = False) -> list[Contact]:
+    """Those whom we tell things; somebody who is only proposed is told nothing and confirms nothing."""
+    query = select(Contact).where(Contact.partner_id == partner_id).order_by(Contact.id)
+    return list(await session.exec(query if proposed_too else query.where(Contact.state == "active")))
 
 
 async def product(

@@ -1,16 +1,19 @@
 """Starts sagas and wakes waiting ones: the row in PostgreSQL first, then the workflow under its business id."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from models.messages.disbursements import DisbursementRequest, Source
 from models.messages.policies import DEFAULT_DISBURSEMENT_POLICY, DisbursementPolicy
+from models.tables.disbursements import Disbursement
 from store import disbursements, partners
 from store.database import Database
 from temporal.requests import start_saga
@@ -25,6 +28,10 @@ AGAIN_BY_ITSELF: Final = frozenset(
 AGAIN_BY_PERSON: Final = frozenset({"withdrawn", "refused", "failed"})
 
 
+# Written in the transaction of a disbursement's row, if it is made now: the audit of whoever asked.
+Record = Callable[[AsyncSession, Disbursement], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """A loan's disbursement; `created` if this call made it."""
@@ -32,6 +39,62 @@ class Started:
     disbursement_id: str
     workflow_id: str
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a transaction claimed, to be started once it is committed: the row, and whether it was made now."""
+
+    row: Disbursement
+    created: bool
+
+
+async def claim_disbursement(
+    session: AsyncSession,
+    *,
+    partner_id: str,
+    loan_id: int,
+    source: Source,
+    requested_by: str,
+    record: Record | None = None,
+    agreed: bool = False,
+) -> Claimed:
+    """The loan's row, made if there is none. Raises NotFound or NotAllowed (partner), Conflict (code "ended_unpaid": its
+    last saga ended and may not be repeated by this source; "sent_before": it may, once two people `agreed`)."""
+    partner = await partners.active(session, partner_id)
+    claim = await disbursements.claim(
+        session,
+        partner_id=partner_id,
+        loan_id=loan_id,
+        currency=partner.currency,
+        source=source,
+        requested_by=requested_by,
+        again_after=AGAIN_BY_PERSON if source == "api" else AGAIN_BY_ITSELF,
+        agreed=agreed,
+    )
+    row = await disbursements.get(session, claim.disbursement_id)
+    assert row is not None
+    if claim.created and record is not None:
+        await record(session, row)
+    return Claimed(row, claim.created)
+
+
+async def start_claimed(client: Client, claimed: Claimed, policy: DisbursementPolicy | None = None) -> Started:
+    """A Temporal that cannot be reached is only logged: the claim stands and is started later."""
+    row = claimed.row
+    if row.stage == "requested":
+        request = DisbursementRequest(
+            disbursement_id=row.id,
+            partner_id=row.partner_id,
+            loan_id=row.loan_id,
+            workflow_id=row.workflow_id,
+            policy=policy or DEFAULT_DISBURSEMENT_POLICY,
+        )
+        try:
+            await start_workflow(client, request)
+        except RPCError as error:
+            log.warning("saga_not_started_yet", workflow_id=row.workflow_id, status=error.status.name)
+    return Started(row.id, row.workflow_id, claimed.created)
 
 
 async def start_disbursement(
@@ -43,38 +106,15 @@ async def start_disbursement(
     source: Source,
     requested_by: str,
     policy: DisbursementPolicy | None = None,
+    record: Record | None = None,
 ) -> Started:
     """One saga per loan, however many callers and channels ask (P1, A3). Safe to call again at any point: a crash after
-    the claim leaves a `requested` row, which the next call or the sweep starts.
-
-    Raises NotFound or NotAllowed (partner), Conflict (code "ended_unpaid": its last saga ended and may not be repeated by
-    this source). A Temporal that cannot be reached is only logged: the claim stands and is started later.
-    """
+    the claim leaves a `requested` row, which the next call or the sweep starts. Raises as `claim_disbursement`."""
     async with database.transaction() as session:
-        partner = await partners.active(session, partner_id)
-        claim = await disbursements.claim(
-            session,
-            partner_id=partner_id,
-            loan_id=loan_id,
-            currency=partner.currency,
-            source=source,
-            requested_by=requested_by,
-            again_after=AGAIN_BY_PERSON if source == "api" else AGAIN_BY_ITSELF,
+        claimed = await claim_disbursement(
+            session, partner_id=partner_id, loan_id=loan_id, source=source, requested_by=requested_by, record=record
         )
-        row = await disbursements.get(session, claim.disbursement_id)
-    if row is not None and row.stage == "requested":
-        request = DisbursementRequest(
-            disbursement_id=claim.disbursement_id,
-            partner_id=partner_id,
-            loan_id=loan_id,
-            workflow_id=claim.workflow_id,
-            policy=policy or DEFAULT_DISBURSEMENT_POLICY,
-        )
-        try:
-            await start_workflow(client, request)
-        except RPCError as error:
-            log.warning("saga_not_started_yet", workflow_id=claim.workflow_id, status=error.status.name)
-    return Started(claim.disbursement_id, claim.workflow_id, claim.created)
+    return await start_claimed(client, claimed, policy)
 
 
 async def start_workflow(client: Client, request: DisbursementRequest) -> None:

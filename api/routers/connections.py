@@ -3,9 +3,11 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api import chores
+from api import chores, proposals
 from api.auth import PartnerReader, PartnerWriter, Principal
+from api.contacts import AUTHORISE, announce
 from api.dependencies import House, Services
 from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
@@ -32,6 +34,7 @@ from core.ids import CONNECTION, CONTACT, new_id
 from models.messages.connections import Provider, RegisterPaybill
 from models.tables.partners import Connection, Contact
 from store import audit, partner_admin, partners, wallets
+from store import proposals as proposals_of
 from temporal.schedules import ensure_payment_pull
 
 router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"], dependencies=KNOWN_PARAMETERS)
@@ -188,7 +191,8 @@ async def refresh_provider_balances(partner_id: PartnerId, house: House, princip
 async def add_contact(
     partner_id: PartnerId, wanted: ContactIn, house: House, principal: PartnerWriter, once: Idempotent
 ) -> Response:
-    """The same person with the same number, address and role is added once; then the answer is 200."""
+    """The same person with the same number, address and role is added once; then the answer is 200. An authorised one is
+    only proposed, and announced to those there are: it counts once another person agrees to `proposal_id`."""
     principal.visible(partner_id)
     row = Contact(
         id=new_id(CONTACT),
@@ -198,16 +202,17 @@ async def add_contact(
         email=wanted.email,
         role=wanted.role,
         language=wanted.language,
+        state="proposed" if wanted.role == "authorised" else "active",
     )
     async with house.database.transaction() as session:
         await partner_admin.lock(session, partner_id)
         if wanted.phone is not None:
             row.phone = phone_of(wanted.phone, (await partners.get(session, partner_id)).country).e164
         if (same := await partner_admin.same_contact(session, row)) is not None:
-            return await once.reply(session, ContactOut.of(same), status=200)
+            return await once.reply(session, await _proposed(session, principal, same, wanted), status=200)
         session.add(row)
         await session.flush()
-        shown = ContactOut.of(row)
+        shown = await _proposed(session, principal, row, wanted)
         await audit.write(
             session, actor=principal.id, action="contacts.add", subject=row.id, after=shown.model_dump(mode="json")
         )
@@ -227,11 +232,32 @@ async def remove_contact(
         if row is None:
             raise NotFound("The partner has no contact with that id.", field="contact_id")
         shown = ContactOut.of(row)
+        if (waiting := await proposals_of.open_of(session, AUTHORISE, row.id)) is not None:
+            await proposals.withdraw(session, principal, waiting, "The contact was removed.")
         await session.delete(row)
         await audit.write(
             session, actor=principal.id, action="contacts.remove", subject=row.id, before=shown.model_dump(mode="json")
         )
     return shown
+
+
+async def _proposed(session: AsyncSession, principal: Principal, row: Contact, wanted: ContactIn) -> ContactOut:
+    """The contact; if it waits for a second person, with the proposal that does."""
+    if row.state == "active":
+        return ContactOut.of(row)
+    waits = await proposals_of.open_of(session, AUTHORISE, row.id)
+    proposal = await proposals.propose(
+        session,
+        principal,
+        AUTHORISE,
+        subject=row.id,
+        partner_id=row.partner_id,
+        content=ContactOut.of(row).model_dump(mode="json", exclude={"state", "proposal_id"}),
+        evidence=wanted.evidence or f"{row.name} is to confirm purchases.",
+    )
+    if waits is None or waits.id != proposal.id:
+        await announce(session, row)
+    return ContactOut.of(row, proposal.id)
 
 
 async def _put(partner_id: str, wanted: ConnectionIn, house: Services, principal: Principal) -> ConnectionOut:

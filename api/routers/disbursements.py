@@ -4,14 +4,16 @@ from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Request, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api import commands, saga_pages
-from api.auth import DisbursementReader, DisbursementResolver, DisbursementWriter
-from api.dependencies import House
+from api import commands, proposals, saga_pages
+from api.auth import DisbursementReader, DisbursementResolver, DisbursementWriter, Principal
+from api.dependencies import House, Services
 from api.documented import WRITES, problems
 from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
 from api.paging import IdCursor, Limit, Page, PartnerFilter, page
+from api.payouts_again import AGAIN
 from api.saga_pages import Resource, Wait
 from api.schemas.disbursements import (
     ChargesOut,
@@ -54,27 +56,32 @@ async def create_disbursement(
     wanted: DisbursementNew, house: House, principal: DisbursementWriter, once: Idempotent
 ) -> Response:
     """The loan is the natural key: asking again gives the same disbursement, whoever or whatever asked first. A loan
-    whose disbursement ended unpaid gets a new one."""
-    started = await start_disbursement(
-        house.client,
-        house.database,
-        partner_id=principal.for_partner(wanted.partner_id),
-        loan_id=wanted.loan_id,
-        source="api",
-        requested_by=principal.id,
-    )
+    whose disbursement ended unpaid gets a new one. If its payout had been sent, it is proposed only: 409
+    `second_person_needed` names the proposal, to which another person must agree."""
+
+    async def record(session: AsyncSession, row: Disbursement) -> None:
+        after = DisbursementOut.of(row).model_dump(mode="json")
+        await audit.write(session, actor=principal.id, action="disbursements.create", subject=row.id, after=after)
+
+    partner_id = principal.for_partner(wanted.partner_id)
+    try:
+        started = await start_disbursement(
+            house.client,
+            house.database,
+            partner_id=partner_id,
+            loan_id=wanted.loan_id,
+            source="api",
+            requested_by=principal.id,
+            record=record,
+        )
+    except Conflict as error:
+        if error.code != "sent_before":
+            raise
+        raise await _proposed(house, principal, partner_id, wanted, error.extra["disbursement_id"]) from None
     async with house.database.transaction() as session:
         row = await disbursements.get(session, started.disbursement_id)
         assert row is not None
         shown = DisbursementOut.of(row)
-        if started.created:
-            await audit.write(
-                session,
-                actor=principal.id,
-                action="disbursements.create",
-                subject=row.id,
-                after=shown.model_dump(mode="json"),
-            )
         return await once.reply(
             session, shown, status=202 if started.created else 200, location=f"/api/v1/disbursements/{row.id}"
         )
@@ -189,6 +196,28 @@ async def cancel_disbursement(
     wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
     return await saga_pages.command(
         house, principal, once, _DISBURSEMENTS, row, "cancel_request", wish, answer=_taken(row)
+    )
+
+
+async def _proposed(
+    house: Services, principal: Principal, partner_id: str, wanted: DisbursementNew, after: str
+) -> Conflict:
+    """The refusal that names the proposal, which is made now unless it waits already."""
+    async with house.database.transaction() as session:
+        proposal = await proposals.propose(
+            session,
+            principal,
+            AGAIN,
+            subject=f"{partner_id}/{wanted.loan_id}",
+            partner_id=partner_id,
+            content={"loan_id": wanted.loan_id, "after": after},
+            evidence=wanted.evidence,
+        )
+    return Conflict(
+        "Money was sent for this loan before, so another person must agree to a new payout.",
+        code="second_person_needed",
+        proposal_id=proposal.id,
+        disbursement_id=after,
     )
 
 

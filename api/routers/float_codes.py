@@ -4,19 +4,22 @@ The code is in no log, no audit entry and no stored answer. That is why `confirm
 keeps a hash of the body: six digits are found from their plain hash at once.
 """
 
+from datetime import timedelta
 from typing import Final, NoReturn
 
 from fastapi import APIRouter, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api import saga_pages
-from api.auth import FloatWriter
-from api.dependencies import House
+from api.auth import FloatWriter, Principal
+from api.dependencies import House, Services
 from api.documented import WRITES, problems
 from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
 from api.routers.float_purchases import PURCHASES, PurchaseId
 from api.schemas.float_purchases import CodeIn
 from api.schemas.sagas import CommandTakenOut, WishIn
+from core.clock import utc_now
 from core.errors import Conflict, InvalidRequest
 from core.money import Money
 from models.messages.wallets import CodeConfirmed, ResendCode, code_content
@@ -29,6 +32,7 @@ router = APIRouter(prefix="/api/v1/float-purchases", tags=["float purchases"], d
 _REFUSALS: Final = {
     "expired": ("code_expired", "The code has expired; have a new one sent."),
     "used_up": ("code_used_up", "The code takes no more tries; have a new one sent."),
+    "locked": ("codes_locked", "Too many wrong codes were given; try again tomorrow, or ask the house."),
     "none": ("no_code", "No code has been sent for this purchase."),
 }
 
@@ -40,12 +44,13 @@ async def confirm_float_purchase(
     purchase_id: PurchaseId, wanted: CodeIn, house: House, principal: FloatWriter
 ) -> CommandTakenOut:
     """A wrong code is 422 `wrong_code`, with `tries_left` in the facts; one that takes no more tries, or none, is 409. The
-    right one may be given again if an answer was lost."""
+    right one may be given again if an answer was lost. 409 `codes_locked` after too many wrong ones, whatever they were
+    for: by one person, or for one partner."""
     row = await PURCHASES.find(house, principal, purchase_id)
     hashes = house.codes.hashes(row.workflow_id, _content(row), wanted.code)
     # Committed whatever the verdict: a try that is refused must be counted all the same.
     async with house.database.transaction() as session:
-        checked = await one_time_codes.check(session, row.workflow_id, hashes)
+        checked = await _check(session, house, principal, row, hashes)
         await audit.write(
             session,
             actor=principal.id,
@@ -83,6 +88,21 @@ async def resend_float_code(
     row = await PURCHASES.find(house, principal, purchase_id)
     wish = ResendCode(actor=principal.id, note=wanted.note if wanted else "")
     return await saga_pages.command(house, principal, once, PURCHASES, row, "resend_code", wish)
+
+
+async def _check(
+    session: AsyncSession, house: Services, principal: Principal, row: FloatPurchase, hashes: list[str]
+) -> Checked:
+    limits = house.settings.api
+    since = utc_now() - timedelta(hours=limits.wrong_codes_within_hours)
+    if await one_time_codes.too_many_wrong(
+        session, row.partner_id, principal.people, since=since, at_most=limits.wrong_codes_at_most
+    ):
+        return Checked("locked")
+    checked = await one_time_codes.check(session, row.workflow_id, hashes)
+    if checked.guessed:
+        await one_time_codes.note_wrong(session, row.partner_id, principal.person_id, row.workflow_id)
+    return checked
 
 
 def _content(row: FloatPurchase) -> str:

@@ -94,7 +94,7 @@ async def get_partner(partner_id: PartnerId, house: House, principal: PartnerRea
         return PartnerDetail.whole(
             await partners.get(session, partner_id),
             await connections(session, partner_id),
-            await partners.contacts(session, partner_id),
+            await partners.contacts(session, partner_id, proposed_too=True),
         )
 
 

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from api.schemas.banks import BankIn, ConnectionIn
 from api.schemas.connections import ConnectionOut, DarajaIn, FineractIn
-from api.schemas.values import Body, Currency, Line, MoneyIn, MoneyOut, Out, PhoneText, Timezone, example
+from api.schemas.values import Body, Currency, Line, MoneyIn, MoneyOut, Out, PhoneText, Prose, Timezone, example
 from core.money import Money
 from core.msisdn import Msisdn
 from models.tables.partners import Connection, Contact, Partner
@@ -36,6 +36,9 @@ class ContactIn(Body):
     email: Email | None = None
     role: Literal["notify", "authorised"] = "notify"
     language: Language = "en"
+    evidence: Prose | None = Field(
+        default=None, description="Why this person may confirm purchases; a second person reads it and agrees"
+    )
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -45,11 +48,12 @@ class ContactIn(Body):
 
 
 class ContactOut(Out):
-    """A contact; the phone number is masked."""
+    """A contact; the phone number is masked. A `proposed` one is told nothing and confirms nothing until a second person
+    agrees to `proposal_id`."""
 
     model_config = example(
         id="cnt_01ktv0r5m8e9a7d3c2b4x6y8z0", name="Grace Njeri", phone="+2547•••••222", email="grace@example.com",
-        role="authorised", language="en",
+        role="authorised", language="en", state="active", proposal_id=None,
     )  # fmt: skip
 
     id: str
@@ -58,11 +62,14 @@ class ContactOut(Out):
     email: str | None
     role: str
     language: str
+    state: Literal["active", "proposed"]
+    proposal_id: str | None
 
     @classmethod
-    def of(cls, row: Contact) -> Self:
+    def of(cls, row: Contact, proposal_id: str | None = None) -> Self:
+        plain = {name: getattr(row, name) for name in ("id", "name", "email", "role", "language", "state")}
         phone = Msisdn(row.phone).masked if row.phone else None
-        return cls(id=row.id, name=row.name, phone=phone, email=row.email, role=row.role, language=row.language)
+        return cls.model_validate({**plain, "phone": phone, "proposal_id": proposal_id})
 
 
 class PartnerNew(Body):
