@@ -16,6 +16,7 @@ from core.crypto import sha256_hex
 from models.messages.base import Message
 from models.messages.collections import AnnouncedPayment, PaymentsPulled, PullStatement
 from providers.banking import BankEntry
+from providers.collecting import OddRow
 from store import cases, inbox, incoming, partners
 from store.database import Database
 from temporal import bank_credits
@@ -44,9 +45,10 @@ class StatementWatching:
         start, end = (now - _LOOK_BACK).date(), now.date()
         seen = recovered = 0
         for account in dict.fromkeys((settings.wallet_account, settings.b2c_account)):
-            entries = await bank.statement(account, start, end)
-            credits = [entry for entry in entries if entry.direction == "credit"]
+            statement = await bank.statement(account, start, end)
+            credits = [entry for entry in statement.entries if entry.direction == "credit"]
             new = await self._keep(order.partner_id, settings.dialect, credits)
+            await self._tell_unreadable(order.partner_id, account, statement.unreadable)
             for number, inbox_id in enumerate(new):
                 await deliver(self.client, self.database, inbox_id, rpc_timeout=_DELIVERY_TIMEOUT)
                 activity.heartbeat(account, number)
@@ -70,6 +72,22 @@ class StatementWatching:
                     kept.append(await bank_credits.keep(session, credit, dialect=dialect, body=body, source=None))
         return [inbox_id for inbox_id in kept if inbox_id is not None]
 
+    async def _tell_unreadable(self, partner_id: str, account: str, rows: list[OddRow]) -> None:
+        """Shown to a person, each once, whatever becomes of its case."""
+        async with self.database.transaction() as session:
+            for row in rows:
+                external_id = f"{partner_id}:unreadable-line:{account}:{row.row_id}"
+                inbox_id = await _keep_odd(session, partner_id, external_id, {"account": account, "detail": row.detail})
+                if inbox_id is not None:
+                    await cases.open_case(
+                        session,
+                        key=f"inbox:{inbox_id}",
+                        kind="statement_line_unreadable",
+                        summary=f"A line of a bank statement cannot be read: {row.detail}.",
+                        evidence={"inbox_id": inbox_id, "account": account},
+                        partner_id=partner_id,
+                    )
+
 
 def _announced(partner_id: str, entry: BankEntry) -> AnnouncedPayment:
     return AnnouncedPayment(
@@ -86,21 +104,10 @@ def _announced(partner_id: str, entry: BankEntry) -> AnnouncedPayment:
 
 async def _keep_unnamed(session: AsyncSession, partner_id: str, entry: BankEntry, digest: str) -> None:
     """A line without the bank's id cannot be told from a push of the same money: shown to a person, once."""
-    inbox_id, is_new = await inbox.store_report(
-        session,
-        provider="bank",
-        kind="unreadable",
-        external_id=f"{partner_id}:line:{digest}",
-        workflow_id=None,
-        reference="-",
-        body={"account": entry.account, "amount": str(entry.amount)},
-        report=Message(),
-        source=None,
-        partner_id=partner_id,
-    )
-    if not is_new:
+    body = {"account": entry.account, "amount": str(entry.amount)}
+    inbox_id = await _keep_odd(session, partner_id, f"{partner_id}:line:{digest}", body)
+    if inbox_id is None:
         return
-    await inbox.delivered(session, inbox_id, "unclaimed")
     await cases.open_case(
         session,
         key=f"inbox:{inbox_id}",
@@ -109,3 +116,23 @@ async def _keep_unnamed(session: AsyncSession, partner_id: str, entry: BankEntry
         evidence={"inbox_id": inbox_id, "day": f"{entry.value_time:%Y-%m-%d}"},
         partner_id=partner_id,
     )
+
+
+async def _keep_odd(session: AsyncSession, partner_id: str, external_id: str, body: dict[str, str]) -> str | None:
+    """The inbox item of a line that books nothing by itself; None if it was kept before."""
+    inbox_id, is_new = await inbox.store_report(
+        session,
+        provider="bank",
+        kind="unreadable",
+        external_id=external_id,
+        workflow_id=None,
+        reference="-",
+        body=body,
+        report=Message(),
+        source=None,
+        partner_id=partner_id,
+    )
+    if not is_new:
+        return None
+    await inbox.delivered(session, inbox_id, "unclaimed")
+    return inbox_id

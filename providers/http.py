@@ -218,5 +218,5 @@ def strike(value: Any, hidden: set[str]) -> Any:
 def _decode(text: str) -> Any:
     try:
         return json.loads(text, parse_float=Decimal)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
