@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
@@ -15,9 +14,9 @@ from core.clock import utc_now
 from core.crypto import sha256_hex
 from models.messages.base import Message
 from models.messages.collections import AnnouncedPayment, PaymentsPulled, PullStatement
-from providers.banking import BankEntry
+from providers.banking import BankEntry, bank_day
 from providers.collecting import OddRow
-from store import cases, inbox, incoming, partners
+from store import cases, inbox, incoming
 from store.database import Database
 from temporal import bank_credits
 from temporal.delivery import deliver
@@ -39,10 +38,9 @@ class StatementWatching:
     async def pull(self, order: PullStatement) -> PaymentsPulled:
         """Reads the accounts that pushes tell of, and takes in what no channel has announced. May be repeated."""
         async with self.database.transaction() as session:
-            partner = await partners.get(session, order.partner_id)
             bank, settings = await self.connections.bank(session, order.partner_id)
-        now = utc_now().astimezone(ZoneInfo(partner.timezone))  # statements go by the bank's days
-        start, end = (now - _LOOK_BACK).date(), now.date()
+        now = utc_now()
+        start, end = bank_day(now - _LOOK_BACK), bank_day(now)
         seen = recovered = 0
         for account in dict.fromkeys((settings.wallet_account, settings.b2c_account)):
             statement = await bank.statement(account, start, end)

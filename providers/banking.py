@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from core.money import Money
 from core.msisdn import Msisdn
@@ -16,6 +17,14 @@ from providers.collecting import Asked, AskInquiry, AskOrder, AskResult, OddRow,
 from providers.ports import PayoutResult
 
 Rail = Literal["internal", "pesalink"]
+
+# The banks that we know date their statements by Kenya's days, whatever the partner's own zone.
+BANK_ZONE: Final = ZoneInfo("Africa/Nairobi")
+
+
+def bank_day(moment: datetime) -> date:
+    """The day under which a bank's statement shows a moment."""
+    return moment.astimezone(BANK_ZONE).date()
 
 
 @dataclass(frozen=True, slots=True)
