@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
@@ -17,8 +16,9 @@ from inbound.delivery import Desk, deliver
 from models.messages.collections import AnnouncedPayment, PaymentsPulled, PullStatement
 from models.messages.connections import BankSettings
 from models.messages.inbound import CaseFound, Reading
-from providers.banking import BankEntry
-from store import inbox, incoming, partners
+from providers.banking import BankEntry, bank_day
+from providers.collecting import OddRow
+from store import inbox, incoming
 from store.database import Database
 from temporal import bank_credits
 
@@ -38,16 +38,16 @@ class StatementWatching:
     async def pull(self, order: PullStatement) -> PaymentsPulled:
         """Reads the accounts that pushes tell of, and takes in what no channel has announced. May be repeated."""
         async with self.database.transaction() as session:
-            partner = await partners.get(session, order.partner_id)
             bank, settings = await self.connections.bank(session, order.partner_id)
-        now = utc_now().astimezone(ZoneInfo(partner.timezone))  # statements go by the bank's days
-        start, end = (now - _LOOK_BACK).date(), now.date()
+        now = utc_now()
+        start, end = bank_day(now - _LOOK_BACK), bank_day(now)
         desk = Desk(self.client, self.database, self.connections.box)
         seen = recovered = 0
         for account in dict.fromkeys((settings.wallet_account, settings.b2c_account)):
-            entries = await bank.statement(account, start, end)
-            credits = [entry for entry in entries if entry.direction == "credit"]
+            statement = await bank.statement(account, start, end)
+            credits = [entry for entry in statement.entries if entry.direction == "credit"]
             new = await self._keep(order.partner_id, settings, credits)
+            await self._keep_unreadable(order.partner_id, account, statement.unreadable)
             for number, inbox_id in enumerate(new):
                 await deliver(desk, inbox_id)
                 activity.heartbeat(account, number)
@@ -74,6 +74,26 @@ class StatementWatching:
                     if is_new and reading.outcome == "waiting":
                         kept.append(inbox_id)
         return kept
+
+    async def _keep_unreadable(self, partner_id: str, account: str, rows: list[OddRow]) -> None:
+        """Shown to a person, each once, whatever becomes of its case."""
+        async with self.database.transaction() as session:
+            for row in rows:
+                reading = Reading(
+                    provider="bank",
+                    kind="unreadable",
+                    external_id=f"{partner_id}:unreadable-line:{account}:{row.row_id}",
+                    body={"account": account, "detail": row.detail},
+                    report={},
+                    partner_id=partner_id,
+                    outcome="unclaimed",
+                    case=CaseFound(
+                        kind="statement_line_unreadable",
+                        summary=f"A line of a bank statement cannot be read: {row.detail}.",
+                        evidence={"account": account},
+                    ),
+                )
+                await inbox.store(session, reading)
 
 
 def _announced(partner_id: str, entry: BankEntry) -> AnnouncedPayment:

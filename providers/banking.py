@@ -8,14 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from core.money import Money
 from core.msisdn import Msisdn
-from providers.collecting import Asked, AskInquiry, AskOrder, AskResult, PaymentSeen
+from providers.collecting import Asked, AskInquiry, AskOrder, AskResult, OddRow, PaymentSeen
 from providers.ports import PayoutResult
 
 Rail = Literal["internal", "pesalink"]
+
+# The banks that we know date their statements by Kenya's days, whatever the partner's own zone.
+BANK_ZONE: Final = ZoneInfo("Africa/Nairobi")
+
+
+def bank_day(moment: datetime) -> date:
+    """The day under which a bank's statement shows a moment."""
+    return moment.astimezone(BANK_ZONE).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,15 @@ class BankEntry:
     value_time: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The lines in the bank's order. One that cannot be read hides none of the others: it stands in `unreadable`, and while
+    there is any, that a line is missing from `entries` proves nothing."""
+
+    entries: list[BankEntry]
+    unreadable: list[OddRow]
+
+
 class EventKind(StrEnum):
     """What a bank's push tells."""
 
@@ -142,11 +160,16 @@ class PushParser(Protocol):
         self, raw: bytes, headers: Mapping[str, str], secrets: PushSecrets, *, currency: str, now: datetime
     ) -> BankEvent:
         """Raises NotAllowed for what the bank did not send (hash, signature, credentials, time), Garbled for what cannot
-        be read. Never trusts XML entities."""
+        be read; its code is "unfit_receipt" for a credit whose id cannot be booked, which shows it. Never trusts XML
+        entities; its work is bounded by the size of what came."""
 
 
 class BankPort(Protocol):
-    """One bank, for one partner's accounts."""
+    """One bank, for one partner's accounts.
+
+    A refusal of our own access (credentials, entitlement, a wrong address) is Transient with `extra["operator_needed"] ==
+    "yes"` from `transfer`, `buy_float` and `ask`: nothing left, and a person will mend it. Elsewhere it is NotAllowed.
+    """
 
     capabilities: BankCapabilities
 
@@ -158,7 +181,7 @@ class BankPort(Protocol):
         """`paid` or `failed` only with proof. `pending` with code "not_found" where the bank does not know the reference:
         that is no failure until its settlement window has passed. Raises Rejected or Transient, never Unknown."""
 
-    async def statement(self, account: str, start: date, end: date) -> list[BankEntry]: ...
+    async def statement(self, account: str, start: date, end: date) -> Statement: ...
     async def ask(self, order: AskOrder) -> Asked:
         """Raises InvalidRequest (code "unsupported") where the bank cannot prompt payers."""
 

@@ -17,6 +17,7 @@ from core.texts import clean
 NAME_LENGTH: Final = 120
 REFERENCE_LENGTH: Final = 100
 ID_LENGTH: Final = 100
+NARRATIVE_LENGTH: Final = 300
 UNFIT_RECEIPT: Final = "unfit_receipt"
 
 _RECEIPT: Final = re.compile(r"[\x21-\x7e]{6,40}")

@@ -118,7 +118,12 @@ class PayoutResult:
 
 
 class PayoutPort(Protocol):
-    """Money out. `send` is attempted once per call by contract: no hidden retry after the request may have left."""
+    """Money out. `send` is attempted once per call by contract: no hidden retry after the request may have left.
+
+    Remarks are cleaned to what the provider carries: a text never fails a payout. A refusal of our own access (credentials,
+    entitlement, a wrong address) is no verdict on a payout, since nothing left and a person will mend it: `send` raises
+    Transient with `extra["operator_needed"] == "yes"` for it, and the others NotAllowed.
+    """
 
     async def send(self, order: PayoutOrder) -> Accepted: ...
     async def query_status(self, inquiry: StatusInquiry) -> Accepted: ...

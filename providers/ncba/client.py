@@ -10,16 +10,18 @@ from typing import Self
 
 from core.clock import utc_now
 from core.errors import InvalidRequest, Rejected, Transient, Unknown
+from core.texts import clean
 from providers.banking import (
     BankCapabilities,
-    BankEntry,
     BankPort,
     FloatOrder,
     Inquiry,
+    Statement,
     Submitted,
     TransferOrder,
 )
 from providers.collecting import Asked, AskInquiry, AskOrder, AskResult, AskState
+from providers.facts import ID_LENGTH, UNFIT_RECEIPT, receipt_of, unfit_receipt
 from providers.http import Answer, ProviderHttp, unreadable
 from providers.ncba.codes import SUCCESS, accepted, text_of
 from providers.ncba.gateway import (
@@ -41,7 +43,7 @@ from providers.ncba.requests import (
     till_ask_body,
     transfer_body,
 )
-from providers.ncba.statement import Line, nairobi_day, parse_statement, verdict
+from providers.ncba.statement import Lines, nairobi_day, parse_statement, verdict
 from providers.ports import Endpoint, ExchangeRecorder, PayoutResult, PayoutState, forget_exchange
 
 
@@ -88,19 +90,20 @@ class Ncba(BankPort):
 
         The receipt is the bank's transaction id (FT…), or our own reference where the answer names none. Raises:
         - InvalidRequest, LimitExceeded: refused here; or, with `provider_code`, by a listed code of the bank's.
-        - NotAllowed, Throttled, Busy, NotReached, Transient: the product never saw it.
+        - Throttled, Busy, NotReached, Transient: the product never saw it; with `operator_needed` our access is refused.
         - Unknown: a time-out, 5xx, no JSON, no result code, or one that is not listed. It may have been paid.
         """
         operation = f"transfer.{order.rail}"
         body = transfer_body(order, self._credentials)
         bank_id = await self._submit(operation, TRANSFER_PATHS[order.rail], body, "resultCode", order.reference)
+        receipt = receipt_of(bank_id) if bank_id else order.reference
         result = PayoutResult(
-            PayoutState.paid,
-            SUCCESS,
-            "the bank says that the transfer is done",
+            PayoutState.paid if receipt else PayoutState.unclear,
+            SUCCESS if receipt else UNFIT_RECEIPT,
+            "the bank says that the transfer is done" if receipt else unfit_receipt(bank_id or ""),
             reference=order.reference,
             provider_reference=bank_id,
-            receipt=bank_id or order.reference,
+            receipt=receipt,
             amount=order.amount,
         )
         return Submitted(bank_id, result)
@@ -116,17 +119,18 @@ class Ncba(BankPort):
         lines = await self._lines(inquiry.source.number, nairobi_day(inquiry.sent_at), nairobi_day(utc_now()))
         return verdict(lines, inquiry)
 
-    async def statement(self, account: str, start: date, end: date) -> list[BankEntry]:
+    async def statement(self, account: str, start: date, end: date) -> Statement:
         """`value_time` is midnight of the value date in Nairobi: NCBA gives no time. `bank_transaction_id` is "" where
         a line names none; such a line can only be matched by hand."""
-        return [line.entry for line in await self._lines(account, start, end)]
+        return (await self._lines(account, start, end)).statement
 
     async def ask(self, order: AskOrder) -> Asked:
         """Prompts a payer by the Till API. Rejected with code "prompt_refused" for its StatusCode "1"."""
         till = self._require_till()
         body = till_ask_body(order, self._credentials)
         answer = await till.call("till.ask", TILL_ASK_PATH, body, "money", reference=order.reference)
-        code, transaction_id = (text_of(answer.object.get(name)) for name in ("StatusCode", "TransactionID"))
+        code = text_of(answer.object.get("StatusCode"))
+        transaction_id = clean(text_of(answer.object.get("TransactionID")), ID_LENGTH)
         if answer.status == 200 and code == "0" and transaction_id:
             return Asked(transaction_id)
         if answer.status < 500 and code == "1":
@@ -140,7 +144,7 @@ class Ncba(BankPort):
         answer = await till.call("till.query", TILL_QUERY_PATH, body, "read", reference=inquiry.reference)
         if answer.status >= 500:
             raise unreadable("ncba", "till.query", answer, "read")
-        status = text_of(answer.object.get("status")).upper()[:40]
+        status = clean(text_of(answer.object.get("status")).upper(), 40)
         states = {"SUCCESS": AskState.paid, "FAILED": AskState.failed}
         return AskResult(
             states.get(status, AskState.pending) if answer.status == 200 else AskState.pending,
@@ -174,7 +178,7 @@ class Ncba(BankPort):
                 pass
         raise unreadable("ncba", operation, answer, "money")
 
-    async def _lines(self, account: str, start: date, end: date) -> list[Line]:
+    async def _lines(self, account: str, start: date, end: date) -> Lines:
         body = statement_body(account, start, end, self._credentials)
         # Narratives hold names and phone numbers of people who have nothing to do with us: not for the log.
         answer = await self._bank.call("statement", STATEMENT_PATH, body, "read", secret_answer=True)

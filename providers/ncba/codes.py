@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 from core.errors import InsufficientFunds, InvalidRequest, LimitExceeded, NotAllowed, Rejected, Unknown
+from core.texts import clean
+from providers.facts import ID_LENGTH
 
 RejectionKind = Literal["invalid_request", "insufficient_funds", "limit_exceeded", "not_allowed"]
 
@@ -24,7 +26,7 @@ _ERRORS: Final[dict[RejectionKind, type[Rejected]]] = {
     "not_allowed": NotAllowed,
 }
 _CODE_FIELDS: Final = ("resultCode", "resErrorCode", "StatusCode")
-_TRANSACTION_ID: Final = re.compile(r"FT\d{5}[0-9A-Z]{4,8}")
+_TRANSACTION_ID: Final = re.compile(r"FT[0-9]{5}[0-9A-Z]{4,8}(?![0-9A-Za-z])")
 
 
 def accepted(operation: str, body: Mapping[str, Any], field: str, listed: Mapping[str, RejectionKind]) -> str | None:
@@ -37,10 +39,10 @@ def accepted(operation: str, body: Mapping[str, Any], field: str, listed: Mappin
     codes = {text_of(part.get(name)) for part in parts for name in _CODE_FIELDS} - {""}
     if len(codes) > 1 or not codes:
         raise Unknown(f"NCBA answered {operation} without one result code.", code="no_verdict", operation=operation)
-    code = codes.pop()[:40]
+    code = clean(codes.pop(), 40)
     if code == SUCCESS and any(text_of(part.get(field)) == SUCCESS for part in parts):
         named = (text_of(part.get("hdrTranId")) for part in parts)
-        return next((text for text in named if text), None) or _shown_id(parts)
+        return next((clean(text, ID_LENGTH) for text in named if text), None) or _shown_id(parts)
     kind = {**REJECTION_CODES, **listed}.get(code)
     if kind is None or code == SUCCESS:
         raise Unknown(
@@ -53,7 +55,7 @@ def accepted(operation: str, body: Mapping[str, Any], field: str, listed: Mappin
 def transaction_id_in(text: str) -> str | None:
     """A core-banking id such as FT26014AB12C, alone or with a branch behind it (FT26014AB12C\\BNK)."""
     match = _TRANSACTION_ID.match(text.strip())
-    return match.group() if match and not text.strip()[match.end() :][:1].isalnum() else None
+    return match.group() if match else None
 
 
 def text_of(value: Any) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from core.errors import Busy, InvalidRequest, KivukoError, NotAllowed, Throttled, Transient
+from core.errors import Busy, KivukoError, NotAllowed, Throttled, Transient
+from providers.held import held
 from providers.http import Answer, Effect, ProviderHttp
 from providers.ncba.codes import text_of
 from providers.ncba.requests import TILL_TOKEN_PATH, TOKEN_PATH, NcbaCredentials
@@ -27,7 +28,7 @@ _PERSONAL: Final = frozenset(
     {"telephoneno", "reqmobilenumber", "mobilenumber", "phonenr", "beneficiaryaccountname", "beneficiaryname",
      "customername"}
 )  # fmt: skip
-_PHONE_IN_TEXT: Final = re.compile(r"(?<![0-9A-Za-z])\+?254\d{9}(?![0-9A-Za-z])")
+_PHONE_IN_TEXT: Final = re.compile(r"(?<![0-9A-Za-z])\+?254[0-9]{9}(?![0-9A-Za-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,10 @@ class Session:
     ) -> Answer:
         """One POST; sent again, unchanged, if the gateway refused the token itself.
 
-        Raises NotReached and NoAnswer as `providers/http.py` says, and what `refusal` makes of the answer.
+        Raises NotReached and NoAnswer as `providers/http.py` says, and what `refusal` makes of the answer, held back where
+        money was to move.
         """
-        token = await self._valid_token()
+        token = await self._token_for(effect)
         for fresh in (False, True):
             answer = await self._http.call(
                 operation,
@@ -84,12 +86,21 @@ class Session:
                 secret_answer=secret_answer,
             )
             if answer.status == 401 and not fresh and not _is_key_problem(answer):
-                token = await self._valid_token(refused=token)
+                token = await self._token_for(effect, refused=token)
                 continue
             break
         if error := refusal(operation, answer):
-            raise error
+            raise held(error) if effect == "money" and isinstance(error, NotAllowed) else error
+        if effect == "read" and answer.status == 404 and not answer.text.strip():
+            raise NotAllowed("NCBA is not at this address.", code="wrong_address", operation=operation)
         return answer
+
+    async def _token_for(self, effect: Effect, *, refused: Token | None = None) -> Token:
+        """Refused credentials are no verdict on the money that was to move: it has not left, and waits for a person."""
+        try:
+            return await self._valid_token(refused=refused)
+        except NotAllowed as error:
+            raise held(error) if effect == "money" else error from None
 
     async def _valid_token(self, *, refused: Token | None = None) -> Token:
         async with self._minting:
@@ -166,7 +177,7 @@ def refusal(operation: str, answer: Answer) -> KivukoError | None:
     if own and answer.status == 403:
         return NotAllowed("NCBA does not allow this call for our subscription.", code="not_entitled", **facts)
     if own and answer.status == 404:
-        return InvalidRequest("NCBA's gateway knows no such path below the base URL.", code="wrong_address", **facts)
+        return NotAllowed("NCBA's gateway knows no such path below the base URL.", code="wrong_address", **facts)
     return None
 
 
@@ -182,6 +193,8 @@ def private_log(recorder: ExchangeRecorder) -> ExchangeRecorder:
 def _no_token(answer: Answer) -> KivukoError:
     """A refused token: nothing else has been sent."""
     facts = {"http_status": str(answer.status)}
+    if answer.status == 404 and not answer.text.strip():
+        return NotAllowed("NCBA is not at this address.", code="wrong_address", **facts)
     if answer.status == 429:
         return Throttled("NCBA throttles token requests.", retry_after=_retry_after(answer.headers))
     if answer.status in (400, 401, 403) and (isinstance(answer.json, dict) or not answer.text.strip()):

@@ -14,6 +14,7 @@ from core.errors import InvalidRequest, LimitExceeded
 from core.money import Money
 from providers.banking import BankAccount, FloatOrder, Rail, TransferOrder
 from providers.collecting import AskOrder
+from providers.facts import PLAIN_SIGNS, carried
 from providers.ncba.codes import RejectionKind
 
 TOKEN_PATH: Final = "/api/v1/Auth/generate-token"  # noqa: S105 - a path, not a secret
@@ -33,10 +34,11 @@ PESALINK_LIMITS: Final = (Money(50_00, "KES"), Money(999_999_00, "KES"))
 
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _ACCOUNT = re.compile(r"[A-Za-z0-9-]{4,34}")
-_SHORTCODE = re.compile(r"\d{5,7}")
+_SHORTCODE = re.compile(r"[0-9]{5,7}")
 _PAYER_REFERENCE = re.compile(r"[A-Za-z0-9]{1,12}")
-_KENYAN_MOBILE = re.compile(r"254[17]\d{8}")
+_KENYAN_MOBILE = re.compile(r"254[17][0-9]{8}")
 _NARRATION_LENGTH: Final = 100
+_NAME_LENGTH: Final = 70
 _TILL_FIELDS: Final = ("till_base_url", "till_username", "till_password", "till_paybill", "till_account")
 
 
@@ -89,7 +91,7 @@ def transfer_body(order: TransferOrder, credentials: NcbaCredentials) -> dict[st
         return {
             "Country": credentials.country,
             "TransactionID": order.reference,
-            "BeneficiaryAccountName": order.destination.name,
+            "BeneficiaryAccountName": name_of(order.destination),
             "DebitAccountNumber": order.source.number,
             "CreditAccountNumber": order.destination.number,
             "Currency": order.amount.currency,
@@ -97,7 +99,7 @@ def transfer_body(order: TransferOrder, credentials: NcbaCredentials) -> dict[st
             "Narration": narration,
         }
     bank_code = order.destination.bank_code or ""
-    if not re.fullmatch(r"\d{2,6}", bank_code):
+    if not re.fullmatch(r"[0-9]{2,6}", bank_code):
         raise InvalidRequest("PesaLink needs the receiving bank's sort code.", field="bank_code")
     if bank_code in OWN_BANK_CODES:
         raise InvalidRequest("PesaLink declines accounts at NCBA itself.", code="own_bank", field="bank_code")
@@ -108,7 +110,7 @@ def transfer_body(order: TransferOrder, credentials: NcbaCredentials) -> dict[st
     return {
         "BeneficiaryAccountNumber": order.destination.number,
         "BeneficiaryBankBIC": bank_code,
-        "BeneficiaryName": order.destination.name,
+        "BeneficiaryName": name_of(order.destination),
         "Amount": amount,
         "Currency": order.amount.currency,
         "Narration": narration,
@@ -133,7 +135,7 @@ def float_body(order: FloatOrder, credentials: NcbaCredentials, today: date) -> 
         raise InvalidRequest("The float account is an M-Pesa short code of 5 to 7 digits.", field="float_account")
     amount = order.amount.amount
     return {
-        "reqAgentName": order.source.name,
+        "reqAgentName": name_of(order.source),
         "reqCreditAmount": amount,
         "reqCustomerReference": order.reference,
         "reqDealReference": order.reference,
@@ -144,7 +146,7 @@ def float_body(order: FloatOrder, credentials: NcbaCredentials, today: date) -> 
         "reqPayBillTillNo": order.float_account,
         "reqPaymentDescription": narration_of(order.reference, order.narration),
         "reqPaymentType": "FloatPurchase",
-        "reqToAccountName": order.float_name,
+        "reqToAccountName": carried(order.float_name, _NAME_LENGTH, PLAIN_SIGNS, order.float_account),
         "reqTransactionReferenceNo": order.reference,
         "reqTxnDate": f"{today:%Y%m%d}",
         "senderCountry": credentials.country,
@@ -182,9 +184,14 @@ def till_ask_body(order: AskOrder, credentials: NcbaCredentials) -> dict[str, st
 
 
 def narration_of(reference: str, words: str) -> str:
-    """Our reference first, so that a bank that cuts narrations cuts the words."""
-    rest = " ".join(words.replace(reference, " ").split())
-    return f"{reference} {rest}".strip()[:_NARRATION_LENGTH]
+    """Our reference first, so that a bank that cuts narrations cuts the words; of those, what NCBA carries."""
+    rest = carried(words.replace(reference, " "), _NARRATION_LENGTH, PLAIN_SIGNS)
+    return f"{reference} {rest}".strip()[:_NARRATION_LENGTH].rstrip()
+
+
+def name_of(account: BankAccount) -> str:
+    """The holder's name as NCBA carries it; the number where nothing is left of it."""
+    return carried(account.name, _NAME_LENGTH, PLAIN_SIGNS, account.number)
 
 
 def _check(reference: str, source: BankAccount, amount: Money) -> None:

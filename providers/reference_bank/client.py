@@ -11,16 +11,20 @@ from typing import Any, Final, Literal, Self
 
 from core.errors import InvalidRequest, KivukoError, NotAllowed, Rejected, Throttled, Transient, Unknown
 from core.money import Money
+from core.texts import clean
 from providers.banking import (
     BankCapabilities,
     BankEntry,
     BankPort,
     FloatOrder,
     Inquiry,
+    Statement,
     Submitted,
     TransferOrder,
 )
-from providers.collecting import Asked, AskInquiry, AskOrder, AskResult
+from providers.collecting import Asked, AskInquiry, AskOrder, AskResult, OddRow
+from providers.facts import NARRATIVE_LENGTH, receipt_of, row_id, unfit_receipt
+from providers.held import held
 from providers.http import Answer, Effect, ProviderHttp, unreadable
 from providers.ports import Endpoint, Exchange, ExchangeRecorder, PayoutResult, PayoutState, forget_exchange
 from providers.reference_bank.requests import (
@@ -33,7 +37,7 @@ from providers.reference_bank.requests import (
     inquiry_path,
     transfer_body,
 )
-from providers.reference_bank.wire import failed_result, moment_of, settled_result, text_of
+from providers.reference_bank.wire import failed_result, id_of, moment_of, settled_result, text_of
 
 _STATES: Final = frozenset({"ACCEPTED", "SETTLED", "REJECTED", "REVERSED"})
 _DIRECTIONS: Final[dict[str, Literal["credit", "debit"]]] = {"CREDIT": "credit", "DEBIT": "debit"}
@@ -77,7 +81,7 @@ class ReferenceBank(BankPort):
     async def transfer(self, order: TransferOrder) -> Submitted:
         """Hands over a transfer; the outcome comes as a webhook or by `find`. Raises:
         - InsufficientFunds, NotFound, LimitExceeded, InvalidRequest: refused (`provider_code`), or refused here.
-        - NotAllowed, Throttled, NotReached: the bank took nothing.
+        - Throttled, NotReached, Busy: the bank took nothing; with `operator_needed` it refuses our token.
         - Unknown: no answer, none of the protocol, or "reference_conflict": another instruction was taken under this
           reference, and may have been executed.
         """
@@ -112,9 +116,9 @@ class ReferenceBank(BankPort):
         reason = "reversed" if state == "REVERSED" else text_of(body.get("reason"))
         return failed_result(inquiry.reference, bank_reference, reason, happened_at=settled_at)
 
-    async def statement(self, account: str, start: date, end: date) -> list[BankEntry]:
+    async def statement(self, account: str, start: date, end: date) -> Statement:
         """All entries from `start` to `end`, both days included, oldest first, over as many pages as there are."""
-        path, entries, cursor = entries_path(account), list[BankEntry](), ""
+        path, found, cursor = entries_path(account), Statement([], []), ""
         for _ in range(_MAX_PAGES):
             # Narrations name people: kept out of the log by `secret_answer`.
             params = {"from": start.isoformat(), "to": end.isoformat(), **({"cursor": cursor} if cursor else {})}
@@ -122,10 +126,15 @@ class ReferenceBank(BankPort):
             rows = answer.object.get("entries")
             if answer.status != 200 or not isinstance(rows, list):
                 raise unreadable("reference_bank", "statement", answer, "read")
-            entries += [_entry(row, account) for row in rows]
+            for row in rows:
+                entry = _entry(row if isinstance(row, dict) else {"row": row}, account)
+                if isinstance(entry, BankEntry):
+                    found.entries.append(entry)
+                else:
+                    found.unreadable.append(entry)
             following = text_of(answer.object.get("next_cursor"))
             if not following:
-                return entries
+                return found
             if following == cursor:
                 break
             cursor = following
@@ -151,7 +160,7 @@ class ReferenceBank(BankPort):
         said, code = answer.object, text_of(answer.object.get("code"))[:40]
         facts = {"provider_code": code, "operation": operation}
         if answer.status in (200, 202):
-            bank_reference = text_of(said.get("bank_reference"))
+            bank_reference = id_of(said.get("bank_reference"))
             known = text_of(said.get("state")) in _STATES and text_of(said.get("client_reference")) == reference
             if known and bank_reference:
                 return Submitted(bank_reference)
@@ -188,7 +197,7 @@ class ReferenceBank(BankPort):
             secret_answer=secret_answer,
         )
         if error := _refusal(operation, answer):
-            raise error
+            raise held(error) if effect == "money" and isinstance(error, NotAllowed) else error
         return answer
 
 
@@ -200,6 +209,8 @@ def _refusal(operation: str, answer: Answer) -> KivukoError | None:
         return Throttled("The bank asks us to slow down.", retry_after=after, operation=operation)
     if answer.status in (401, 403) and text_of(answer.object.get("code")) in ("UNAUTHORIZED", "FORBIDDEN"):
         return NotAllowed("The bank refuses our token.", code="bad_credentials", operation=operation)
+    if answer.status == 404 and not answer.text.strip() and operation not in ("transfer", "float"):
+        return NotAllowed("The bank is not at this address.", code="wrong_address", operation=operation)
     return None
 
 
@@ -210,15 +221,17 @@ def _nameless(request: Any) -> Any:
     return request
 
 
-def _entry(row: object, account: str) -> BankEntry:
-    fields = row if isinstance(row, dict) else {}
+def _entry(fields: dict[str, Any], account: str) -> BankEntry | OddRow:
     direction = _DIRECTIONS.get(text_of(fields.get("direction")))
-    transaction_id = text_of(fields.get("bank_transaction_id"))
-    value_time = moment_of(fields.get("value_time"))
+    given = text_of(fields.get("bank_transaction_id"))
+    transaction_id, value_time = receipt_of(given), moment_of(fields.get("value_time"))
     try:
         amount = Money.parse(text_of(fields.get("amount")), text_of(fields.get("currency")))
     except Rejected:
         amount = None
-    if amount is None or amount.minor <= 0 or value_time is None or not transaction_id or not direction:
-        raise Transient("A line of the bank's statement cannot be read.", code="garbled_read")
-    return BankEntry(transaction_id, account, direction, amount, text_of(fields.get("narration")), value_time)
+    if transaction_id is None:
+        return OddRow(row_id(fields), "unreadable", unfit_receipt(given))
+    if amount is None or amount.minor <= 0 or value_time is None or direction is None:
+        return OddRow(row_id(fields), "unreadable", f"{transaction_id} lacks an amount, a direction or a time")
+    narration = clean(text_of(fields.get("narration")), NARRATIVE_LENGTH)
+    return BankEntry(transaction_id, account, direction, amount, narration, value_time)

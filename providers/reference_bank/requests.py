@@ -6,6 +6,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import InsufficientFunds, InvalidRequest, LimitExceeded, NotFound, Rejected
+from core.texts import clean
 from providers.banking import FloatOrder, TransferOrder
 
 TRANSFERS_PATH: Final = "/v1/transfers"
@@ -20,6 +21,8 @@ REJECTIONS: Final[dict[str, type[Rejected]]] = {
     "INVALID_REQUEST": InvalidRequest,
 }
 
+_NAME_LENGTH: Final = 120
+_NARRATION_LENGTH: Final = 200
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -43,7 +46,8 @@ def inquiry_path(what: str, reference: str) -> str:
 def transfer_body(order: TransferOrder) -> dict[str, Any]:
     """Raises InvalidRequest, naming the field, for what the bank cannot carry: nothing has been sent then."""
     _check(order)
-    destination = {"account": order.destination.number, "name": order.destination.name}
+    name = clean(order.destination.name, _NAME_LENGTH) or order.destination.number
+    destination = {"account": order.destination.number, "name": name}
     if order.rail == "pesalink":
         if not order.destination.bank_code:
             raise InvalidRequest("PesaLink needs the receiving bank's code.", field="bank_code")
@@ -55,7 +59,7 @@ def transfer_body(order: TransferOrder) -> dict[str, Any]:
         "destination": destination,
         "amount": order.amount.amount,
         "currency": order.amount.currency,
-        "narration": order.narration,
+        "narration": clean(order.narration, _NARRATION_LENGTH),
     }
 
 

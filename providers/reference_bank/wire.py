@@ -16,8 +16,17 @@ from core.bounded_json import Unreadable, read_json
 from core.errors import Garbled, InvalidRequest, NotAllowed
 from core.money import Money
 from core.msisdn import Msisdn
+from core.texts import clean
 from providers.banking import BankEvent, EventKind, PushSecrets
 from providers.collecting import PaymentSeen
+from providers.facts import (
+    ID_LENGTH,
+    NAME_LENGTH,
+    NARRATIVE_LENGTH,
+    UNFIT_RECEIPT,
+    receipt_of,
+    unfit_receipt,
+)
 from providers.ports import PayoutResult, PayoutState
 
 TIMESTAMP_HEADER: Final = "X-Bank-Timestamp"
@@ -25,8 +34,10 @@ SIGNATURE_HEADER: Final = "X-Bank-Signature"
 TOLERANCE_SECONDS: Final = 300
 
 _MAX_BYTES: Final = 64 * 1024
-_TIMESTAMP: Final = re.compile(r"\d{1,12}")
-_OUR_REFERENCE: Final = re.compile(r"(?<![0-9A-Za-z_-])pay_[0-9a-z]{26}-a\d+(?![0-9A-Za-z_-])")
+_TIMESTAMP: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
+_OUR_REFERENCE: Final = re.compile(r"(?<![0-9A-Za-z_-])pay_[0-9a-z]{26}-a[0-9]{1,6}(?![0-9A-Za-z_-])", re.ASCII)
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9-]{1,34}", re.ASCII)
+_EVENT_ID: Final = re.compile(r"[\x21-\x7e]{1,100}")
 _RESULTS: Final = {
     "transfer.settled": "settled", "transfer.rejected": "rejected", "transfer.reversed": "reversed",
     "float.settled": "settled", "float.rejected": "rejected",
@@ -38,40 +49,44 @@ def parse_push(
 ) -> BankEvent:
     """A verified webhook. `data.client_reference` names our instruction; a debit without it may hold it in `reference`.
 
-    The receipt of a payment of ours is the bank's `bank_reference` on every channel. Raises NotAllowed for a wrong
-    signature or a time off by more than 300 s, Garbled for what is no event of the protocol.
+    The receipt of a payment of ours is the bank's `bank_reference` on every channel. A time that cannot be read is `now`.
+    Raises NotAllowed for a wrong signature or a time off by more than 300 s, Garbled for what is no event of the protocol.
     """
     _verify(raw, headers, secrets, now)
     body = _object(raw)
     data = body.get("data")
     event_id, kind = text_of(body.get("event_id")), text_of(body.get("type"))
-    if not isinstance(data, dict) or not event_id or len(event_id) > 100:
+    if not isinstance(data, dict) or not _EVENT_ID.fullmatch(event_id):
         raise Garbled("This is not an event of the reference bank.")
-    happened_at = moment_of(body.get("occurred_at"))
+    happened_at = moment_of(body.get("occurred_at")) or now
     amount = _amount(data, currency)
     account = text_of(data.get("account")) or None
-    if happened_at is None:
-        raise Garbled("An event of the reference bank lacks its time.")
+    if account is not None and not _ACCOUNT.fullmatch(account):
+        raise Garbled("An event of the reference bank names no account that can be one.")
     if kind in _RESULTS:
         result = _result(_RESULTS[kind], data, amount, happened_at)
         return BankEvent(event_id, EventKind.result, account, result=result)
     transaction_id = text_of(data.get("bank_transaction_id"))
     if kind not in ("account.credited", "account.debited") or not transaction_id or not account or amount is None:
         raise Garbled("An event of the reference bank lacks a fact or has an unknown type.")
+    narrative = clean(text_of(data.get("reference")), NARRATIVE_LENGTH)
     if kind == "account.credited":
+        receipt = receipt_of(transaction_id)
+        if receipt is None:
+            raise Garbled(f"A credit is told: {unfit_receipt(transaction_id)}.", code=UNFIT_RECEIPT)
         payment = PaymentSeen(
-            external_id=transaction_id,
+            external_id=receipt,
             account=account,
             amount=amount,
-            reference=text_of(data.get("reference")),
+            reference=narrative,
             happened_at=happened_at,
-            payer_name=text_of(data.get("payer_name")),
-            payer_phone=_phone(text_of(data.get("payer_phone"))),
+            payer_name=clean(text_of(data.get("payer_name")), NAME_LENGTH),
+            payer_phone=Msisdn.read(text_of(data.get("payer_phone"))),
         )
         return BankEvent(event_id, EventKind.credited, account, payment=payment)
-    ours = _OUR_REFERENCE.search(text_of(data.get("reference")))
+    ours = _OUR_REFERENCE.search(narrative)
     result = settled_result(
-        text_of(data.get("client_reference")) or (ours.group() if ours else None),
+        id_of(data.get("client_reference")) or (ours.group() if ours else None),
         text_of(data.get("bank_reference")) or transaction_id,
         code="debited",
         amount=amount,
@@ -98,13 +113,15 @@ def settled_result(
     amount: Money | None = None,
     happened_at: datetime | None = None,
 ) -> PayoutResult:
+    """`unclear`, code "unfit_receipt", where the bank's own id cannot be booked."""
+    receipt = receipt_of(bank_reference)
     return PayoutResult(
-        PayoutState.paid,
-        code,
-        "the bank has moved the money",
+        PayoutState.paid if receipt else PayoutState.unclear,
+        code if receipt else UNFIT_RECEIPT,
+        "the bank has moved the money" if receipt else unfit_receipt(bank_reference),
         reference=reference,
-        provider_reference=bank_reference,
-        receipt=bank_reference,
+        provider_reference=id_of(bank_reference),
+        receipt=receipt,
         amount=amount,
         happened_at=happened_at,
     )
@@ -119,13 +136,13 @@ def failed_result(
     happened_at: datetime | None = None,
 ) -> PayoutResult:
     """`reason` is the bank's word; "reversed" where money that had moved came back."""
-    code = reason.lower()[:40] or "rejected"
+    code = clean(reason, 40).lower() or "rejected"
     return PayoutResult(
         PayoutState.failed,
         code,
         "the bank has moved the money back" if code == "reversed" else "the bank has refused it",
         reference=reference,
-        provider_reference=bank_reference,
+        provider_reference=id_of(bank_reference),
         amount=amount,
         happened_at=happened_at,
         retriable=code == "insufficient_funds",
@@ -136,7 +153,7 @@ def failed_result(
 def moment_of(value: Any) -> datetime | None:
     """ISO 8601 with a zone, as UTC."""
     try:
-        moment = datetime.fromisoformat(text_of(value))
+        moment = datetime.fromisoformat(text_of(value)[:40])
         return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
@@ -147,6 +164,11 @@ def text_of(value: Any) -> str:
     if value is None or isinstance(value, bool | dict | list):
         return ""
     return str(value).strip()
+
+
+def id_of(value: Any) -> str | None:
+    """An id, bounded and fit to be kept and shown."""
+    return clean(text_of(value), ID_LENGTH) or None
 
 
 def _verify(raw: bytes, headers: Mapping[str, str], secrets: PushSecrets, now: datetime) -> None:
@@ -173,7 +195,7 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 
 def _result(state: str, data: Mapping[str, Any], amount: Money | None, happened_at: datetime) -> PayoutResult:
-    reference, bank_reference = (text_of(data.get(name)) for name in ("client_reference", "bank_reference"))
+    reference, bank_reference = id_of(data.get("client_reference")), text_of(data.get("bank_reference"))
     if not reference or not bank_reference:
         raise Garbled("A result of the reference bank names no instruction.")
     if state == "settled":
@@ -194,10 +216,3 @@ def _amount(data: Mapping[str, Any], currency: str) -> Money | None:
     if amount is None or amount.minor <= 0 or amount.currency != currency:
         raise Garbled("The amount of an event is not one of the account's currency.")
     return amount
-
-
-def _phone(text: str) -> Msisdn | None:
-    try:
-        return Msisdn.parse(text) if text else None
-    except InvalidRequest:
-        return None

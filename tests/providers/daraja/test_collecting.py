@@ -206,9 +206,7 @@ async def test_a_pull_by_get_is_answered_alike(desk: Desk) -> None:
     assert [row["transactionId"] for rows in answer.json()["Response"] for row in rows] == [receipt]
 
 
-@pytest.mark.parametrize(
-    ("action", "options", "error"), [*READ_TROUBLE, ("down", {}, Transient), ("bad_row", {}, Transient)]
-)
+@pytest.mark.parametrize(("action", "options", "error"), [*READ_TROUBLE, ("down", {}, Transient)])
 async def test_trouble_with_a_pull_is_rejected_or_transient_and_never_a_part(
     desk: Desk, action: str, options: dict[str, Any], error: type[KivukoError]
 ) -> None:

@@ -64,6 +64,30 @@ def test_a_failure_is_never_a_success_by_its_transaction_id() -> None:
     assert not read.retriable
 
 
+@pytest.mark.parametrize("receipt", ["x" * 5_000, "UKL4 X7QW2D", "UKL4\x00X7QW2D", "\x1b]0;owned\x07UKL4X7QW2D", "UK"])
+def test_a_success_under_an_unfit_receipt_is_unclear_and_shows_what_can_be_shown(receipt: str) -> None:
+    paid = golden("result_paid")
+    for item in paid["Result"]["ResultParameters"]["ResultParameter"]:
+        if item["Key"] == "TransactionReceipt":
+            item["Value"] = receipt
+    status = golden("status_completed")
+    for item in status["Result"]["ResultParameters"]["ResultParameter"]:
+        if item["Key"] == "ReceiptNo":
+            item["Value"] = receipt
+    alone = result(0, TransactionID=receipt, ResultParameters={})
+    for read in (parse_result(paid), parse_status_result(status), parse_result(alone)):
+        assert (read.state, read.code, read.receipt) == (PayoutState.unclear, "unfit_receipt", None)
+        assert read.detail.isprintable()
+        assert len(read.detail) < 130
+
+
+def test_receipts_are_capitals_and_ids_are_bounded() -> None:
+    assert parse_result(result(0, TransactionID="ukl4x7qw2d", ResultParameters={})).receipt == "UKL4X7QW2D"
+    odd = "\x1b[31m" + "y" * 5_000
+    read = parse_result(result(2001, OriginatorConversationID=odd, ConversationID=odd))
+    assert read.reference == read.provider_reference == "y" * 100
+
+
 def test_a_success_without_any_receipt_is_unclear() -> None:
     assert parse_result(result(0, TransactionID="")).state is PayoutState.unclear
 

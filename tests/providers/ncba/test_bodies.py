@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from providers.banking import BankAccount, FloatOrder, Inquiry, TransferOrder
 from providers.ncba.client import Ncba
 from providers.ncba.codes import accepted
 from providers.ncba.requests import NcbaCredentials, float_body, narration_of, statement_body, transfer_body
-from providers.ncba.statement import parse_statement, verdict
+from providers.ncba.statement import Lines, parse_statement, verdict
 from providers.ports import Endpoint, PayoutState
 from tests.simulators.bank.bench import GOLDEN, REFERENCE
 from tests.support.dialling import LOOPBACK
@@ -152,9 +153,10 @@ def test_the_reference_may_stand_in_another_field(field: str) -> None:
 
 
 def test_without_a_bank_id_the_receipt_is_our_reference() -> None:
-    lines = parse_statement([{**ROW, "InstrumentReferenceNumber": ""}], "1000200030")
-    assert lines[0].entry.bank_transaction_id == ""
-    assert verdict(lines, INQUIRY).receipt == REFERENCE
+    for unfit in ("", "x" * 5_000, "CHQ 12"):
+        found = parse_statement([{**ROW, "InstrumentReferenceNumber": unfit}], "1000200030")
+        assert found.lines[0].entry.bank_transaction_id == ""
+        assert verdict(found, INQUIRY).receipt == REFERENCE
 
 
 def test_a_credit_alone_proves_no_payout() -> None:
@@ -163,18 +165,53 @@ def test_a_credit_alone_proves_no_payout() -> None:
 
 
 def test_an_empty_statement_has_no_lines() -> None:
-    assert parse_statement({"transactions": []}, "1000200030") == []
+    assert parse_statement({"transactions": []}, "1000200030") == Lines([], [])
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        None, {}, "x", {"resultCode": "SIM14"}, [1], [{}],
-        [{**ROW, "ValueDate": "2026-01-14"}], [{**ROW, "DebitAmount": "x"}], [{**ROW, "CreditDebitFlag": "C"}],
-        [{**ROW, "CreditAmount": "1.00"}], [{**ROW, "TransactionCurrency": "XXX"}], [{**ROW, "DebitAmount": "1.005"}],
-        [ROW, {**ROW, "DebitAmount": None}],
-    ],
-)  # fmt: skip
-def test_a_statement_that_cannot_be_read_whole_is_not_read(body: object) -> None:
+@pytest.mark.parametrize("body", [None, {}, "x", {"resultCode": "SIM14"}])
+def test_what_holds_no_list_of_lines_is_no_statement(body: object) -> None:
     with pytest.raises(Transient):
         parse_statement(body, "1000200030")
+
+
+TORN: list[Any] = [
+    1, None, {}, {**ROW, "ValueDate": "2026-01-14"}, {**ROW, "ValueDate": "x" * 5_000}, {**ROW, "DebitAmount": "x"},
+    {**ROW, "CreditDebitFlag": "C"}, {**ROW, "CreditAmount": "1.00"}, {**ROW, "TransactionCurrency": "XXX"},
+    {**ROW, "DebitAmount": "1.005"}, {**ROW, "DebitAmount": None}, {**ROW, "DebitAmount": "1e3"},
+    {**ROW, "DebitAmount": "５０"}, {**ROW, "DebitAmount": Decimal("1e200000")},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("torn", TORN, ids=lambda row: repr(row)[:20])
+def test_a_line_that_cannot_be_read_hides_none_of_the_others(torn: Any) -> None:
+    other = {**ROW, "Narrative": "school fees", "InstrumentReferenceNumber": "FT26014XY99Z"}
+    found = parse_statement([other, torn, ROW], "1000200030")
+    assert [line.entry.bank_transaction_id for line in found.lines] == ["FT26014XY99Z", "FT26014AB12C"]
+    (row,) = found.statement.unreadable
+    assert (row.reason, len(row.detail) < 200) == ("unreadable", True)
+    assert parse_statement([torn], "1000200030").statement.unreadable == [row]
+
+
+def test_a_line_that_cannot_be_read_and_names_us_is_no_proof_either_way() -> None:
+    torn = {**ROW, "DebitAmount": "?"}
+    for body in ([torn], [ROW, torn]):
+        found = verdict(parse_statement(body, "1000200030"), INQUIRY)
+        assert (found.state, found.code) == (PayoutState.unclear, "unreadable_line")
+    elsewhere = verdict(parse_statement([{**torn, "Narrative": "school fees"}], "1000200030"), INQUIRY)
+    assert (elsewhere.state, elsewhere.code) == (PayoutState.pending, "not_found")
+
+
+def test_names_and_narrations_are_what_ncba_carries() -> None:
+    order = transfer(
+        rail="internal",
+        destination=BankAccount("01109876543210", "Bödå & Søns #1\x1b[2J"),
+        narration="Mikopo & ada – BÖDA000012",
+    )
+    body = transfer_body(order, CREDENTIALS)
+    assert body["BeneficiaryAccountName"] == "Boda Sons 1"
+    assert body["Narration"] == f"{REFERENCE} Mikopo ada - BODA000012"
+    nameless = transfer(rail="internal", destination=BankAccount("01109876543210", "银行"))
+    assert transfer_body(nameless, CREDENTIALS)["BeneficiaryAccountName"] == "01109876543210"
+    bought = float_body(float_order(float_name="Kivuko & Co", narration="№ 7 ☃"), CREDENTIALS, date(2026, 1, 14))
+    assert bought["reqToAccountName"] == "Kivuko Co"
+    assert bought["reqPaymentDescription"] == "kvk01J9ZC3Q4MFLT No 7"

@@ -19,7 +19,7 @@ from core.errors import (
     Unknown,
 )
 from core.money import Money
-from providers.banking import BankAccount, BankPort
+from providers.banking import BankAccount, BankPort, bank_day
 from providers.ncba.client import Ncba
 from providers.ncba.codes import accepted
 from providers.ncba.requests import NcbaCredentials
@@ -167,6 +167,18 @@ async def test_check_names_wrong_credentials(bench: Bench, wrong: dict[str, Any]
     assert isinstance(await error_of(bench.ncba(**wrong).check()), NotAllowed)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [({"password": "guess"}, "credentials_refused"), ({"subscription_key": "guess"}, "credentials_refused")],
+)
+async def test_refused_credentials_are_no_verdict_on_a_transfer(bench: Bench, wrong: dict[str, Any], code: str) -> None:
+    for call in (bench.ncba(**wrong).transfer(bench.transfer()), bench.ncba(**wrong).buy_float(bench.float_order())):
+        error = await error_of(call)
+        assert isinstance(error, Transient)
+        assert (error.code, error.extra["operator_needed"]) == (code, "yes")
+    assert bench.debits() == []
+
+
 async def test_check_tries_the_till_too(bench: Bench) -> None:
     await bench.ncba().check()
     assert isinstance(await error_of(bench.ncba(till_password="guess").check()), NotAllowed)
@@ -209,8 +221,8 @@ async def test_a_statement_shows_credits_and_debits(bench: Bench) -> None:
     bank = bench.ncba()
     deposited = await bench.deposit()
     moved = await bank.transfer(bench.transfer())
-    today = bench.inquiry(bench.transfer()).sent_at.date()
-    entries = await bank.statement(WALLET.number, today, today)
+    today = bank_day(bench.inquiry(bench.transfer()).sent_at)
+    entries = (await bank.statement(WALLET.number, today, today)).entries
     assert [(entry.bank_transaction_id, entry.direction, entry.amount.amount) for entry in entries] == [
         (deposited, "credit", "1500.00"), (moved.provider_reference, "debit", "1500.00"),
     ]  # fmt: skip
@@ -227,9 +239,9 @@ async def test_a_statement_that_is_down_is_transient(bench: Bench) -> None:
     [
         (("429 Too Many Requests", "", "Retry-After: 3"), Throttled),
         (("403 Forbidden", '{"statusCode":403,"message":"Out of call volume quota."}'), Throttled),
-        (("403 Forbidden", '{"statusCode":403,"message":"Forbidden"}'), NotAllowed),
-        (("404 Not Found", '{"statusCode":404,"message":"Resource not found"}'), InvalidRequest),
-        (("401 Unauthorized", '{"statusCode":401,"message":"invalid subscription key"}'), NotAllowed),
+        (("403 Forbidden", '{"statusCode":403,"message":"Forbidden"}'), Busy),
+        (("404 Not Found", '{"statusCode":404,"message":"Resource not found"}'), Busy),
+        (("401 Unauthorized", '{"statusCode":401,"message":"invalid subscription key"}'), Busy),
         (("403 Forbidden", "<html>Security Notice</html>"), Unknown),
         (("404 Not Found", "<html>no</html>"), Unknown),
         (("400 Bad Request", '{"title":"One or more validation errors occurred."}'), Unknown),
@@ -259,6 +271,7 @@ async def test_what_an_answer_proves(answer: tuple[str, ...], kind: type[KivukoE
     async with raw_server(talk) as port, Ncba(endpoint(f"http://127.0.0.1:{port}/gw"), credentials) as bank:
         error = await error_of(bank.transfer(transfer_order()))
     assert isinstance(error, kind)
+    assert ("operator_needed" in error.extra) == (kind is Busy)
 
 
 async def test_nobody_listening_is_not_sent() -> None:

@@ -178,12 +178,97 @@ def test_characters_of_xml_survive() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"TransAmount": "0.00"}, {"TransAmount": "1,500.00"}, {"TransAmount": "NaN"}, {"TransAmount": "1e3"},
-               {"TransAmount": ""}, {"TransID": " "}, {"AccountNr": ""}]
+    "change", [{"TransAmount": "0.00"}, {"TransAmount": "15,00.00"}, {"TransAmount": "NaN"}, {"TransAmount": "1e3"},
+               {"TransAmount": ""}, {"TransAmount": "１５００"}, {"TransAmount": "1.005"}, {"TransID": " "},
+               {"AccountNr": ""}, {"AccountNr": "x" * 500}, {"TransAmount": "99999999999.00"}]
 )  # fmt: skip
 def test_a_signed_push_without_a_usable_fact_is_garbled(change: dict[str, str]) -> None:
     with pytest.raises(Garbled):
         read(push({**CREDIT, **change}))
+
+
+@pytest.mark.parametrize(
+    ("written", "minor"),
+    [("1,500.00", 150_000), ("+1,500.00", 150_000), (" 1500.0 ", 150_000), ("1 500.00", 150_000), ("1,234,500", 123_450_000)],
+)  # fmt: skip
+def test_an_amount_is_read_however_it_is_written(written: str, minor: int) -> None:
+    payment = read(push({**CREDIT, "TransAmount": written})).payment
+    assert payment is not None
+    assert payment.amount == Money(minor, "KES")
+    result = read(push({**DEBIT, "TransAmount": f"-{written.replace('+', '')}"})).result
+    assert result is not None
+    assert result.amount == Money(minor, "KES")
+
+
+def raw_push(sent: bytes, hashed: str, encoding: str) -> bytes:
+    """The golden credit with a payer's name that stands in it byte for byte as `sent`, hashed as `hashed`."""
+    right = push_hash("kivuko-secret", {**CREDIT, "CustomerName": hashed}, encoding)
+    body = push(CREDIT).replace(push_hash("kivuko-secret", CREDIT).encode(), right.encode())
+    return body.replace(b">WANJIKU KAMAU<", b">" + sent + b"<")
+
+
+ODD_NAMES: list[tuple[bytes, str, str, str]] = [  # as sent, as hashed, the hash's encoding, as we show it
+    (b'"WANJIKU" KAMAU', '"WANJIKU" KAMAU', "utf-8", '"WANJIKU" KAMAU'),
+    (b"&quot;WANJIKU&quot; KAMAU", '"WANJIKU" KAMAU', "utf-8", '"WANJIKU" KAMAU'),
+    (b"&quot;WANJIKU&quot; KAMAU", "&quot;WANJIKU&quot; KAMAU", "utf-8", '"WANJIKU" KAMAU'),
+    (b"KAMAU &amp; SONS", "KAMAU & SONS", "utf-8", "KAMAU & SONS"),
+    (b"KAMAU &amp; SONS", "KAMAU &amp; SONS", "utf-8", "KAMAU & SONS"),
+    (b"KAMAU & SONS", "KAMAU & SONS", "utf-8", "KAMAU & SONS"),
+    (b"WANJIKU\x01 KAM\x1b[1mAU\x00", "WANJIKU\x01 KAM\x1b[1mAU\x00", "utf-8", "WANJIKU KAMAU"),
+    (b"WANJIKU&#1; KAMAU", "WANJIKU\x01 KAMAU", "utf-8", "WANJIKU KAMAU"),
+    (b"B\xc3\x96DA", "BÖDA", "utf-8", "BÖDA"),
+    (b"B\xd6DA", "BÖDA", "latin-1", "BÖDA"),
+    (b"B\xd6DA", "BÖDA", "utf-8", "BÖDA"),
+    (b"\t WANJIKU\xc2\xa0 \r\n KAMAU ", "\t WANJIKU\xa0 \n KAMAU ", "utf-8", "WANJIKU KAMAU"),
+    (b"\t WANJIKU\xc2\xa0 \r\n KAMAU ", "\t WANJIKU\xa0 \r\n KAMAU ", "utf-8", "WANJIKU KAMAU"),
+    (b"\xe2\x80\xaeUMAK", "\u202eUMAK", "utf-8", "UMAK"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "hashed", "encoding", "shown"), ODD_NAMES)
+def test_a_genuine_push_is_read_whatever_bytes_its_name_holds(
+    sent: bytes, hashed: str, encoding: str, shown: str
+) -> None:
+    raw = raw_push(sent, hashed, encoding)
+    payment = read(raw).payment
+    assert payment is not None
+    assert (payment.payer_name, payment.amount) == (shown, Money(150_000, "KES"))
+    with pytest.raises(NotAllowed):
+        read(raw.replace(b"<TransAmount>1500.00", b"<TransAmount>2500.00"))
+
+
+@pytest.mark.parametrize("name", ["PhoneNr", "CustomerName", "Narrative", "TransTime", "TransType", "FtCrNarration"])
+@pytest.mark.parametrize(
+    "odd", ["x" * 20_000, "\x1b]0;owned\x07", " " * 20_000, "\u202e\u200b", "254712000111 " * 1_000]
+)
+def test_cosmetic_fields_never_make_money_unreadable(name: str, odd: str) -> None:
+    payment = read(push({**CREDIT, name: odd})).payment
+    assert payment is not None
+    assert (payment.external_id, payment.amount) == ("FT26001ABCDE", Money(150_000, "KES"))
+    assert len(payment.payer_name) <= 120
+    assert len(payment.reference) <= 300
+    assert (payment.payer_name + payment.reference).isprintable()
+
+
+@pytest.mark.parametrize("unfit", ["x" * 5_000, "FT26001 ABCDE", "FT26001\x1bABCDE", "FT２６００１", "FT1"])
+def test_an_unfit_id_of_the_banks_is_told_and_not_booked(unfit: str) -> None:
+    with pytest.raises(Garbled) as caught:
+        read(push({**CREDIT, "TransID": unfit}))
+    assert (caught.value.code, caught.value.detail.isprintable()) == ("unfit_receipt", True)
+    result = debit(TransID=unfit).result
+    assert result is not None
+    assert (result.state, result.code, result.receipt, result.reference) == (
+        "unclear",
+        "unfit_receipt",
+        None,
+        REFERENCE,
+    )
+
+
+def test_a_message_that_is_nested_without_end_is_garbled() -> None:
+    for raw in (b"<a>" * 15_000, b"<a/>" * 15_000, b"<x>" + b"<a/>" * 15_000 + b"</x>"):
+        with pytest.raises(Garbled):
+            read(raw)
 
 
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'

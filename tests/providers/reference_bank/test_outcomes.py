@@ -1,12 +1,14 @@
 """The reference bank's client against the simulated bank, judged by the books."""
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from core.errors import (
+    Busy,
     InsufficientFunds,
     InvalidRequest,
     KivukoError,
@@ -20,7 +22,7 @@ from core.errors import (
     Unknown,
 )
 from core.money import Money
-from providers.banking import BankAccount, BankPort
+from providers.banking import BankAccount, BankPort, bank_day
 from providers.collecting import AskInquiry
 from providers.ports import PayoutState
 from providers.reference_bank.client import ReferenceBank
@@ -196,8 +198,8 @@ async def test_a_statement_is_read_over_all_its_pages(bench: Bench) -> None:
     deposited = [await bench.deposit(amount) for amount in ("1.00", "2.00", "3.00", "4.00")]
     await bank.transfer(bench.transfer())
     await bench.until(lambda: bench.debits())
-    today = bench.inquiry(bench.transfer()).sent_at.date()
-    entries = await bank.statement(WALLET.number, today, today)
+    today = bank_day(bench.inquiry(bench.transfer()).sent_at)
+    entries = (await bank.statement(WALLET.number, today, today)).entries
     assert [entry.bank_transaction_id for entry in entries[:4]] == deposited
     assert [(entry.direction, entry.amount.amount) for entry in entries[3:]] == [
         ("credit", "4.00"),
@@ -209,24 +211,37 @@ async def test_a_statement_is_read_over_all_its_pages(bench: Bench) -> None:
 
 async def test_a_statement_that_is_down_is_transient(bench: Bench) -> None:
     bench.fault("bank.statement", "down")
-    today = bench.inquiry(bench.transfer()).sent_at.date()
+    today = bank_day(bench.inquiry(bench.transfer()).sent_at)
     assert isinstance(await error_of(bench.reference().statement(WALLET.number, today, today)), Transient)
 
 
-ROW = {"bank_transaction_id": "FT1", "direction": "CREDIT", "amount": "1.00", "currency": "KES", "narration": "",
+ROW = {"bank_transaction_id": "FT26014AB12C", "direction": "CREDIT", "amount": "1.00", "currency": "KES", "narration": "",
        "value_time": "2026-01-14T10:33:09Z"}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "answer",
-    ['{"entries": null}', "[]", "<html>", '{"entries": [1]}', '{"entries": [{}]}',
-     '{"entries": [], "next_cursor": "1"}',
-     *(str({**ROW, key: ""}).replace("'", '"').join(('{"entries": [', "]}")) for key in ROW if key != "narration")],
-)  # fmt: skip
-async def test_a_statement_that_cannot_be_read_whole_is_not_read(bench: Bench, answer: str) -> None:
-    today = bench.inquiry(bench.transfer()).sent_at.date()
+    ['{"entries": null}', "[]", "<html>", '{"entries": [], "next_cursor": "1"}', "[" * 100_000],
+)
+async def test_what_holds_no_list_of_lines_is_no_statement(bench: Bench, answer: str) -> None:
+    today = bank_day(bench.inquiry(bench.transfer()).sent_at)
     async with raw_server(http_answer("200 OK", answer)) as port, client(port) as bank:
         assert isinstance(await error_of(bank.statement("1000200030", today, today)), Transient)
+
+
+@pytest.mark.parametrize(
+    "torn", [1, {}, *({**ROW, key: ""} for key in ROW if key != "narration"), {**ROW, "amount": "1e3"},
+             {**ROW, "bank_transaction_id": "x" * 5_000}, {**ROW, "amount": "-1.00"}],
+    ids=lambda row: repr(row)[:20],
+)  # fmt: skip
+async def test_a_line_that_cannot_be_read_hides_none_of_the_others(bench: Bench, torn: Any) -> None:
+    today = bank_day(bench.inquiry(bench.transfer()).sent_at)
+    answer = json.dumps({"entries": [ROW, torn, {**ROW, "bank_transaction_id": "FT26014AB12D"}]})
+    async with raw_server(http_answer("200 OK", answer)) as port, client(port) as bank:
+        found = await bank.statement("1000200030", today, today)
+    assert [entry.bank_transaction_id for entry in found.entries] == ["FT26014AB12C", "FT26014AB12D"]
+    (row,) = found.unreadable
+    assert (row.reason, len(row.detail) < 200) == ("unreadable", True)
 
 
 def client(port: int) -> ReferenceBank:
@@ -239,7 +254,7 @@ ACCEPTED = f'{{"client_reference":"{REFERENCE}","bank_reference":"RB1","state":"
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (("429 Slow", "", "Retry-After: 3"), Throttled), (("401 No", '{"code":"UNAUTHORIZED"}'), NotAllowed),
+        (("429 Slow", "", "Retry-After: 3"), Throttled), (("401 No", '{"code":"UNAUTHORIZED"}'), Busy),
         (("401 No", "<html>"), Unknown), (("403 No", "{}"), Unknown), (("404 No", '{"code":"NOT_FOUND"}'), Unknown),
         (("400 Bad", '{"code":"LIMIT_EXCEEDED"}'), Unknown), (("500 Oops", ACCEPTED), Unknown),
         (("500 Oops", '{"code":"LIMIT_EXCEEDED"}'), Unknown), (("302 Found", "", "Location: /x"), Unknown),
@@ -275,6 +290,21 @@ async def test_what_cannot_be_carried_is_refused_by_field(changes: dict[str, Any
     assert error.extra["field"] == field
 
 
+async def test_a_refused_token_is_no_verdict_on_a_transfer(bench: Bench) -> None:
+    error = await error_of(bench.reference(token="guess").transfer(bench.transfer()))
+    assert isinstance(error, Transient)
+    assert (error.code, error.extra["operator_needed"]) == ("credentials_refused", "yes")
+    assert bench.debits() == []
+
+
+async def test_texts_are_bounded_and_one_line(bench: Bench) -> None:
+    destination = replace(bench.transfer().destination, name="A\x1b[2J Otieno\n" + "x" * 5_000)
+    await bench.reference().transfer(bench.transfer(destination=destination, narration="one\ntwo\u202e" + "y" * 5_000))
+    (sent,) = [exchange.request for exchange in bench.exchanges if exchange.operation == "transfer"]
+    assert sent["narration"].startswith("one two")
+    assert len(sent["narration"]) == 200
+
+
 async def test_check_passes_with_the_token_and_names_a_wrong_one(bench: Bench) -> None:
     await bench.reference().check()
     assert isinstance(await error_of(bench.reference(token="guess").check()), NotAllowed)
@@ -295,7 +325,7 @@ async def test_no_exchange_holds_the_token_or_a_payers_phone(bench: Bench) -> No
     bank = bench.reference()
     await bank.transfer(bench.transfer(rail="pesalink", destination=OTHER_BANK))
     await bench.deposit(narration="TOP 254712000111", payer_name="NEKESA WAFULA")
-    today = bench.inquiry(bench.transfer()).sent_at.date()
+    today = bank_day(bench.inquiry(bench.transfer()).sent_at)
     await bank.statement(WALLET.number, today, today)
     written = repr(bench.exchanges)
     assert TOKEN not in repr(ReferenceBankCredentials(token=TOKEN))

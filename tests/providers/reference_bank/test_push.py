@@ -152,10 +152,36 @@ def test_a_signed_event_that_lacks_a_fact_is_garbled(kind: str, data: Any) -> No
         event(kind, data)
 
 
-@pytest.mark.parametrize("changes", [{"event_id": ""}, {"event_id": "x" * 101}, {"occurred_at": "2026-01-14"}])
-def test_an_event_without_id_or_time_is_garbled(changes: dict[str, str]) -> None:
+@pytest.mark.parametrize("event_id", ["", "x" * 101, "a b", "a\x1b[2J", "é"])
+def test_an_event_without_a_fit_id_is_garbled(event_id: str) -> None:
     with pytest.raises(Garbled):
-        event("account.credited", CREDIT, **changes)
+        event("account.credited", CREDIT, event_id=event_id)
+
+
+@pytest.mark.parametrize("odd", [None, "", "x" * 10_000, "\x1b]0;owned\x07", "\u202e", 7, [], {}])
+def test_cosmetic_facts_never_make_money_unreadable(odd: Any) -> None:
+    cosmetic = dict.fromkeys(("reference", "payer_name", "payer_phone", "more"), odd)
+    seen = event("account.credited", {**CREDIT, **cosmetic}, occurred_at=odd).payment
+    assert seen is not None
+    assert (seen.external_id, seen.amount, seen.happened_at) == ("FT26014AB77Q", Money(150_000, "KES"), NOW)
+    assert (seen.payer_phone, len(seen.reference) <= 300, len(seen.payer_name) <= 120) == (None, True, True)
+    assert (seen.reference + seen.payer_name).isprintable()
+
+
+@pytest.mark.parametrize("unfit", ["x" * 5_000, "FT26014 AB77Q", "FT26014\x00AB77Q", "FT１２３４５６"])
+def test_an_unfit_id_of_the_banks_is_told_and_not_booked(unfit: str) -> None:
+    with pytest.raises(Garbled) as caught:
+        event("account.credited", {**CREDIT, "bank_transaction_id": unfit})
+    assert (caught.value.code, caught.value.detail.isprintable()) == ("unfit_receipt", True)
+    result = event("transfer.settled", {**RESULT, "bank_reference": unfit}).result
+    assert result is not None
+    assert (result.state, result.code, result.receipt) == ("unclear", "unfit_receipt", None)
+    assert len(result.detail) < 120
+
+
+def test_a_body_that_is_nested_without_end_is_garbled() -> None:
+    with pytest.raises(Garbled):
+        read(b"[" * 60_000)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
