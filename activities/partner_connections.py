@@ -6,6 +6,7 @@ from temporalio import activity
 
 from activities.connections import Connections
 from activities.exchange_log import ExchangeLog
+from core.addresses import one_spelling
 from core.errors import KivukoError, NotAllowed
 from models.messages.connections import (
     BankSettings,
@@ -15,6 +16,7 @@ from models.messages.connections import (
     RegisterPaybill,
     SealedConnection,
 )
+from providers.fineract.client import Fineract
 from store import partners
 from store.database import Database
 
@@ -39,8 +41,11 @@ class PartnerConnections:
         except (KivukoError, ValueError) as error:
             detail = error.detail if isinstance(error, KivukoError) else "the settings cannot be read"
             return ConnectionChecked(ok=False, code="invalid_settings", detail=detail)
+        identity: str | None = None
         try:
             await client.check()
+            if isinstance(client, Fineract):
+                identity = await client.identity()
         except KivukoError as error:
             blamed = _credential(connection) if isinstance(error, NotAllowed) else "base_url"
             return ConnectionChecked(
@@ -48,7 +53,7 @@ class PartnerConnections:
             )
         finally:
             await client.close()
-        return ConnectionChecked(ok=True)
+        return ConnectionChecked(ok=True, base_url=one_spelling(connection.settings["base_url"]), identity=identity)
 
     @activity.defn(name="connections.register_paybill")
     async def register_paybill(self, order: RegisterPaybill) -> PaybillRegistered:

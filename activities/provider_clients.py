@@ -60,6 +60,7 @@ def build(connection: SealedConnection, box: CredentialBox, recorder: ExchangeRe
             password=user.password,
             timezone=server.timezone,
             savings_external_ids=server.savings_external_ids,
+            collections=server.collections,
         ),
         recorder=recorder,
     )

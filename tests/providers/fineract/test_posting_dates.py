@@ -115,9 +115,7 @@ async def test_a_loan_approved_anew_on_a_later_day_is_booked_on_that_day(bank: B
 
 
 async def test_a_bank_whose_calendar_is_behind_the_zone_that_we_were_told_books_its_own_day(bank: Bank) -> None:
-    await bank.tenant(
-        "default", timezone="Pacific/Pago_Pago"
-    )  # exactly a day behind the zone below, all year round
+    await bank.tenant("default", timezone="Pacific/Pago_Pago")  # exactly a day behind the zone below, all year round
     loan_id = await bank.loan()
     async with bank.fineract(timezone="Etc/GMT-13") as fineract:
         await fineract.post_disbursal(disbursal(loan_id))

@@ -63,6 +63,7 @@ class Bank:
         tenant: str = "default",
         savings_external_ids: bool = False,
         timezone: str = ZONE,
+        collections: bool = True,
     ) -> Fineract:
         endpoint = Endpoint(self.api, verify_tls=False, read_timeout=timedelta(seconds=patience))
         credentials = FineractCredentials(
@@ -71,6 +72,7 @@ class Bank:
             tenant=tenant,
             savings_external_ids=savings_external_ids,
             timezone=timezone,
+            collections=collections,
         )
         return Fineract(endpoint, credentials, recorder=recorder)
 
