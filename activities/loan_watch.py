@@ -14,7 +14,8 @@ from models.messages.disbursements import LoansWatched, Source, WatchLoans
 from models.messages.inbound import LoanHint, LoanLookedAt
 from models.tables.disbursements import UNPAID_ENDS
 from models.tables.partners import LoanProduct
-from store import disbursements, partners
+from providers.ports import UnreadableRow
+from store import cases, disbursements, partners
 from store.database import Database
 from temporal.starts import start_disbursement
 
@@ -36,7 +37,9 @@ class LoanWatching:
             await partners.active(session, order.partner_id)
             fineract = await self.connections.fineract(session, order.partner_id)
             enabled = {p.product_id: p.enabled for p in await partners.products(session, order.partner_id)}
-        loans = await fineract.approved_loans()
+        listed = await fineract.approved_loans()
+        loans = listed.loans
+        await self._tell_of_unreadable(order.partner_id, listed.unreadable)
         wanted = [loan for loan in loans if enabled.get(loan.product_id)]
         async with self.database.transaction() as session:
             known = await disbursements.known_loans(session, order.partner_id, [loan.loan_id for loan in wanted])
@@ -49,6 +52,7 @@ class LoanWatching:
 
         results = await asyncio.gather(*(start(loan.loan_id) for loan in new))
         return LoansWatched(
+            unreadable=len(listed.unreadable),
             seen=len(loans),
             started=sum(results),
             already_known=len(wanted) - sum(results),
@@ -89,6 +93,23 @@ class LoanWatching:
         except Conflict:  # ended unpaid for a reason that a person must look at
             return False
         return started.created
+
+    async def _tell_of_unreadable(self, partner_id: str, rows: list[UnreadableRow]) -> None:
+        """A case for each loan that cannot be read, once per loan and content."""
+        async with self.database.transaction() as session:
+            for row in rows:
+                key = f"loan_unreadable:{partner_id}:{row.row_id or '-'}:{row.digest[:16]}"
+                if await cases.was_opened(session, key):
+                    continue
+                named = "without an id" if row.row_id is None else str(row.row_id)
+                await cases.open_case(
+                    session,
+                    key=key,
+                    kind="loan_unreadable",
+                    summary=f"Loan {named} cannot be read: {row.why}"[:500],
+                    evidence={"loan_id": named, "why": row.why, "content": row.digest[:16]},
+                    partner_id=partner_id,
+                )
 
     @activity.defn(name="loans.sync_products")
     async def sync_products(self, order: SyncProducts) -> ProductsSynced:

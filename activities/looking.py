@@ -1,7 +1,10 @@
 """The last look at a loan and its client before money moves: what the core bank would refuse afterwards is found here."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from activities.payable_loans import amount_to_pay, check_client
-from core.errors import Busy, Conflict, KivukoError, NotAllowed, Transient
+from core.errors import Busy, Conflict, NotAllowed, Transient
 from core.msisdn import Msisdn
 from providers.ports import BankClient, CoreBanking, Loan
 
@@ -25,29 +28,31 @@ async def look_before_paying(
         raise Conflict(f"The loan is no longer awaiting disbursal ({_words(loan.status)}).", code=code)
     amount_to_pay(loan)
     assert loan.client_id is not None
-    try:
+    with waiting_while_refused():
         client = await bank.client(loan.client_id)
         check_client(client)
         msisdn = Msisdn.parse(client.phone or "", country)
         await _check_date(bank, loan, client, may_go_early=may_go_early)
         # Without its type a receipt is dropped silently, and a type that may not be read stops every booking.
         await bank.payment_type(PAYMENT_TYPE)
-    except NotAllowed as refusal:
-        raise waits_if_ours(refusal) from refusal
     return client, msisdn
 
 
 async def read_loan(bank: CoreBanking, loan_id: int) -> Loan:
     """The loan as it is now. Raises NotFound, Transient (also while the bank refuses our user)."""
-    try:
+    with waiting_while_refused():
         return await bank.loan(loan_id)
+
+
+@contextmanager
+def waiting_while_refused() -> Iterator[None]:
+    """Turns a refusal of our user, which may be lifted, into Busy."""
+    try:
+        yield
     except NotAllowed as refusal:
-        raise waits_if_ours(refusal) from refusal
-
-
-def waits_if_ours(refusal: NotAllowed) -> KivukoError:
-    """The same refusal, as one that may be lifted if it is our user that is refused."""
-    return Busy(refusal.detail, code=refusal.code, **refusal.extra) if refusal.code in REFUSES_US else refusal
+        if refusal.code not in REFUSES_US:
+            raise
+        raise Busy(refusal.detail, code=refusal.code, **refusal.extra) from refusal
 
 
 async def _check_date(bank: CoreBanking, loan: Loan, client: BankClient, *, may_go_early: bool) -> None:

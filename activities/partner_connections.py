@@ -7,6 +7,7 @@ from temporalio import activity
 from activities.connections import Connections
 from activities.exchange_log import ExchangeLog
 from activities.provider_clients import addresses_of
+from core.base_urls import one_spelling
 from core.errors import KivukoError, NotAllowed, NotReached
 from models.messages.connections import (
     BankSettings,
@@ -17,6 +18,7 @@ from models.messages.connections import (
     SealedConnection,
 )
 from providers.dialling import REFUSED_CODE, REFUSED_TEXT, refuse_address
+from providers.fineract.client import Fineract
 from store import partners
 from store.database import Database
 
@@ -50,8 +52,11 @@ class PartnerConnections:
             code = error.code if isinstance(error, KivukoError) else "invalid_settings"
             field = error.extra.get("field") if isinstance(error, KivukoError) else None
             return ConnectionChecked(ok=False, code=code, detail=detail, field=field)
+        identity: str | None = None
         try:
             await client.check()
+            if isinstance(client, Fineract):
+                identity = await client.identity()
         except NotReached as error:
             return ConnectionChecked(ok=False, code=error.code, detail=_UNREACHED[error.code], field="base_url")
         except KivukoError as error:
@@ -61,7 +66,7 @@ class PartnerConnections:
             )
         finally:
             await client.close()
-        return ConnectionChecked(ok=True)
+        return ConnectionChecked(ok=True, base_url=one_spelling(connection.settings["base_url"]), identity=identity)
 
     @activity.defn(name="connections.register_paybill")
     async def register_paybill(self, order: RegisterPaybill) -> PaybillRegistered:

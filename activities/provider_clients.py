@@ -73,6 +73,7 @@ def build(
             password=user.password,
             timezone=server.timezone,
             savings_external_ids=server.savings_external_ids,
+            collections=server.collections,
         ),
         recorder=recorder,
     )

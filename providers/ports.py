@@ -184,6 +184,23 @@ class Loan:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A row of a list that cannot be read. `digest` is of its content: another content is another trouble."""
+
+    row_id: int | None
+    digest: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedLoans:
+    """What awaits disbursal, by id, and the rows among it that nobody can read."""
+
+    loans: list[Loan]
+    unreadable: list[UnreadableRow]
+
+
+@dataclass(frozen=True, slots=True)
 class BankClient:
     """A borrower. `phone` is free text as typed by a person, or None; `status` the server's code
     ("clientStatusType.active")."""
@@ -224,8 +241,9 @@ class CoreBanking(Protocol):
     """Loans in Fineract."""
 
     async def products(self) -> list[LoanProduct]: ...
-    async def approved_loans(self, *, after_id: int = 0, page: int = 100) -> list[Loan]:
-        """All loans that await disbursal, ordered by id, each re-checked; pages until nothing new comes."""
+    async def approved_loans(self, *, after_id: int = 0, page: int = 100) -> ApprovedLoans:
+        """All loans that await disbursal, ordered by id, each re-checked; pages until nothing new comes. A row that cannot be
+        read stops no other."""
 
     async def loan(self, loan_id: int) -> Loan: ...
     async def client(self, client_id: int) -> BankClient: ...

@@ -51,6 +51,11 @@ async def is_open(session: AsyncSession, workflow_id: str, kind: str) -> bool:
     return found.first() is not None
 
 
+async def was_opened(session: AsyncSession, key: str) -> bool:
+    """Whether a case with this key is open or was closed before."""
+    return (await session.exec(select(Case.id).where(Case.key == key).limit(1))).first() is not None
+
+
 async def close_of_workflow(
     session: AsyncSession, workflow_id: str, kinds: list[str], *, resolution: str, by: str = "saga"
 ) -> None:

@@ -83,7 +83,8 @@ class TrustIn(Body):
 
 class FineractIn(Body):
     """The lender's Mifos X or Fineract; `base_url` ends in `/fineract-provider/api`. `savings_external_ids` is for servers
-    that take an external id on a deposit; others refuse it."""
+    that take an external id on a deposit; others refuse it. Without `collections` no customers' payments are booked there,
+    and the user needs fewer permissions."""
 
     model_config = example(
         base_url="https://bank.example/fineract-provider/api", tenant="default", timezone="Africa/Nairobi",
@@ -96,6 +97,7 @@ class FineractIn(Body):
     username: ShortLine
     password: Secret
     savings_external_ids: bool = False
+    collections: bool = True
     trust: TrustIn = TrustIn()
 
     provider: ClassVar[Literal["fineract"]] = "fineract"
@@ -106,6 +108,7 @@ class FineractIn(Body):
             tenant=self.tenant,
             timezone=self.timezone,
             savings_external_ids=self.savings_external_ids,
+            collections=self.collections,
             trust=self.trust.message,
         )
         return kept.model_dump(mode="json")

@@ -33,6 +33,8 @@ class FineractSettings(Message):
     timezone: str = "Africa/Nairobi"
     # Only servers newer than April 2026 take an external id on a savings deposit; others refuse it (fineract.md 7.2).
     savings_external_ids: bool = False
+    # Customers' payments are booked here too; without, the user needs fewer permissions.
+    collections: bool = True
     trust: Trust = Trust()
     patience: Patience = Patience()
 
@@ -138,12 +140,18 @@ class CheckConnection(Message):
 
 
 class ConnectionChecked(Message):
-    """`ok`, or why not: `code` is an error code of ours, `field` the setting to blame where one is."""
+    """`ok`, or why not: `code` is an error code of ours, `field` the setting to blame where one is.
+
+    `base_url` is the address in one spelling, so that two of them can be compared; `identity` is what the server says of
+    itself that every one of its addresses shares, None where it says too little to tell.
+    """
 
     ok: bool
     code: str | None = None
     detail: str | None = None
     field: str | None = None
+    base_url: str | None = None
+    identity: str | None = None
 
 
 class RegisterPaybill(Message):

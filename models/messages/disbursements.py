@@ -140,6 +140,7 @@ class LoansWatched(Message):
     already_known: int = 0
     not_enabled: int = 0
     product_unknown: int = 0
+    unreadable: int = 0
 
 
 class Swept(Message):

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from core.errors import InvalidRequest
 from core.money import Money, exponent_of
+from providers.fineract.rows import readable
 from providers.fineract.shapes import shaped, whole_id
 from providers.fineract.wire import read_amount, read_date
 from providers.repayments import AccountKind, CustomerAccount, RecordedPayment
@@ -30,8 +31,9 @@ class SearchHit:
 
 
 def hits_of(rows: Any) -> list[SearchHit]:
-    """The loans and savings accounts among the rows."""
-    return shaped("a list of search results", rows, lambda rows: [_hit(row) for row in rows if _is_account(row)])
+    """The loans and savings accounts among the rows; one that cannot be read is none."""
+    accounts = shaped("a list of search results", rows, lambda rows: [row for row in rows if _is_account(row)])
+    return readable(accounts, lambda row: shaped("a search result", row, _hit)).found
 
 
 def account_of(kind: AccountKind, body: Any) -> CustomerAccount:
@@ -45,13 +47,15 @@ def payment_of(account: CustomerAccount, item: Any) -> RecordedPayment | None:
 
 
 def payments_of(account: CustomerAccount, items: Any) -> list[RecordedPayment]:
-    """The repayments or deposits among transactions."""
-    found = shaped("a list of transactions", items, lambda items: [_payment(account, item) for item in items])
-    return [payment for payment in found if payment is not None]
+    """The repayments or deposits among transactions. One that cannot be read is not ours: we post none of that kind."""
+    listed = shaped("a list of transactions", items, list)
+    return [
+        payment for payment in readable(listed, lambda item: payment_of(account, item)).found if payment is not None
+    ]
 
 
-def _is_account(row: dict[str, Any]) -> bool:
-    return row.get("entityType") in _KINDS
+def _is_account(row: Any) -> bool:
+    return isinstance(row, dict) and row.get("entityType") in _KINDS
 
 
 def _hit(row: dict[str, Any]) -> SearchHit:

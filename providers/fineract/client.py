@@ -3,27 +3,28 @@
 Facts: fineract.md.
 """
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self
 
 from core.clock import utc_now
-from core.errors import InvalidRequest, NotAllowed, NotFound
+from providers.fineract.access import check_access
 from providers.fineract.accounts import Accounts
 from providers.fineract.calendar import date_to_post
 from providers.fineract.calendar_reading import Calendars, no_allowed_date
 from providers.fineract.commands import MoneyCommands
 from providers.fineract.connection import FineractConnection
 from providers.fineract.hooks import ensure_hook
+from providers.fineract.identity import identity_of
 from providers.fineract.paging import read_all_by_id
 from providers.fineract.payment_types import PaymentTypes
 from providers.fineract.posting import DisbursalPosting
 from providers.fineract.repaying import PaymentPosting
+from providers.fineract.rows import may_be_approved, readable
 from providers.fineract.shapes import APPROVED_STATUS, Unreadable, client_of, loan_of, product_of
-from providers.fineract.wire import FineractCredentials, parse_complaint
-from providers.http import Answer
+from providers.fineract.wire import FineractCredentials
 from providers.ports import (
+    ApprovedLoans,
     BankClient,
     CoreBanking,
     DisbursalPost,
@@ -42,13 +43,6 @@ from providers.repayments import (
     RecordedPayment,
     RepaymentPort,
 )
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-# What Kivuko does as this user (fineract.md 1). ALL_FUNCTIONS covers everything, ALL_FUNCTIONS_READ the reads.
-_NEEDED: Final = ("READ_LOAN", "READ_LOANPRODUCT", "READ_CLIENT", "DISBURSE_LOAN")
 
 
 class Fineract(CoreBanking, RepaymentPort):
@@ -74,19 +68,19 @@ class Fineract(CoreBanking, RepaymentPort):
         await self._connection.close()
 
     async def products(self) -> list[LoanProduct]:
-        """All loan products of the tenant, those in currencies that Kivuko does not know left out."""
+        """All loan products of the tenant, those that cannot be read or are in unknown currencies left out."""
         rows = await self._connection.read("loan_products.list", "/v1/loanproducts")
         if not isinstance(rows, list):
             raise Unreadable("Fineract's answer is not a list of loan products.")
-        return _known(rows, product_of)
+        return readable(rows, product_of).found
 
-    async def approved_loans(self, *, after_id: int = 0, page: int = 100) -> list[Loan]:
+    async def approved_loans(self, *, after_id: int = 0, page: int = 100) -> ApprovedLoans:
         """All loans that await disbursal and have an id above `after_id`, by id. Holds no phone and no transactions.
 
         Each row's own state is looked at: servers up to 1.8 ignore `status` and send every loan (fineract.md 4).
         """
 
-        async def fetch(offset: int, limit: int) -> list[dict[str, Any]]:
+        async def fetch(offset: int, limit: int) -> list[Any]:
             # Without `limit` the server ignores `offset`, without `orderBy` the order is anybody's (fineract.md 2).
             wanted = {
                 "status": APPROVED_STATUS,
@@ -97,12 +91,13 @@ class Fineract(CoreBanking, RepaymentPort):
             }
             body = await self._connection.read("loans.list", "/v1/loans", wanted)
             rows = body.get("pageItems") if isinstance(body, dict) else None
-            if not isinstance(rows, list) or not all(isinstance(r, dict) and type(r.get("id")) is int for r in rows):
+            if not isinstance(rows, list):
                 raise Unreadable("Fineract's answer is not a page of loans.")
             return rows
 
-        loans = _known(await read_all_by_id(fetch, page), loan_of)
-        return [loan for loan in loans if loan.awaiting_disbursal and loan.loan_id > after_id]
+        rows = readable([row for row in await read_all_by_id(fetch, page) if may_be_approved(row)], loan_of)
+        loans = [loan for loan in rows.found if loan.awaiting_disbursal and loan.loan_id > after_id]
+        return ApprovedLoans(loans, [row for row in rows.unreadable if row.row_id is None or row.row_id > after_id])
 
     async def loan(self, loan_id: int) -> Loan:
         """One loan with its disbursals and its next instalment. Raises NotFound also for a loan outside our offices."""
@@ -138,26 +133,13 @@ class Fineract(CoreBanking, RepaymentPort):
         return await self._accounts.recorded(kind, account_id, transaction_id)
 
     async def check(self) -> None:
-        """Signs in, looks at the permissions and reads the products.
-
-        Raises NotAllowed ("credentials_refused", "tenant_unknown", "password_expired", "permission_missing" with
-        `extra["permissions"]`), NotFound with field "base_url" if no Fineract answers there, Transient otherwise.
-        """
-        credentials = self._connection.credentials
-        body = {"username": credentials.username, "password": credentials.password}
-        answer = await self._connection.send(
-            "authentication", "/v1/authentication", body, effect="read", secret_answer=True
-        )
-        if _not_fineract(answer):
-            raise NotFound("No Fineract answers at this address.", code="no_fineract_here", field="base_url")
-        user = self._connection.understood("authentication", answer)
-        if isinstance(user, dict) and user.get("shouldRenewPassword") is True:
-            raise NotAllowed("Fineract wants this user to renew the password.", code="password_expired")
-        missing = _missing_permissions(user)
-        if missing:
-            detail = "The Fineract user lacks permissions."
-            raise NotAllowed(detail, code="permission_missing", permissions=",".join(missing))
+        """Signs in, looks at what this user may do, and reads the products. See `access.py`."""
+        await check_access(self._connection, self._payment_types)
         await self.products()
+
+    async def identity(self) -> str | None:
+        """See `identity.py`. Raises NotAllowed, Transient."""
+        return await identity_of(self._connection)
 
     async def register_hook(self, url: str, events: Sequence[tuple[str, str]]) -> int:
         """The hook's id, made or mended where needed; `events` are pairs such as ("LOAN", "APPROVE").
@@ -165,31 +147,3 @@ class Fineract(CoreBanking, RepaymentPort):
         `url` must end in a slash and answer a GET. Raises InvalidRequest if Fineract cannot reach it.
         """
         return await ensure_hook(self._connection, url, events)
-
-
-def _not_fineract(answer: Answer) -> bool:
-    """A wrong address: another site's page, or a 404 or 405 that is not in Fineract's envelope."""
-    if answer.status in (404, 405):
-        return not parse_complaint(answer.json).readable
-    return answer.status == 200 and not isinstance(answer.json, dict)
-
-
-def _missing_permissions(user: Any) -> list[str]:
-    held = user.get("permissions") if isinstance(user, dict) else None
-    if not isinstance(held, list):
-        raise Unreadable("Fineract's answer does not name the user's permissions.")
-    if "ALL_FUNCTIONS" in held:
-        return []
-    reads_all = "ALL_FUNCTIONS_READ" in held
-    return [name for name in _NEEDED if name not in held and not (reads_all and name.startswith("READ_"))]
-
-
-def _known(rows: list[Any], shape: Callable[[Any], T]) -> list[T]:
-    """Rows that Kivuko can carry. One loan in a currency that we do not know must not hide all the others."""
-    found = []
-    for row in rows:
-        try:
-            found.append(shape(row))
-        except InvalidRequest as error:
-            logger.warning("Fineract row %s left out: %s", row.get("id"), error.code)
-    return found

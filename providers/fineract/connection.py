@@ -23,7 +23,13 @@ class FineractConnection:
         self, operation: str, path: str, params: Mapping[str, Any] | None = None, *, secret_answer: bool = False
     ) -> Any:
         """The JSON of a GET. Raises NotAllowed, NotFound or Transient, never Unknown: a read changes nothing."""
-        answer = await self._http.call(
+        return self.understood(operation, await self.get(operation, path, params, secret_answer=secret_answer))
+
+    async def get(
+        self, operation: str, path: str, params: Mapping[str, Any] | None = None, *, secret_answer: bool = False
+    ) -> Answer:
+        """A GET with an answer of any status. Raises NotReached."""
+        return await self._http.call(
             operation,
             "GET",
             path,
@@ -32,7 +38,6 @@ class FineractConnection:
             headers=self.credentials.headers(),
             secret_answer=secret_answer,
         )
-        return self.understood(operation, answer)
 
     async def send(
         self,

@@ -1,11 +1,14 @@
 """Payment types by name. Without a `paymentTypeId` Fineract silently drops the receipt (fineract.md 6)."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from core.errors import NotAllowed
 from providers.fineract.connection import FineractConnection
 from providers.fineract.shapes import Unreadable
+
+# Under which every mobile-money payment is booked.
+MOBILE_MONEY: Final = "M-Pesa"
 
 
 class PaymentTypes:
@@ -26,6 +29,10 @@ class PaymentTypes:
     def forget(self, name: str) -> None:
         """After a 404 for the id: someone removed the type."""
         self._ids.pop(name, None)
+
+    async def exists(self, name: str) -> bool:
+        """Raises NotAllowed, Transient."""
+        return name in self._ids or await self._find(name) is not None
 
     async def _find(self, name: str) -> int | None:
         rows = await self._connection.read("payment_types.list", "/v1/paymenttypes")
@@ -48,7 +55,7 @@ class PaymentTypes:
         try:
             made = self._connection.understood("payment_types.make", answer)
         except NotAllowed as refusal:
-            detail = "The payment type is missing in Fineract and this user may not make it."
+            detail = f"The payment type {name} is missing in Fineract, and its user may not make it."
             raise NotAllowed(detail, code="payment_type_missing", **refusal.extra) from refusal
         if not isinstance(made, dict) or type(made.get("resourceId")) is not int:
             raise Unreadable("Fineract's answer does not name the payment type that it made.")

@@ -40,40 +40,73 @@ CLOSED_DAY: Final = frozenset({"on_holiday", "on_non_working_day"})
 
 _LONGEST_PAUSE: Final = timedelta(hours=1)
 
-_Rules = tuple[tuple[str, type[Rejected], str, dict[str, str]], ...]
+_DATE: Final = {"field": "paid_on"}
+_Rules = tuple[tuple[str, type[Rejected], str, str, dict[str, str]], ...]
 
-# Fragment of a rule's code → what it means for us, whatever is booked (fineract.md 6, 7).
+# Fragment of a rule's code → what it means for us, whatever is booked, and in plain words (fineract.md 6, 7).
 _EVERYWHERE: Final[_Rules] = (
-    ("cannot.be.a.future.date", InvalidRequest, FUTURE_DATE, {"field": "paid_on"}),
-    ("payment.type.invalid", InvalidRequest, PAYMENT_TYPE_GONE, {"field": "payment_type"}),
-    ("client.transfer.date", InvalidRequest, "before_transfer", {"field": "paid_on"}),
-    ("accounting.closed", InvalidRequest, "books_closed", {"field": "paid_on"}),
-    ("date.on.holiday", InvalidRequest, "on_holiday", {"field": "paid_on"}),
-    ("date.on.non.working.day", InvalidRequest, "on_non_working_day", {"field": "paid_on"}),
-    ("duplicate.externalId", Conflict, "duplicate_external_id", {}),
-    ("externalId.value.must.be.unique", Conflict, "duplicate_external_id", {}),
-    ("data.integrity.issue", Conflict, "duplicate_external_id", {}),
-    ("client.not.active", NotAllowed, "client_not_active", {}),
-    ("not.allowed.on.charged.off", NotAllowed, "loan_charged_off", {}),
-)
+    ("cannot.be.a.future.date", InvalidRequest, FUTURE_DATE, "the date is ahead of its calendar", _DATE),
+    ("client.transfer.date", InvalidRequest, "before_transfer",
+     "the date is before the disbursement, or before the client came to its present office", _DATE),
+    ("accounting.closed", InvalidRequest, "books_closed", "the books of that day are closed", _DATE),
+    ("payment.type.invalid", InvalidRequest, PAYMENT_TYPE_GONE, "the payment type is gone", {"field": "payment_type"}),
+    ("date.on.holiday", InvalidRequest, "on_holiday", "that day is a holiday", _DATE),
+    ("date.on.non.working.day", InvalidRequest, "on_non_working_day", "that day is no working day", _DATE),
+    ("duplicate.externalId", Conflict, "duplicate_external_id", "another transaction bears the same external id", {}),
+    ("externalId.value.must.be.unique", Conflict, "duplicate_external_id",
+     "another transaction bears the same external id", {}),
+    ("unknown.data.integrity.issue", Conflict, "data_integrity", "a value does not fit its tables", {}),
+    ("data.integrity.issue", Conflict, "duplicate_external_id",
+     "it breaks the uniqueness of its records, most likely of the external id", {}),
+    ("client.not.active", NotAllowed, "client_not_active", "the client is not active", {}),
+    ("group.not.active", NotAllowed, "group_not_active", "the client's group is not active", {}),
+    ("not.allowed.on.charged.off", NotAllowed, "loan_charged_off", "the loan is charged off", {}),
+)  # fmt: skip
 _DISBURSAL_RULES: Final[_Rules] = (
-    ("cannot.be.before.approval.date", InvalidRequest, "before_approval", {"field": "paid_on"}),
-    ("must.be.less.than.approved.principal", LimitExceeded, "amount_above_approved", {"field": "amount"}),
-    ("greater.than.maximum.applied", LimitExceeded, "amount_above_approved", {"field": "amount"}),
-    ("not.approve.not.disbursed.state", Conflict, "loan_state_refused", {}),
-)
+    ("cannot.be.before.approval.date", InvalidRequest, "before_approval",
+     "the date is before the loan's approval", _DATE),
+    # Ends in "amount" where a loan is disbursed once, in "principal" where in tranches and on older servers.
+    ("must.be.less.than.approved.", LimitExceeded, "amount_above_approved",
+     "the amount is above the approved one", {"field": "amount"}),
+    ("greater.than.maximum.applied", LimitExceeded, "amount_above_approved",
+     "the amount is above the largest that the product allows", {"field": "amount"}),
+    ("not.approve.not.disbursed.state", Conflict, "loan_state_refused",
+     "the loan is not in a state in which it is disbursed", {}),
+    ("less.than.outstanding.of.loan.to.be.closed", LimitExceeded, "top_up_too_small",
+     "the loan is smaller than what the older loan that it closes still owes", {"field": "amount"}),
+)  # fmt: skip
+_CLOSED: Final = "the account takes no payments"
 _PAYMENT_RULES: Final[_Rules] = (
-    ("transaction.in.the.future", InvalidRequest, FUTURE_DATE, {"field": "paid_on"}),  # how savings say it
-    ("cannot.be.before.disbursement.date", InvalidRequest, "before_disbursement", {"field": "paid_on"}),
-    ("before.activation.date", InvalidRequest, "before_activation", {"field": "paid_on"}),
-    ("made.before.last.transaction.date", InvalidRequest, "before_last_transaction", {"field": "paid_on"}),
-    ("account.is.not.active", Conflict, ACCOUNT_CLOSED, {}),
-    ("not.allowed.on.closed.or.overpaid", Conflict, ACCOUNT_CLOSED, {}),
-    ("account.credit.transaction.not.allowed", Conflict, ACCOUNT_CLOSED, {}),
-    ("account.blocked.transaction.not.allowed", Conflict, ACCOUNT_CLOSED, {}),
-)
+    # How savings say it.
+    ("transaction.in.the.future", InvalidRequest, FUTURE_DATE, "the date is ahead of its calendar", _DATE),
+    ("cannot.be.before.disbursement.date", InvalidRequest, "before_disbursement",
+     "the date is before the loan's disbursement", _DATE),
+    ("before.activation.date", InvalidRequest, "before_activation",
+     "the date is before the account's activation", _DATE),
+    ("made.before.last.transaction.date", InvalidRequest, "before_last_transaction",
+     "the date is before the loan's last transaction", _DATE),
+    ("must.be.active.fully.paid.or.overpaid", Conflict, ACCOUNT_CLOSED, "the loan is not disbursed", {}),
+    ("account.is.not.active", Conflict, ACCOUNT_CLOSED, _CLOSED, {}),
+    ("not.allowed.on.closed.or.overpaid", Conflict, ACCOUNT_CLOSED, _CLOSED, {}),
+    ("account.credit.transaction.not.allowed", Conflict, ACCOUNT_CLOSED, _CLOSED, {}),
+    ("account.blocked.transaction.not.allowed", Conflict, ACCOUNT_CLOSED, _CLOSED, {}),
+)  # fmt: skip
 # Some servers report a lost lock on a savings account as a 403 with this code instead of a 409.
 _SAVINGS_CONCURRENCY: Final = "savings.concurrent.operations"
+
+
+# What a read asks for, in plain words.
+_NOUNS: Final = {
+    "loans.read": "a loan", "loans.list": "a list of loans", "loans.transaction": "a loan's transaction",
+    "loan_products.list": "a list of loan products", "clients.read": "a client", "savings.read": "a savings account",
+    "savings.transaction": "a savings transaction", "savings.deposits": "a list of deposits",
+    "accounts.search": "a search of accounts", "payment_types.list": "a list of payment types",
+    "business_date.read": "a business date", "hooks.list": "a list of hooks", "clients.list": "a list of clients",
+}  # fmt: skip
+
+
+def _noun(operation: str) -> str:
+    return _NOUNS.get(operation, "a record")
 
 
 def read_error(operation: str, answer: Answer) -> KivukoError:
@@ -83,11 +116,11 @@ def read_error(operation: str, answer: Answer) -> KivukoError:
         return access
     if answer.status == 403:
         return NotAllowed(
-            f"Fineract refuses {operation} to this user.", code="permission_missing", **_provider_code(said)
+            f"The Fineract user may not read {_noun(operation)}.", code="permission_missing", **_provider_code(said)
         )
     # A container that is being redeployed says 404 in HTML; that is no word about the thing asked for.
     if answer.status == 404 and said.readable:
-        return NotFound(f"Fineract knows nothing under what {operation} asked for.", **_provider_code(said))
+        return NotFound(f"Fineract has no such {_noun(operation)[2:]}.", **_provider_code(said))
     if answer.status == 429:
         return Throttled("Fineract asks us to slow down.", retry_after=_retry_after(answer))
     return unreadable(PROVIDER, operation, answer, "read")
@@ -113,12 +146,14 @@ def _command_error(noun: str, answer: Answer, rules: _Rules) -> KivukoError:
     if (access := _access_error(answer, said)) is not None:
         return access
     if answer.status == 425:
-        return Busy("Fineract still works on this very command.", code="still_processing")
+        return Busy(
+            "Fineract still works on this very booking, or a checker has not agreed to it yet.", code="still_processing"
+        )
     if answer.status == 429:
         return Throttled("Fineract asks us to slow down.", retry_after=_retry_after(answer))
     if answer.status == 409 and said.says("error.msg.loan.locked"):
         # Refused before the command row is made, so the key is not used up (fineract.md 10).
-        return Busy("The loan is locked by the close-of-business job.", code="loan_locked", **facts)
+        return Busy("Fineract: the loan is locked by the close-of-business job.", code="loan_locked", **facts)
     if answer.status == 409 or said.says(_SAVINGS_CONCURRENCY):
         detail = "Fineract met a concurrent change of the account."
         return Busy(detail, code="concurrent_change", new_key="yes", **facts)
@@ -128,11 +163,11 @@ def _command_error(noun: str, answer: Answer, rules: _Rules) -> KivukoError:
         return kind(detail, **facts, **({"new_key": "yes"} if replayed else {}))
     if said.says("error.msg.not.authorized"):
         return NotAllowed(f"The Fineract user may not post a {noun}.", code="permission_missing", **facts)
-    for fragment, kind_of, code, extra in rules:
+    for fragment, kind_of, code, words, extra in rules:
         if said.says(fragment):
-            return kind_of(f"Fineract refused the {noun}: {code}.", code=code, new_key="yes", **extra, **facts)
+            return kind_of(f"Fineract refused the {noun}: {words}.", code=code, new_key="yes", **extra, **facts)
     if answer.status == 404:
-        return NotFound("Fineract does not know the account.", new_key="yes", **facts)
+        return NotFound(f"Fineract does not know the account of the {noun}.", new_key="yes", **facts)
     if answer.status == 403:
         return NotAllowed(f"A rule of Fineract forbids the {noun}.", code="refused_by_rule", new_key="yes", **facts)
     field = {"field": said.parameter} if said.parameter else {}

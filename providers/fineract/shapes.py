@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, Final, TypeVar
 
-from core.errors import Transient
-from core.money import Money
+from core.errors import InvalidRequest, Transient
+from core.money import Money, exponent_of
 from providers.fineract.wire import read_amount, read_date
 from providers.ports import BankClient, Loan, LoanDisbursal, LoanProduct
 
@@ -78,33 +78,53 @@ def _loan(row: dict[str, Any]) -> Loan:
     )
 
 
-def _disbursals(transactions: list[dict[str, Any]], currency: str) -> list[LoanDisbursal]:
+def _disbursals(transactions: list[Any], currency: str) -> list[LoanDisbursal]:
+    """The disbursements among transactions. One whose amount cannot be read still says whose it is; anything without an id
+    is no transaction."""
     found = []
     for item in transactions:
-        kind = item["type"]
+        kind = item.get("type") if isinstance(item, dict) else None
+        if not isinstance(kind, dict) or type(item.get("id")) is not int:
+            continue
         if kind.get("id") != _DISBURSEMENT and kind.get("disbursement") is not True:
             continue
-        amount = read_amount(item["amount"], currency)
+        details = item.get("paymentDetailData")
         found.append(
             LoanDisbursal(
-                transaction_id=whole_id(item["id"]),
-                amount=amount if amount is not None else Money.zero(currency),
+                transaction_id=item["id"],
+                amount=_amount_or_zero(item.get("amount"), currency),
                 external_id=item.get("externalId"),
-                receipt=(item.get("paymentDetailData") or {}).get("receiptNumber"),
+                receipt=details.get("receiptNumber") if isinstance(details, dict) else None,
                 reversed=item.get("manuallyReversed") is True or item.get("reversedOnDate") is not None,
             )
         )
     return found
 
 
-def _next_repayment(periods: list[dict[str, Any]]) -> date | None:
-    """The first instalment that is not paid. The disbursement itself is a row too, without a `period` number."""
-    due = [read_date(row["dueDate"]) for row in periods if row.get("period") and row.get("complete") is not True]
-    return min((day for day in due if day is not None), default=None)
+def _amount_or_zero(value: Any, currency: str) -> Money:
+    try:
+        return read_amount(value, currency) or Money.zero(currency)
+    except (InvalidRequest, ValueError):
+        return Money.zero(currency)
+
+
+def _next_repayment(periods: list[Any]) -> date | None:
+    """The first instalment that is not paid. The disbursement itself is a row too, without a `period` number. What cannot be
+    read is left out: the day is for the client's message alone."""
+    due: list[date] = []
+    for row in periods:
+        if isinstance(row, dict) and row.get("period") and row.get("complete") is not True:
+            try:
+                day = read_date(row.get("dueDate"))
+            except ValueError:
+                continue
+            due += [] if day is None else [day]
+    return min(due, default=None)
 
 
 def _product(row: dict[str, Any]) -> LoanProduct:
     currency = row["currency"]["code"]
+    exponent_of(currency)
     return LoanProduct(
         product_id=whole_id(row["id"]),
         name=str(row["name"]),

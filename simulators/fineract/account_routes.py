@@ -18,7 +18,7 @@ from simulators.fineract.finding import Finding
 from simulators.fineract.loans import Loans
 from simulators.fineract.paying import PaymentCommands
 from simulators.fineract.repayments import Repayments
-from simulators.fineract.replies import html, malformed_json, not_found
+from simulators.fineract.replies import Problem, html, malformed_json, not_found
 from simulators.fineract.savings import Savings
 from simulators.fineract.tenants import Caller, unauthorized
 from simulators.world import World
@@ -124,6 +124,8 @@ async def account_fault(world: World, request: Request, caller: Caller, kind: st
 async def body_of(request: Request) -> dict[str, Any]:
     """The JSON object of a command; an empty body is an empty object."""
     text = await request.body()
+    if text and not request.headers.get("content-type", "").lower().startswith("application/json"):
+        raise Problem(415, None)
     try:
         body = json.loads(text or b"{}")
     except ValueError:

@@ -1,7 +1,8 @@
 """Products, payment types and clients."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
@@ -28,13 +29,20 @@ _PRODUCTS: Final = {
 }
 
 
+_CLIENT_STATUS: Final = {
+    "pending": 100, "active": 300, "transfer.in.progress": 303, "transfer.on.hold": 304, "closed": 600,
+}  # fmt: skip
+
+
 class ClientSeed(BaseModel):
-    """Makes a client, or changes one if `id` is known. `mobileNo` is free text, or null for none."""
+    """Makes a client, or changes one if `id` is known. `mobileNo` is free text, or null for none. `status`, where given, says
+    more than `active`."""
 
     displayName: str
     mobileNo: str | None = None
     id: int | None = None
     active: bool = True
+    status: Literal["pending", "active", "transfer.in.progress", "transfer.on.hold", "closed"] | None = None
     tenant: str = "default"
 
 
@@ -103,7 +111,9 @@ class Catalogue:
         number = seed.id or self._documents.next_number("fineract.clients")
         while seed.id is None and self._documents.get(CLIENTS, f"{seed.tenant}:{number}") is not None:
             number = self._documents.next_number("fineract.clients")
-        return self._documents.put(CLIENTS, f"{seed.tenant}:{number}", seed.model_dump() | {"id": number})
+        status = seed.status or ("active" if seed.active else "pending")
+        client = seed.model_dump() | {"id": number, "status": status, "active": status == "active"}
+        return self._documents.put(CLIENTS, f"{seed.tenant}:{number}", client)
 
     def client(self, tenant: str, number: int) -> dict[str, Any]:
         """The stored client. Raises 404 for an unknown one."""
@@ -112,11 +122,18 @@ class Catalogue:
             raise not_found("error.msg.client.id.invalid")
         return found
 
+    def clients_page(self, tenant: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """`GET /clients`, by id."""
+        numbers = sorted(row["id"] for row in self._documents.all(CLIENTS) if row["tenant"] == tenant)
+        offset, limit = int(query.get("offset", 0)), int(query.get("limit", 0)) or len(numbers)
+        page = [self.client_details(tenant, number) for number in numbers[offset : offset + limit]]
+        return {"totalFilteredRecords": len(numbers), "pageItems": page}
+
     def client_details(self, tenant: str, number: int) -> dict[str, Any]:
         client = self.client(tenant, number)
         first, _, last = client["displayName"].partition(" ")
-        status = (300, "clientStatusType.active", "Active") if client["active"] else (
-            100, "clientStatusType.pending", "Pending")  # fmt: skip
+        word = client["status"]
+        status = (_CLIENT_STATUS[word], f"clientStatusType.{word}", word.capitalize())
         return {
             "id": number,
             "accountNo": f"{number:09d}",

@@ -14,7 +14,16 @@ from fastapi.responses import Response
 
 from simulators.faults import Fault
 from simulators.fineract.hooks import Hooks
-from simulators.fineract.replies import Problem, data_integrity, encode, problem, raw_reply, reply, server_error
+from simulators.fineract.replies import (
+    Problem,
+    data_integrity,
+    encode,
+    not_found,
+    problem,
+    raw_reply,
+    reply,
+    server_error,
+)
 from simulators.fineract.tenants import Caller
 from simulators.world import World
 
@@ -24,11 +33,14 @@ _FROM_CACHE: Final = {"x-served-from-cache": "true"}
 # The server looks three more times, after 1, 2 and 4 seconds; here it waits less.
 _LOOKS: Final = (0.0, 0.05, 0.1, 0.2)
 
+Work = Callable[[], dict[str, Any]]
+
 
 class Commands:
     def __init__(self, world: World, hooks: Hooks) -> None:
         self._documents = world.documents
         self._hooks = hooks
+        self._awaiting: dict[int, Callable[[], Response]] = {}
 
     async def run(
         self,
@@ -37,7 +49,7 @@ class Commands:
         key: str | None,
         number: int,
         body: dict[str, Any],
-        work: Callable[[], dict[str, Any]],
+        work: Work,
         fault: Fault | None = None,
     ) -> Response:
         """Runs `work` once per key. `event` is entity and action, such as ("LOAN", "DISBURSE"); `number` the account's.
@@ -65,18 +77,40 @@ class Commands:
                 command_id = self._documents.next_number("fineract.commands")
                 self._documents.put(COMMANDS, row, {"state": "awaiting_approval"})
                 self._hooks.fire(caller, event, body, None, number=number)
-                return reply({"commandId": command_id, "resourceId": number, "rollbackTransaction": True})
+                self._awaiting[command_id] = lambda: self._execute(row, caller, event, number, body, work)
+                # The external ids come as empty objects.
+                return reply({"commandId": command_id, "resourceId": number, "rollbackTransaction": True,
+                              "resourceExternalId": {}, "subResourceExternalId": {}})  # fmt: skip
             _refuse(fault)
+        except Problem as refusal:
+            return self._failed(row, caller, event, number, body, refusal)
+        return self._execute(row, caller, event, number, body, work)
+
+    def approve(self, command_id: int) -> Response:
+        """A checker agrees: the command runs, and its key is served as done from then on."""
+        if command_id not in self._awaiting:
+            raise not_found("error.msg.command.id.invalid")
+        return self._awaiting.pop(command_id)()
+
+    def _execute(
+        self, row: str, caller: Caller, event: tuple[str, str], number: int, body: dict[str, Any], work: Work
+    ) -> Response:
+        try:
             answer = work()
         except Problem as refusal:
-            text = encode(refusal.body)
-            self._documents.put(COMMANDS, row, {"state": "error", "status": refusal.status, "body": text})
-            self._hooks.fire(caller, event, body, None, number=number)
-            return raw_reply(text, refusal.status)
+            return self._failed(row, caller, event, number, body, refusal)
         text = encode(answer)
         self._documents.put(COMMANDS, row, {"state": "processed", "status": 200, "body": text})
         self._hooks.fire(caller, event, body, answer, number=number)
         return raw_reply(text)
+
+    def _failed(
+        self, row: str, caller: Caller, event: tuple[str, str], number: int, body: dict[str, Any], refusal: Problem
+    ) -> Response:
+        text = encode(refusal.body)
+        self._documents.put(COMMANDS, row, {"state": "error", "status": refusal.status, "body": text})
+        self._hooks.fire(caller, event, body, None, number=number)
+        return raw_reply(text, refusal.status)
 
 
 def still_processing(body: dict[str, Any]) -> Response:

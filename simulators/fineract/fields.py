@@ -30,13 +30,15 @@ class Fields:
             if required:
                 raise invalid((f"validation.msg.{self._resource}.{name}.cannot.be.blank", name))
             return None
-        self._needs("locale")
-        pattern = str(self._needs("dateFormat"))
+        # Arrays are how the server writes dates, not how it reads them.
+        if not isinstance(value, str):
+            raise invalid((f"validation.msg.{self._resource}.{name}.cannot.be.blank", name))
+        self._needs("locale", name)
+        pattern = str(self._needs("dateFormat", name))
         for java, python in _JAVA:
             pattern = pattern.replace(java, python)
         try:
-            # Arrays are how the server writes dates, not how it reads them.
-            return datetime.strptime(value if isinstance(value, str) else "", pattern).date()  # noqa: DTZ007
+            return datetime.strptime(value, pattern).date()  # noqa: DTZ007
         except ValueError:
             raise invalid(("validation.msg.invalid.dateFormat.format", name)) from None
 
@@ -46,7 +48,7 @@ class Fields:
             if required:
                 raise invalid((f"validation.msg.{self._resource}.{name}.cannot.be.blank", name))
             return None
-        self._needs("locale")
+        self._needs("locale", name)
         try:
             amount = Decimal(re.sub(",", "", str(value)))
         except InvalidOperation:
@@ -63,7 +65,8 @@ class Fields:
             raise invalid((f"validation.msg.{self._resource}.{name}.exceeds.max.length", name))
         return str(value)
 
-    def _needs(self, name: str) -> Any:
-        if not self._body.get(name):
-            raise invalid((f"validation.msg.missing.{name}.parameter", name))
-        return self._body[name]
+    def _needs(self, spelling: str, name: str) -> Any:
+        """Raises the 400 that names the field which cannot be read without its locale or format."""
+        if not self._body.get(spelling):
+            raise invalid((f"validation.msg.missing.{spelling}.parameter", name))
+        return self._body[spelling]

@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 
 from core.clock import utc_now
-from simulators.fineract.replies import encode, invalid, not_found
+from simulators.fineract.replies import encode, invalid, malformed_json, not_found, server_error
 from simulators.fineract.tenants import Caller
 from simulators.world import World
 
@@ -77,13 +77,14 @@ class Hooks:
             "createdByName": caller.username,
             "createdByFullName": "App Administrator",
             "request": {key: _floating(value) for key, value in request.items()},
-            "timestamp": utc_now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "timestamp": utc_now().isoformat(timespec="microseconds").replace("+00:00", "000Z"),  # nanoseconds
         }  # fmt: skip
         if response is not None and not (fault and fault.action == "error_event"):
             inner = {key: value for key, value in response.items() if key != "officeId"}
             body |= {"officeId": 1, "clientId": response.get("clientId"), "response": inner}
         headers = {
-            "Content-Type": "application/json",
+            "Content-Type": "application/json; charset=UTF-8",
+            "X-Fineract-Endpoint": "http://simulated/fineract-provider/api/v1",
             "X-Fineract-Entity": entity,
             "X-Fineract-Action": action,
             "Fineract-Platform-TenantId": caller.tenant,
@@ -96,12 +97,14 @@ class Hooks:
 
     async def _probe(self, body: dict[str, Any]) -> None:
         config = body.get("config")
-        if not isinstance(config, dict) or config.get("Content Type") not in ("json", "form"):
+        if not isinstance(config, dict):
+            raise malformed_json()
+        if config.get("Content Type") not in ("json", "form"):
             raise invalid(("validation.msg.hook.content.type.invalid", "Content Type"))
         url = str(config.get(_URL, ""))
+        if not url.endswith("/"):
+            raise server_error()  # Retrofit throws, and nobody catches it
         try:
-            if not url.endswith("/"):
-                raise httpx.InvalidURL("the base URL must end in a slash")
             await self._world.http.get(url)
         except (httpx.HTTPError, httpx.InvalidURL):
             raise invalid(("validation.msg.hook.url.invalid", _URL)) from None

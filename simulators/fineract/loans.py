@@ -37,6 +37,8 @@ _TYPES: Final = {
     "repaymentAtDisbursement": (5, "Repayment (at time of disbursement)"),
 }
 
+_KINDS: Final = {"individual": 1, "group": 2, "jlg": 3, "glim": 4}
+
 Loan = dict[str, Any]
 
 
@@ -44,13 +46,17 @@ class LoanSeed(BaseModel):
     """A loan made outside the protocol. `hook=false` approves it without an event, as if the delivery were lost.
 
     An active one was disbursed in cash on the day of its approval; `outstanding` is what it still owes, by default the
-    principal. More than the principal is interest, less means that something was repaid before the books begin.
+    principal. `showsNet=false` is a server that says no net; a top-up loan closes an older one when it is disbursed. More
+    than the principal is interest, less means that something was repaid before the books begin.
     """
 
     clientId: int
     productId: int
     principal: Decimal = Field(gt=0, decimal_places=2)
     netDisbursalAmount: Decimal | None = Field(default=None, ge=0, decimal_places=2)
+    showsNet: bool = True
+    topUp: bool = False
+    kind: Literal["individual", "group", "jlg", "glim"] = "individual"
     status: Literal["submitted", "approved", "active"] = "approved"
     outstanding: Decimal | None = Field(default=None, gt=0, decimal_places=2)
     accountNo: str | None = Field(default=None, min_length=1, max_length=20)
@@ -93,6 +99,9 @@ class Loans:
             "expectedDisbursementOn": (seed.expectedDisbursementOn or today).isoformat(),
             "disbursedOn": None,
             "multiDisburse": seed.multiDisburse,
+            "showsNet": seed.showsNet,
+            "topUp": seed.topUp,
+            "kind": seed.kind,
             "interest": "0.00",
             "repaidBefore": "0.00",
             "transactions": [],
@@ -163,12 +172,17 @@ class Loans:
             "clientOfficeId": 1,
             "loanProductId": loan["productId"],
             "loanProductName": loan["productName"],
-            "loanType": {"id": 1, "code": "accountType.individual", "value": "Individual"},
+            "loanType": {
+                "id": _KINDS[loan["kind"]],
+                "code": f"accountType.{loan['kind']}",
+                "value": loan["kind"].title(),
+            },
             "currency": CURRENCY,
             "principal": Decimal(loan["principal"]),
             "approvedPrincipal": Decimal(loan["approvedPrincipal"]),
             "proposedPrincipal": Decimal(loan["principal"]),
-            "netDisbursalAmount": Decimal(loan["netDisbursalAmount"]),
+            "netDisbursalAmount": Decimal(loan["netDisbursalAmount"]) if loan["showsNet"] else None,
+            "isTopup": loan["topUp"] or None,
             "numberOfRepayments": self._catalogue.instalments(loan["productId"]),
             "timeline": {
                 "submittedOnDate": _day(loan["submittedOn"]),

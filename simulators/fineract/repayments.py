@@ -34,9 +34,12 @@ class Repayments:
         assert amount is not None
         self._must_take_payments(caller, loan)
         if paid_on < date.fromisoformat(loan["disbursedOn"]):
-            raise rule("error.msg.loan.transaction.cannot.be.before.disbursement.date")
+            if caller.settings["olderCodes"]:
+                raise rule("error.msg.loan.transaction.cannot.be.before.disbursement.date")
+            raise rule("error.msg.loan.repayment.or.waiver.cannot.be.made.before.client.transfer.date")
         if paid_on > caller.business_date:
             raise rule("error.msg.loan.transaction.cannot.be.a.future.date")
+        caller.must_be_open(paid_on, "repayment")
         if external_id and self._loans.external_id_taken(caller.tenant, external_id):
             if caller.settings.get("secondExternalId") == 403:
                 raise data_integrity()
@@ -109,6 +112,8 @@ class Repayments:
     def _must_take_payments(self, caller: Caller, loan: Loan) -> None:
         if loan["status"] in ("closed", "overpaid") and caller.settings.get("blocksClosedLoans"):
             raise rule("error.msg.loan.transaction.not.allowed.on.closed.or.overpaid")
+        if loan["disbursedOn"] is None and not caller.settings["olderCodes"]:
+            raise invalid(("error.msg.loan.must.be.active.fully.paid.or.overpaid", "id"))
         if loan["status"] != "active":
             raise invalid(("error.msg.loan.repayment.or.waiver.account.is.not.active", "id"))
 

@@ -7,9 +7,12 @@ import json
 import re
 from datetime import date
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi.responses import HTMLResponse, Response
+
+from core.clock import utc_now
 
 # A private-use character marks numbers until the JSON is text, since json cannot write a Decimal with its zeros.
 _MARK: Final = "\ue000"
@@ -48,18 +51,28 @@ def html(status: int, title: str, headers: dict[str, str] | None = None) -> Resp
 
 
 class Problem(Exception):
-    """A refusal. `body` is the error JSON, or None for a page of the container."""
+    """A refusal. `body` is the error JSON, or None where the servlet container answers before Fineract does."""
 
     def __init__(self, status: int, body: dict[str, Any] | None, headers: dict[str, str] | None = None) -> None:
         super().__init__(status)
         self.status = status
-        self.body = body
+        self.body = body if body is not None else container_error(status)
         self.headers = headers
 
-    def response(self) -> Response:
-        if self.body is None:
-            return html(self.status, f"HTTP Status {self.status}", self.headers)
-        return reply(self.body, self.status, self.headers)
+    def response(self, path: str | None = None) -> Response:
+        """`path` is what was asked for, which only the container's answers tell."""
+        told = {"path": path} if path is not None and "path" in self.body else {}
+        return reply(self.body | told, self.status, self.headers)
+
+
+def container_error(status: int) -> dict[str, Any]:
+    """What the container writes about 400 (no such tenant), 401, 415 and 500: not Fineract's envelope."""
+    return {
+        "timestamp": utc_now().isoformat(timespec="milliseconds"),
+        "status": status,
+        "error": HTTPStatus(status).phrase,
+        "path": "/fineract-provider/api/v1",
+    }
 
 
 def _item(code: str, parameter: str = "id") -> dict[str, Any]:
@@ -95,8 +108,8 @@ def not_found(code: str) -> Problem:
     return problem(404, "error.msg.resource.not.found", _item(code))
 
 
-def data_integrity(code: str = "error.msg.data.integrity.issue") -> Problem:
-    return problem(403, code, _item(code))
+def data_integrity(code: str = "error.msg.data.integrity.issue", parameter: str = "id") -> Problem:
+    return problem(403, code, _item(code, parameter))
 
 
 def malformed_json() -> Problem:
@@ -105,4 +118,4 @@ def malformed_json() -> Problem:
 
 
 def server_error() -> Problem:
-    return Problem(500, {"Exception": "java.lang.IllegalStateException"})
+    return Problem(500, None)

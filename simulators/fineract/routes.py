@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from simulators.fineract.account_routes import Handler, account_fault, add_account_routes, body_of, number_of
+from simulators.fineract.calendar_routes import add_calendar_routes
 from simulators.fineract.catalogue import Catalogue
 from simulators.fineract.commands import Commands
 from simulators.fineract.deposits import Deposits
@@ -72,7 +73,7 @@ def fineract_routes(world: World) -> APIRouter:
                         return broken
                     result = await handler(request, caller)
                 except Problem as refusal:
-                    return refusal.response()
+                    return refusal.response(request.url.path)
                 return result if isinstance(result, Response) else reply(result)
 
             for base in _BASES:
@@ -85,15 +86,18 @@ def fineract_routes(world: World) -> APIRouter:
         """Needs the tenant, not the Basic header."""
         try:
             settings, body = tenants.of(request), await body_of(request)
+            if settings["authentication"] == "off":
+                raise Problem(404, None)
             username, password = str(body.get("username", "")), str(body.get("password", ""))
             if not tenants.knows(settings, username, password):
                 raise problem(401, "error.msg.not.authenticated")
         except Problem as refusal:
-            return refusal.response()
+            return refusal.response(request.url.path)
         user = settings["users"][username]
+        told = {"permissions": user["permissions"]} if settings["authentication"] == "full" else {}
         return reply({"username": username, "userId": 1, "authenticated": True, "officeId": 1,
                       "officeName": "Head Office", "base64EncodedAuthenticationKey": "c2ltdWxhdGVk",
-                      "roles": [], "permissions": user["permissions"], "shouldRenewPassword": False})  # fmt: skip
+                      "roles": [], "shouldRenewPassword": False} | told)  # fmt: skip
 
     for base in _BASES:
         router.add_api_route(f"{base}/authentication", authenticate, methods=["POST"], include_in_schema=False)
@@ -143,6 +147,7 @@ def fineract_routes(world: World) -> APIRouter:
 
     @serve("GET", "/paymenttypes", "payment_types")
     async def list_payment_types(request: Request, caller: Caller) -> Any:
+        caller.must("READ_PAYMENTTYPE")
         return catalogue.payment_types(caller.tenant)
 
     @serve("POST", "/paymenttypes", "payment_types")
@@ -159,6 +164,7 @@ def fineract_routes(world: World) -> APIRouter:
 
     @serve("DELETE", "/paymenttypes/{number}", "payment_types")
     async def delete_payment_type(request: Request, caller: Caller) -> Any:
+        caller.must("DELETE_PAYMENTTYPE")
         number = number_of(request, "error.msg.payment.type.invalid")
         catalogue.delete_payment_type(caller.tenant, number)
         return {"resourceId": number}
@@ -166,37 +172,56 @@ def fineract_routes(world: World) -> APIRouter:
     @serve("GET", "/businessdate", "business_date")
     async def read_business_date(request: Request, caller: Caller) -> Any:
         """Empty unless the tenant has switched its business date on."""
+        caller.must("READ_BUSINESS_DATE")
         if not caller.settings.get("businessDate"):
             return []
         return [{"description": "Business Date", "type": "BUSINESS_DATE", "date": caller.business_date}]
 
     @serve("GET", "/offices", "offices")
     async def list_offices(request: Request, caller: Caller) -> Any:
+        caller.must("READ_OFFICE")
         return [{"id": 1, "name": "Head Office", "nameDecorated": "Head Office", "externalId": "1",
                  "openingDate": [2009, 1, 1], "hierarchy": "."}]  # fmt: skip
+
+    add_calendar_routes(serve)
+
+    @serve("POST", "/makercheckers/{number}", "commands")
+    async def check_command(request: Request, caller: Caller) -> Any:
+        """A checker's agreement to what waits under maker-checker."""
+        return commands.approve(number_of(request, "error.msg.command.id.invalid"))
+
+    @serve("GET", "/clients", "clients")
+    async def list_clients(request: Request, caller: Caller) -> Any:
+        caller.must("READ_CLIENT")
+        return catalogue.clients_page(caller.tenant, request.query_params)
 
     # ----------------------------------------------------------------------------------------------------------- hooks
 
     @serve("GET", "/hooks", "hooks")
     async def list_hooks(request: Request, caller: Caller) -> Any:
+        caller.must("READ_HOOK")
         return hooks.all(caller.tenant)
 
     @serve("POST", "/hooks", "hooks")
     async def make_hook(request: Request, caller: Caller) -> Any:
+        caller.must("CREATE_HOOK")
         return {"resourceId": await hooks.make(caller.tenant, await body_of(request))}
 
     @serve("GET", "/hooks/{number}", "hooks")
     async def read_hook(request: Request, caller: Caller) -> Any:
+        caller.must("READ_HOOK")
         return hooks.get(caller.tenant, number_of(request, "error.msg.hook.identifier.not.found"))
 
     @serve("PUT", "/hooks/{number}", "hooks")
     async def change_hook(request: Request, caller: Caller) -> Any:
+        caller.must("UPDATE_HOOK")
         number = number_of(request, "error.msg.hook.identifier.not.found")
         await hooks.change(caller.tenant, number, await body_of(request))
         return {"resourceId": number}
 
     @serve("DELETE", "/hooks/{number}", "hooks")
     async def delete_hook(request: Request, caller: Caller) -> Any:
+        caller.must("DELETE_HOOK")
         number = number_of(request, "error.msg.hook.identifier.not.found")
         hooks.delete(caller.tenant, number)
         return {"resourceId": number}

@@ -4,17 +4,24 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import Request
 from pydantic import BaseModel
 
 from core.clock import local_date, utc_now
-from simulators.fineract.replies import Problem, problem
+from simulators.fineract.replies import Problem, container_error, problem, rule
 from simulators.world import World
 
 TENANTS: Final = "fineract.tenants"
+_WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="Fineract Platform API"'}
+
+
+class HolidaySeed(BaseModel):
+    name: str
+    fromDate: date
+    toDate: date
 
 
 class TenantSeed(BaseModel):
@@ -24,6 +31,12 @@ class TenantSeed(BaseModel):
     `namesTransactions=false` leaves `subResourceId` out of command answers, as old servers do. `secondExternalId` is how
     a repayment under a used external id is refused (400 or 403, fineract.md 6); `savingsExternalIds` makes deposits take
     one; `blocksClosedLoans` is the setting of later servers that refuses with a 403 of its own (fineract.md 7).
+    `olderCodes` are the refusals of other versions than the one that was looked at (fineract.md, last section): of amounts
+    above the approved one, of dates before the disbursement, of loans that are not active, of used external ids.
+
+    `authentication` names no permissions where it is "silent", and is not there at all where it is "off".
+
+    `workingDays` and `holidays` (name, fromDate, toDate) bind loans unless the tenant allows transactions then.
     """
 
     tenant: str
@@ -37,6 +50,12 @@ class TenantSeed(BaseModel):
     secondExternalId: int = 400
     savingsExternalIds: bool = False
     blocksClosedLoans: bool = False
+    olderCodes: bool = False
+    authentication: Literal["full", "silent", "off"] = "full"
+    workingDays: str = "MO,TU,WE,TH,FR,SA,SU"
+    holidays: list[HolidaySeed] = []
+    allowOnHolidays: bool = False
+    allowOnNonWorkingDays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +71,16 @@ class Caller:
         reads = permission.startswith("READ_") and "ALL_FUNCTIONS_READ" in held
         if permission not in held and "ALL_FUNCTIONS" not in held and not reads:
             raise problem(403, "error.msg.not.authorized")
+
+    def must_be_open(self, day: date, what: str) -> None:
+        """Raises the 403 for a loan's transaction on a day on which this tenant books none. `what`: "disbursement"."""
+        if not self.settings["allowOnHolidays"]:
+            for holiday in self.settings["holidays"]:
+                if holiday["fromDate"] <= day.isoformat() <= holiday["toDate"]:
+                    raise rule(f"error.msg.loan.application.{what}.date.on.holiday")
+        working = self.settings["workingDays"].split(",")
+        if not self.settings["allowOnNonWorkingDays"] and _WEEKDAYS[day.weekday()] not in working:
+            raise rule(f"error.msg.loan.application.{what}.date.on.non.working.day")
 
     @property
     def business_date(self) -> date:
@@ -80,7 +109,7 @@ class Tenants:
         return self._documents.get(TENANTS, tenant)
 
     def of(self, request: Request) -> dict[str, Any]:
-        """The tenant's settings, asked for before the user is: missing or unknown is a 400 page with a challenge."""
+        """The tenant's settings, asked for before the user is: missing or unknown is a 400 with a challenge."""
         name = request.headers.get("fineract-platform-tenantid") or request.query_params.get("tenantIdentifier")
         settings = self.settings(name) if name else None
         if settings is None:
@@ -106,5 +135,4 @@ class Tenants:
 
 def unauthorized(request: Request) -> Problem:
     """The servlet entry point's own JSON, which is not Fineract's envelope."""
-    body = {"status": 401, "error": "Unauthorized", "message": "Unauthorized", "path": request.url.path}
-    return Problem(401, body, _CHALLENGE)
+    return Problem(401, container_error(401) | {"path": request.url.path}, _CHALLENGE)

@@ -70,20 +70,27 @@ class Transitions:
     def _disburse(self, caller: Caller, loan: Loan, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         fields = Fields(body, "loan.disbursement", _DISBURSE_FIELDS)
         paid_on = fields.date("actualDisbursementDate")
-        amount, external_id = fields.amount("transactionAmount"), fields.text("externalId", 100)
+        amount, external_id = fields.amount("transactionAmount"), fields.get("externalId")
+        if external_id and len(str(external_id)) > 100:  # no validation, only the column's length
+            raise data_integrity("error.msg.loan.disbursement.unknown.data.integrity.issue")
         fields.text("note", 1000)
         payment = payment_of(fields, self._catalogue, caller.tenant)
         assert paid_on is not None
         approved = Decimal(loan["approvedPrincipal"])
         self._must_be_disbursable(caller, loan, amount)
         if amount is not None and amount > approved:
-            raise rule("error.msg.loan.disburse.amount.must.be.less.than.approved.principal")
+            of_several = loan["multiDisburse"] or caller.settings["olderCodes"]
+            what = "principal" if of_several else "amount"
+            raise rule(f"error.msg.loan.disburse.amount.must.be.less.than.approved.{what}")
         if paid_on < date.fromisoformat(loan["approvedOn"]):
             raise rule("error.msg.loan.disbursal.cannot.be.before.approval.date")
         if paid_on > caller.business_date:
             raise rule("error.msg.loan.disbursal.cannot.be.a.future.date")
+        caller.must_be_open(paid_on, "disbursement")
         if external_id and self._loans.external_id_taken(caller.tenant, external_id):
-            raise data_integrity()
+            if caller.settings["olderCodes"]:
+                raise data_integrity()
+            raise data_integrity("error.msg.loan.disbursement.duplicate.externalId", "externalId")
         item = self._book(
             loan, caller, paid_on, amount or approved, payment | {"externalId": external_id, "note": body.get("note")}
         )

@@ -269,8 +269,6 @@ async def test_more_than_was_approved_is_refused_as_a_limit(bank: Bank) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "kind", "ours"),
     [
-        ("error.msg.loan.disbursal.cannot.be.before.approval.date", 403, InvalidRequest, "before_approval"),
-        ("error.msg.loan.application.disbursement.date.on.holiday", 403, InvalidRequest, "on_holiday"),
         ("error.msg.loan.disbursal.not.allowed.on.charged.off", 403, NotAllowed, "loan_charged_off"),
         ("error.msg.some.rule.of.a.later.version", 403, NotAllowed, "refused_by_rule"),
         ("validation.msg.loan.disbursement.note.exceeds.max.length", 400, InvalidRequest, "invalid_request"),

@@ -36,8 +36,8 @@ async def test_only_loans_that_await_disbursal_are_listed_in_order(bank: Bank) -
     paid = await bank.loan()
     assert (await bank.command(paid, "disburse", disburse_body())).status_code == 200
     async with bank.fineract() as fineract:
-        loans = await fineract.approved_loans(page=2)
-        newer = await fineract.approved_loans(after_id=waiting[2])
+        loans = (await fineract.approved_loans(page=2)).loans
+        newer = (await fineract.approved_loans(after_id=waiting[2])).loans
     assert [loan.loan_id for loan in loans] == waiting
     assert all(loan.awaiting_disbursal and not loan.active and loan.disbursals == () for loan in loans)
     assert [loan.loan_id for loan in newer] == waiting[3:]
@@ -49,7 +49,7 @@ async def test_a_server_that_ignores_the_status_does_not_make_us_pay_other_loans
     await bank.command(paid, "disburse", disburse_body())
     await bank.fault("fineract.loans.list", "ignores_status", times=10)
     async with bank.fineract() as fineract:
-        loans = await fineract.approved_loans()
+        loans = (await fineract.approved_loans()).loans
     assert [loan.loan_id for loan in loans] == [waiting]
     assert submitted not in [loan.loan_id for loan in loans]
 
@@ -59,7 +59,7 @@ async def test_250_loans_are_all_found_while_half_of_them_leave_between_pages(ba
     made = await bank.loans(250)
     await bank.fault("fineract.loans.list", "shift", times=5, options={"count": 25})
     async with bank.fineract() as fineract:
-        found = [loan.loan_id for loan in await fineract.approved_loans(page=100)]
+        found = [loan.loan_id for loan in (await fineract.approved_loans(page=100)).loans]
     left = {loan_id for loan_id, loan in (await bank.books()).items() if loan["status"] == "withdrawn"}
     assert len(left) == 125
     assert found == sorted(set(found))
@@ -166,15 +166,10 @@ async def test_tenants_do_not_see_each_others_loans(bank: Bank) -> None:
         bank.fineract() as default,
         bank.fineract(tenant="faulu", username="faulu", password="faulu-pass") as faulu,
     ):
-        assert [loan.loan_id for loan in await default.approved_loans()] == [ours]
-        assert [loan.loan_id for loan in await faulu.approved_loans()] == [theirs]
+        assert [loan.loan_id for loan in (await default.approved_loans()).loans] == [ours]
+        assert [loan.loan_id for loan in (await faulu.approved_loans()).loans] == [theirs]
         with pytest.raises(NotFound):
             await default.loan(theirs)
-
-
-async def test_a_good_connection_passes_the_check(bank: Bank) -> None:
-    async with bank.fineract() as fineract:
-        await fineract.check()
 
 
 @pytest.mark.parametrize(
@@ -196,14 +191,6 @@ async def test_the_check_names_what_is_wrong_with_the_credentials(
         with pytest.raises(NotAllowed) as read:
             await fineract.products()
         assert read.value.code == code
-
-
-async def test_the_check_names_the_permissions_that_are_missing(bank: Bank) -> None:
-    await bank.tenant("default", username="clerk", password="clerk", permissions=["ALL_FUNCTIONS_READ"])
-    async with bank.fineract(username="clerk", password="clerk") as fineract:
-        with pytest.raises(NotAllowed) as caught:
-            await fineract.check()
-    assert (caught.value.code, caught.value.extra["permissions"]) == ("permission_missing", "DISBURSE_LOAN")
 
 
 async def test_the_check_of_an_address_without_fineract_says_so(bank: Bank) -> None:
@@ -255,6 +242,6 @@ async def test_amounts_of_any_size_arrive_to_the_cent(bank: Bank) -> None:
         for minor in [1, 99, 100, *(dice.randrange(1, 10**11) for _ in range(10))]
     }
     async with bank.fineract() as fineract:
-        loans = await fineract.approved_loans()
+        loans = (await fineract.approved_loans()).loans
     assert {loan.loan_id: loan.approved_principal.minor for loan in loans} == principals
     assert all(isinstance(loan.approved_on, date) for loan in loans)

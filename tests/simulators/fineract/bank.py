@@ -64,6 +64,7 @@ class Bank:
         tenant: str = "default",
         savings_external_ids: bool = False,
         timezone: str = ZONE,
+        collections: bool = True,
     ) -> Fineract:
         endpoint = Endpoint(self.api, verify_tls=False, read_timeout=timedelta(seconds=patience), rules=LOOPBACK)
         credentials = FineractCredentials(
@@ -72,6 +73,7 @@ class Bank:
             tenant=tenant,
             savings_external_ids=savings_external_ids,
             timezone=timezone,
+            collections=collections,
         )
         return Fineract(endpoint, credentials, recorder=recorder)
 

@@ -36,8 +36,10 @@ async def test_an_approval_is_told_without_signature_and_with_the_loan(bank: Ban
     assert {name.lower(): value for name, value in named.items()} == {
         "x-fineract-entity": "LOAN",
         "x-fineract-action": "APPROVE",
+        "x-fineract-endpoint": "http://simulated/fineract-provider/api/v1",
         "fineract-platform-tenantid": "default",
     }
+    assert headers["Content-Type"] == "application/json; charset=UTF-8"
     assert (event["response"]["loanId"], event["officeId"]) == (loan_id, 1)
     assert event["response"]["changes"]["status"]["id"] == 200
 

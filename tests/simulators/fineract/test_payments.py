@@ -11,6 +11,8 @@ from tests.simulators.fineract.bank import KINDS, PAYING, Bank, disburse_body, p
 
 both_kinds = pytest.mark.parametrize("kind", KINDS)
 
+EARLY = "error.msg.loan.repayment.or.waiver.cannot.be.made.before"
+
 
 def codes(answer: httpx.Response) -> list[str]:
     return [item["userMessageGlobalisationCode"] for item in answer.json()["errors"]]
@@ -91,7 +93,11 @@ async def test_a_repayment_can_be_read_by_its_id_and_by_its_external_id_on_its_o
         ({"transactionAmount": None}, 400, "validation.msg.loan.transaction.transactionAmount.cannot.be.blank"),
         ({"transactionAmount": "0"}, 400, "validation.msg.loan.transaction.transactionAmount.not.greater.than.zero"),
         ({"paymentTypeId": 99}, 404, "error.msg.payment.type.invalid"),
-        ({"transactionDate": "2020-01-01"}, 403, "error.msg.loan.transaction.cannot.be.before.disbursement.date"),
+        (
+            {"transactionDate": "2020-01-01"},
+            403,
+            f"{EARLY}.client.transfer.date",
+        ),
         ({"transactionDate": "2999-01-01"}, 403, "error.msg.loan.transaction.cannot.be.a.future.date"),
     ],
 )
@@ -111,6 +117,9 @@ async def test_a_loan_that_is_not_active_takes_nothing(bank: Bank, blocks: bool,
     for loan_id in loans:
         assert (await bank.pay("loan", loan_id, pay_body())).status_code == 200
         assert (await bank.pay("loan", loan_id, pay_body())).status_code == status
+    approved = await bank.pay("loan", await bank.loan(), pay_body())
+    assert codes(approved) == ["error.msg.loan.must.be.active.fully.paid.or.overpaid"]
+    await bank.tenant("default", olderCodes=True)
     approved = await bank.pay("loan", await bank.loan(), pay_body())
     assert codes(approved) == ["error.msg.loan.repayment.or.waiver.account.is.not.active"]
 

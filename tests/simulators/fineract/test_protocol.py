@@ -6,7 +6,17 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.simulators.fineract.bank import Bank, disburse_body, today
+from tests.simulators.fineract.bank import Bank, disburse_body, pay_body, today
+
+BLANK_DATE = "validation.msg.loan.disbursement.actualDisbursementDate.cannot.be.blank"
+WEEK = ("MO,", "TU,", "WE,", "TH,", "FR,", "SA,", "SU,")
+
+
+def container(answer: httpx.Response) -> tuple[int, str, str]:
+    """The body of the servlet container, which is not Fineract's envelope."""
+    body = answer.json()
+    assert set(body) == {"timestamp", "status", "error", "path"}
+    return body["status"], body["error"], body["path"]
 
 
 def codes(answer: httpx.Response) -> list[str]:
@@ -33,7 +43,8 @@ async def test_one_unordered_page_misses_loans_which_is_the_scar(bank: Bank) -> 
 
 async def test_a_status_in_words_is_a_server_error(bank: Bank) -> None:
     answer = await bank.call("GET", "/loans", status="approved")
-    assert (answer.status_code, list(answer.json())) == (500, ["Exception"])
+    assert answer.status_code == 500
+    assert container(answer) == (500, "Internal Server Error", "/fineract/fineract-provider/api/v1/loans")
 
 
 async def test_rows_spell_amounts_with_six_places_and_dates_as_arrays_and_leave_nulls_out(bank: Bank) -> None:
@@ -60,13 +71,13 @@ async def test_both_addresses_lead_to_the_same_bank(bank: Bank) -> None:
         ({"receipt": "X"}, 400, "error.msg.parameter.unsupported"),
         ({"locale": None}, 400, "validation.msg.missing.locale.parameter"),
         ({"dateFormat": None}, 400, "validation.msg.missing.dateFormat.parameter"),
-        ({"actualDisbursementDate": None}, 400, "validation.msg.loan.disbursement.actualDisbursementDate.cannot.be.blank"),
-        ({"actualDisbursementDate": [2026, 6, 29]}, 400, "validation.msg.invalid.dateFormat.format"),
+        ({"actualDisbursementDate": None}, 400, BLANK_DATE),
+        ({"actualDisbursementDate": [2026, 6, 29]}, 400, BLANK_DATE),
         ({"dateFormat": "dd MMMM yyyy"}, 400, "validation.msg.invalid.dateFormat.format"),
         ({"transactionAmount": "ten"}, 400, "validation.msg.invalid.decimal.format"),
         ({"receiptNumber": "R" * 51}, 400, "validation.msg.loan.disbursement.receiptNumber.exceeds.max.length"),
         ({"paymentTypeId": 99}, 404, "error.msg.payment.type.invalid"),
-        ({"transactionAmount": "10000.01"}, 403, "error.msg.loan.disburse.amount.must.be.less.than.approved.principal"),
+        ({"transactionAmount": "10000.01"}, 403, "error.msg.loan.disburse.amount.must.be.less.than.approved.amount"),
         ({"actualDisbursementDate": "2020-01-01"}, 403, "error.msg.loan.disbursal.cannot.be.before.approval.date"),
         ({"actualDisbursementDate": "2999-01-01"}, 403, "error.msg.loan.disbursal.cannot.be.a.future.date"),
     ],
@@ -110,15 +121,85 @@ async def test_a_second_disbursal_is_refused_by_the_servers_age(bank: Bank, stat
     assert len(await bank.disbursals(loan_id)) == 1
 
 
-async def test_an_external_id_is_unique_for_ever_even_after_an_undo(bank: Bank) -> None:
+@pytest.mark.parametrize(
+    ("older", "code"),
+    [(False, "error.msg.loan.disbursement.duplicate.externalId"), (True, "error.msg.data.integrity.issue")],
+)
+async def test_an_external_id_is_unique_for_ever_even_after_an_undo(bank: Bank, older: bool, code: str) -> None:
+    await bank.tenant("default", olderCodes=older)
     first, second = await bank.loans(2)
     assert (await bank.command(first, "disburse", disburse_body(externalId="x"))).status_code == 200
     assert (await bank.command(first, "undoDisbursal")).json()["changes"]["status"]["id"] == 200
     answer = await bank.command(second, "disburse", disburse_body(externalId="x"))
-    assert (answer.status_code, answer.json()["userMessageGlobalisationCode"]) == (
-        403,
-        "error.msg.data.integrity.issue",
+    assert (answer.status_code, answer.json()["userMessageGlobalisationCode"]) == (403, code)
+
+
+async def test_texts_that_a_column_cannot_hold_are_refused_by_the_database(bank: Bank) -> None:
+    loan_id = await bank.loan()
+    long_id = await bank.command(loan_id, "disburse", disburse_body(externalId="x" * 101))
+    long_key = await bank.command(loan_id, "disburse", disburse_body(), key="k" * 51)
+    assert [(answer.status_code, codes(answer)) for answer in (long_id, long_key)] == [
+        (403, ["error.msg.loan.disbursement.unknown.data.integrity.issue"]),
+        (403, ["error.msg.data.integrity.issue"]),
+    ]
+
+
+@pytest.mark.parametrize("missing", ["locale", "dateFormat"])
+async def test_a_missing_spelling_names_the_date_that_cannot_be_read(bank: Bank, missing: str) -> None:
+    answer = await bank.command(await bank.loan(), "disburse", disburse_body(**{missing: None}))
+    assert [item["parameterName"] for item in answer.json()["errors"]] == ["actualDisbursementDate"]
+
+
+async def test_a_loan_moves_only_on_days_on_which_the_tenant_books(bank: Bank) -> None:
+    day = today().isoformat()
+    await bank.tenant("default", holidays=[{"name": "Today", "fromDate": day, "toDate": day}])
+    holiday = await bank.command(await bank.loan(), "disburse", disburse_body())
+    assert codes(holiday) == ["error.msg.loan.application.disbursement.date.on.holiday"]
+    await bank.tenant("default", workingDays="".join(d for n, d in enumerate(WEEK) if n != today().weekday()))
+    weekend = await bank.pay("loan", await bank.active_loan(), pay_body())
+    assert codes(weekend) == ["error.msg.loan.application.repayment.date.on.non.working.day"]
+
+
+async def test_under_maker_checker_a_command_waits_and_its_key_with_it(bank: Bank) -> None:
+    loan_id = await bank.loan()
+    await bank.fault("fineract.disburse", "maker_checker")
+    waits = await bank.command(loan_id, "disburse", disburse_body(), key="one")
+    assert (waits.status_code, waits.json()["rollbackTransaction"], waits.json()["resourceExternalId"]) == (
+        200,
+        True,
+        {},
     )
+    again = await bank.command(loan_id, "disburse", disburse_body(), key="one")
+    assert (again.status_code, again.json()["transactionAmount"]) == (425, "10000.00")
+    number = waits.json()["commandId"]
+    assert (await bank.call("POST", f"/makercheckers/{number}", command="approve")).status_code == 200
+    done = await bank.command(loan_id, "disburse", disburse_body(), key="one")
+    assert (done.status_code, done.headers["x-served-from-cache"], done.json()["loanId"]) == (200, "true", loan_id)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "permission"),
+    [
+        ("GET", "/loans", "READ_LOAN"),
+        ("GET", "/loanproducts", "READ_LOANPRODUCT"),
+        ("GET", "/clients", "READ_CLIENT"),
+        ("GET", "/paymenttypes", "READ_PAYMENTTYPE"),
+        ("GET", "/businessdate", "READ_BUSINESS_DATE"),
+        ("GET", "/configurations", "READ_CONFIGURATION"),
+        ("GET", "/workingdays", "READ_WORKINGDAYS"),
+        ("GET", "/holidays", "READ_HOLIDAY"),
+        ("GET", "/savingsaccounts", "READ_SAVINGSACCOUNT"),
+        ("GET", "/offices", "READ_OFFICE"),
+        ("GET", "/hooks", "READ_HOOK"),
+    ],
+)
+async def test_every_page_asks_for_its_permission(bank: Bank, method: str, path: str, permission: str) -> None:
+    statuses = []
+    for held in ([], [permission], ["ALL_FUNCTIONS_READ"]):
+        await bank.tenant("default", username="clerk", password="p", permissions=held)
+        answer = await bank.http.request(method, f"{bank.api}/v1{path}?tenantIdentifier=default", auth=("clerk", "p"))
+        statuses.append(answer.status_code)
+    assert statuses == [403, 200, 200]
 
 
 async def test_a_loan_walks_through_its_states(bank: Bank) -> None:
@@ -147,7 +228,10 @@ async def test_an_unknown_command_and_a_malformed_body_are_refused(bank: Bank) -
         "error.msg.query.parameter.value.unsupported",
     )
     url = f"{bank.api}/v1/loans/{loan_id}?command=disburse&tenantIdentifier=default"
-    malformed = await bank.http.post(url, content=b"{not json", auth=("mifos", "password"))
+    plain = await bank.http.post(url, content=b"{}", auth=("mifos", "password"), headers={"content-type": "text/plain"})
+    assert container(plain)[:2] == (415, "Unsupported Media Type")
+    json_type = {"content-type": "application/json"}
+    malformed = await bank.http.post(url, content=b"{not json", auth=("mifos", "password"), headers=json_type)
     assert (malformed.status_code, malformed.json()["userMessageGlobalisationCode"]) == (
         400,
         "error.msg.invalid.request.body",
@@ -155,13 +239,14 @@ async def test_an_unknown_command_and_a_malformed_body_are_refused(bank: Bank) -
     assert "errors" not in malformed.json()
 
 
-async def test_a_stranger_gets_401_and_an_unknown_tenant_an_html_400(bank: Bank) -> None:
+async def test_a_stranger_gets_401_and_an_unknown_tenant_a_400_with_a_challenge(bank: Bank) -> None:
     stranger = await bank.http.get(f"{bank.api}/v1/loans?tenantIdentifier=default", auth=("mifos", "guess"))
-    assert stranger.status_code == 401
+    assert container(stranger) == (401, "Unauthorized", "/fineract/fineract-provider/api/v1/loans")
+    assert stranger.headers["www-authenticate"] == 'Basic realm="Fineract Platform API"'
     for tenant in ("", "?tenantIdentifier=nowhere"):
         lost = await bank.http.get(f"{bank.api}/v1/loans{tenant}", auth=("mifos", "password"))
         assert (lost.status_code, lost.headers["www-authenticate"].split()[0]) == (400, "Basic")
-        assert "html" in lost.headers["content-type"]
+        assert container(lost)[:2] == (400, "Bad Request")
 
 
 async def test_less_than_approved_may_be_disbursed_and_charges_are_their_own_transaction(bank: Bank) -> None:
