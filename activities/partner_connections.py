@@ -6,8 +6,11 @@ from temporalio import activity
 
 from activities.connections import Connections
 from activities.exchange_log import ExchangeLog
-from core.errors import KivukoError, NotAllowed
+from activities.payouts import CallbackUrls
+from core.crypto import CallbackRoute
+from core.errors import KivukoError, NotAllowed, Rejected, Transient
 from models.messages.connections import (
+    CHECK_ROUTE,
     BankSettings,
     CheckConnection,
     ConnectionChecked,
@@ -15,6 +18,7 @@ from models.messages.connections import (
     RegisterPaybill,
     SealedConnection,
 )
+from providers.daraja.client import Daraja
 from store import partners
 from store.database import Database
 
@@ -24,23 +28,30 @@ _BLAME = {"fineract": "password", "daraja": "consumer_secret", "bank": "password
 
 @dataclass(frozen=True)
 class PartnerConnections:
-    """`base_url` is where providers reach us."""
+    """`urls` is where providers reach us."""
 
     database: Database
     connections: Connections
-    base_url: str
+    urls: CallbackUrls
 
     @activity.defn(name="connections.check")
     async def check(self, order: CheckConnection) -> ConnectionChecked:
-        """Tries the credentials with a harmless call. Never fails: what went wrong is the result."""
+        """Tries the credentials with a harmless call. Never fails: what went wrong is the result.
+
+        M-Pesa's token proves the app alone, so its balance is asked for too: the answer comes to the workflow that runs
+        this, and until then the result is not `certain`.
+        """
         connection = order.connection
         try:
             client = self.connections.build(connection, ExchangeLog(self.database, connection.partner_id))
         except (KivukoError, ValueError) as error:
             detail = error.detail if isinstance(error, KivukoError) else "the settings cannot be read"
             return ConnectionChecked(ok=False, code="invalid_settings", detail=detail)
+        blamed: str | None
         try:
             await client.check()
+            if isinstance(client, Daraja):
+                return await self._ask_for_balance(client, connection)
         except KivukoError as error:
             blamed = _credential(connection) if isinstance(error, NotAllowed) else "base_url"
             return ConnectionChecked(
@@ -50,6 +61,21 @@ class PartnerConnections:
             await client.close()
         return ConnectionChecked(ok=True)
 
+    async def _ask_for_balance(self, daraja: Daraja, connection: SealedConnection) -> ConnectionChecked:
+        """The address is of this check alone: who was told one before cannot answer for a later one."""
+        url = self.urls.balance(
+            CallbackRoute(f"{CHECK_ROUTE}{activity.info().workflow_run_id}", connection.partner_id or "-")
+        )
+        try:
+            await daraja.query_balance(url, url)
+        except Rejected as refused:
+            if isinstance(refused, NotAllowed):
+                raise
+            return ConnectionChecked(ok=False, code=refused.code, detail=refused.detail, field="shortcode")
+        except Transient:
+            pass  # the credentials work; of the short code nothing is known
+        return ConnectionChecked(ok=True, certain=False)
+
     @activity.defn(name="connections.register_paybill")
     async def register_paybill(self, order: RegisterPaybill) -> PaybillRegistered:
         """Registers where payments to the short code are announced, and the short code for the pulled list. Both may be
@@ -57,7 +83,7 @@ class PartnerConnections:
         async with self.database.transaction() as session:
             row = await partners.connection(session, order.partner_id, "daraja")
             daraja = await self.connections.daraja(session, order.partner_id)
-        address = f"{self.base_url.rstrip('/')}/cb/in/{row.push_secret}"
+        address = f"{self.urls.base_url.rstrip('/')}/cb/in/{row.push_secret}"
         announcements = await daraja.register_c2b(f"{address}/confirm", f"{address}/check", order.unanswered)
         pull = await daraja.pull_register(order.nominated, f"{address}/confirm")
         return PaybillRegistered(announcements=announcements, pull=pull)

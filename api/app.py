@@ -36,6 +36,7 @@ from api.routers import (
     tariffs,
     top_ups,
     unknown_outcomes,
+    vetted_addresses,
     wallets,
 )
 from core.settings import Settings
@@ -43,7 +44,7 @@ from store.database import Database
 
 # Fixed paths of hooks and delivery reports go before the callbacks' open ones.
 _ROUTERS = (
-    partners, connections, loan_products, wallets, disbursements, top_ups, float_purchases, float_codes,
+    partners, connections, vetted_addresses, loan_products, wallets, disbursements, top_ups, float_purchases, float_codes,
     collections, cases, unknown_outcomes, exchanges, tariffs, keys, reports, hooks,
     announcements, delivery_reports, callbacks, codec, health,
 )  # fmt: skip

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from core.crypto import CallbackRoute, sha256_hex
-from core.errors import Garbled
+from core.errors import Garbled, KivukoError, NotAllowed
 from models.messages.collections import PromptReport
+from models.messages.connections import BalanceTold
 from models.messages.payouts import PayoutReport, ReportSource
 from providers.collecting import AskResult, AskState
 from providers.daraja.wire import (
     external_id,
+    parse_balance_result,
     parse_result,
     parse_status_result,
     parse_stk_callback,
@@ -117,6 +119,17 @@ def read_prompt_answer(route: CallbackRoute, raw: bytes) -> tuple[str, Any, Prom
         happened_at=result.happened_at,
     )
     return f"{route.reference}:{identity}", scrub(body), report
+
+
+def read_balance_check(body: Any) -> BalanceTold:
+    """What the answer to a question about the balance says of the credentials that asked it."""
+    try:
+        parse_balance_result(body)
+    except NotAllowed as refused:
+        return BalanceTold(ok=False, code=refused.code, detail=refused.detail)
+    except (KivukoError, RecursionError):
+        return BalanceTold(ok=True, certain=False)
+    return BalanceTold(ok=True)
 
 
 def decode(raw: bytes) -> Any:

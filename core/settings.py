@@ -48,6 +48,8 @@ class Api(BaseModel):
     port: int = Field(default=8000, ge=1, le=65535)
     max_body_bytes: int = Field(default=256 * 1024, ge=1024)
     max_wait_seconds: float = Field(default=30.0, ge=0, le=120)
+    # How long a check of M-Pesa credentials waits for the answer about the short code's balance.
+    balance_within_seconds: float = Field(default=8.0, ge=0, le=14)
     # Per API key and process; a short burst of a sixth of it is let through.
     rate_per_minute: int = Field(default=1200, ge=1)
 
@@ -63,6 +65,14 @@ class Callbacks(BaseModel):
     # M-Pesa waits about eight seconds for the answer to a validation; what is not known by then is accepted.
     validation_seconds: float = Field(default=4.0, gt=0, le=7)
     trusted_proxies: list[str] = []
+
+
+class Vetted(BaseModel):
+    """Servers (`host` or `host:port`) at which partners may prove connections of their own; the platform vets more at
+    `/api/v1/vetted-addresses`. Safaricom's sandbox is not among them: its short codes are everybody's."""
+
+    fineract: list[str] = []
+    daraja: list[str] = ["api.safaricom.co.ke"]
 
 
 class Simulators(BaseModel):
@@ -199,6 +209,7 @@ class Settings(BaseSettings):
     email: Email = Email()
     sms: Sms = Sms()
     notices: Notices = Notices()
+    vetted: Vetted = Vetted()
     worker: Worker = Worker()
 
     @model_validator(mode="after")

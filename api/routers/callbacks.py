@@ -10,9 +10,10 @@ from typing import Annotated, Any, Final
 import structlog
 from fastapi import APIRouter, Path, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
-from api import callbacks
+from api import callbacks, chores
 from api.background import afterwards
 from api.callbacks import KINDS, Kind
 from api.dependencies import House, Services
@@ -21,6 +22,7 @@ from api.source_address import is_allowed, source_address
 from core.clock import utc_now
 from core.crypto import CallbackRoute
 from core.errors import KivukoError, NotAllowed, NotFound
+from models.messages.connections import CHECK_ROUTE
 from models.messages.payouts import PayoutReport
 from models.tables.disbursements import PayoutAttempt
 from models.tables.partners import Connection
@@ -100,6 +102,10 @@ async def take_balances(route_hex: RouteHex, mac_hex: MacHex, request: Request, 
     if not route.workflow_id.startswith(_BALANCE):
         raise _unknown_address()
     body = callbacks.decode(await request.body())
+    if route.workflow_id.startswith(CHECK_ROUTE):
+        # Credentials that somebody tries: their answer says nothing of those that are stored.
+        told = BackgroundTask(chores.tell_check, house, route, callbacks.read_balance_check(body))
+        return JSONResponse(CALLBACK_REPLY, background=told)
     async with house.database.transaction() as session:
         connection = await partner_admin.find_connection(session, route.reference, PROVIDER)
         try:

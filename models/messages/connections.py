@@ -1,6 +1,7 @@
 """How a partner's outside systems are reached: plain settings beside sealed secrets, and the small jobs on them."""
 
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -9,6 +10,9 @@ from core.msisdn import Msisdn
 from models.messages.base import Message
 
 Provider = Literal["fineract", "daraja", "bank"]
+
+# What the route of a balance's callback begins with, before the run of the check that asked for it.
+CHECK_ROUTE: Final = "balance/check/"
 
 
 class Trust(Message):
@@ -121,16 +125,35 @@ class SealedConnection(Message):
 
 
 class CheckConnection(Message):
+    """`answer_within`: how long an answer that comes by callback is waited for."""
+
     connection: SealedConnection
+    answer_within: timedelta = timedelta(seconds=8)
 
 
 class ConnectionChecked(Message):
-    """`ok`, or why not: `code` is an error code of ours, `field` the setting to blame where one is."""
+    """`ok`, or why not: `code` is an error code of ours, `field` the setting to blame where one is.
+
+    `certain` is False where only a part is known to work: M-Pesa's token proves the app, and no more than the answer to a
+    question about the balance proves the short code and the initiator. `identity` is what a server says of itself.
+    """
 
     ok: bool
     code: str | None = None
     detail: str | None = None
     field: str | None = None
+    certain: bool = True
+    identity: str | None = None
+
+
+class BalanceTold(Message):
+    """What M-Pesa answered to the question about a short code's balance: a refusal has a code. `certain` is False where
+    the answer says nothing of the short code (M-Pesa was busy)."""
+
+    ok: bool
+    certain: bool = True
+    code: str | None = None
+    detail: str | None = None
 
 
 class RegisterPaybill(Message):

@@ -2,8 +2,8 @@
 
 from sqlmodel import SQLModel
 
-from models.tables import collections, disbursements, ledger, partners, security, traffic, wallets
+from models.tables import claims, collections, disbursements, ledger, partners, security, traffic, wallets
 
-__all__ = ["collections", "disbursements", "ledger", "metadata", "partners", "security", "traffic", "wallets"]
+__all__ = ["claims", "collections", "disbursements", "ledger", "metadata", "partners", "security", "traffic", "wallets"]
 
 metadata = SQLModel.metadata
