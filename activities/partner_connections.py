@@ -63,9 +63,8 @@ class PartnerConnections:
 
     async def _ask_for_balance(self, daraja: Daraja, connection: SealedConnection) -> ConnectionChecked:
         """The address is of this check alone: who was told one before cannot answer for a later one."""
-        url = self.urls.balance(
-            CallbackRoute(f"{CHECK_ROUTE}{activity.info().workflow_run_id}", connection.partner_id or "-")
-        )
+        run = f"{CHECK_ROUTE}{activity.info().workflow_run_id}"
+        url = self.urls.balance(CallbackRoute(run, connection.partner_id or "-"))
         try:
             await daraja.query_balance(url, url)
         except Rejected as refused:

@@ -7,6 +7,7 @@ So every key and every provider's id goes through here before it is compared or 
 import hashlib
 import socket
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -35,10 +36,8 @@ def server_of(base_url: str) -> str:
     if not host:
         raise ValueError("the address has no host")
     if host[0].isdigit():
-        try:
+        with suppress(OSError):  # else it is a name that begins with a digit
             host = socket.inet_ntoa(socket.inet_aton(host))  # 127.1, 0x7f.0.0.1 and 2130706433 are one address
-        except OSError:
-            pass  # a name that begins with a digit
     port = parts.port
     return host if port is None or port == _DEFAULT_PORTS.get(parts.scheme.lower()) else f"{host}:{port}"
 

@@ -49,8 +49,9 @@ async def claim(
     the partial unique index decides, and everyone gets the winner's. A loan is known by the tenant whose books it is in,
     whichever partner asks: one that another partner pays or has paid raises Conflict (code "loan_paid_elsewhere").
 
-    Raises what `claims.tenant_of` does. A loan whose last disbursement ended in one of `again_after` ("failed", or "withdrawn:loan_not_approved") gets a new
-    round; one that ended otherwise unpaid raises Conflict (code "ended_unpaid"); one that was paid is returned as it is.
+    Raises what `claims.tenant_of` does. A loan whose last disbursement ended in one of `again_after` ("failed", or
+    "withdrawn:loan_not_approved") gets a new round; one that ended otherwise unpaid raises Conflict (code "ended_unpaid");
+    one that was paid is returned as it is.
     """
     tenant_key = await claims.tenant_of(session, partner_id)
     for _ in range(3):  # a row may end between our insert and our read; then there is room for a new one

@@ -31,7 +31,9 @@ class ConnectionCheck:
 
     @workflow.run
     async def run(self, order: CheckConnection) -> ConnectionChecked:
-        checked = await workflow.execute_activity_method(PartnerConnections.check, order, **policies.CHECK.options())
+        checked: ConnectionChecked = await workflow.execute_activity_method(
+            PartnerConnections.check, order, **policies.CHECK.options()
+        )
         if not checked.ok or checked.certain:
             return checked
         with suppress(TimeoutError):

@@ -117,8 +117,9 @@ async def test_rotated_settings_keep_the_address_that_the_bank_has(
 
 async def test_each_new_connection_gets_an_address_of_its_own(house: House, house_admin: httpx.AsyncClient) -> None:
     seen: set[str] = set()
-    for name in ("One", "Two"):
-        made = await house_admin.post("/api/v1/partners", json={"name": name, "bank": reference(house)})
+    for number, name in enumerate(("One", "Two")):
+        own = {"wallet_account": f"20003000{number}0", "b2c_account": f"20003000{number}1"}
+        made = await house_admin.post("/api/v1/partners", json={"name": name, "bank": reference(house) | own})
         assert made.status_code == 201, made.text
         path = f"/api/v1/partners/{made.json()['id']}/connections/bank/address"
         (push,) = (await house_admin.get(path)).json()["items"]
@@ -132,14 +133,16 @@ async def test_each_new_connection_gets_an_address_of_its_own(house: House, hous
     assert not [row for row in audit for secret in seen if secret in row]
 
 
-async def test_the_address_is_for_who_may_change_the_partner(door: Door) -> None:
+async def test_the_address_is_for_the_platform_alone(door: Door) -> None:
     partner_id, other = await rich_lender(door, "Mine"), await rich_lender(door, "Other")
-    reader = await door.key("partners:read", partner_id=partner_id)
-    writer = await door.key("partners:write", partner_id=partner_id)
-    path = "/api/v1/partners/{}/connections/daraja/address"
-    assert (await reader.get(path.format(partner_id))).status_code == 403
-    assert (await writer.get(path.format(other))).status_code == 404
-    shown = (await writer.get(path.format(partner_id))).json()
+    writer = await door.key("partners:read", "partners:write", partner_id=partner_id)
+    path = "/api/v1/partners/{}/connections/{}/address"
+    for provider in ("daraja", "bank"):
+        refused = await writer.get(path.format(partner_id, provider))
+        assert (refused.status_code, refused.json()["code"]) == (403, "platform_only")
+        assert (await writer.get(path.format(other, provider))).status_code == 404
+    house = await door.key("partners:read", "partners:write")
+    shown = (await house.get(path.format(partner_id, "daraja"))).json()
     (row,) = [row for row in await door.rows(Connection) if (row.provider, row.partner_id) == ("daraja", partner_id)]
     base = f"{door.settings.callbacks.base_url}/cb/in/{row.push_secret}"
     assert shown["items"] == [
