@@ -64,10 +64,10 @@ def bank_account(dialect: str, base_url: str, account: str) -> OutsideKey:
 
 def provider_id(text: str) -> str:
     """A provider's id of a payment (a receipt, a bank's transaction id) as we compare and keep it: one line, capitals, at
-    most 64 characters. A longer one keeps its beginning and the digest of the whole, so that two stay two."""
+    most 64 characters. One that does not fit keeps what fits and the digest of the whole, so that two stay two."""
     whole = unicodedata.normalize("NFKC", text).upper().strip()
     plain = clean(whole, _LONGEST_ID + 1)
-    if len(plain) <= _LONGEST_ID:
+    if len(plain) <= _LONGEST_ID and (plain or not whole):
         return plain
     digest = hashlib.sha256(whole.encode("utf-8", errors="replace")).hexdigest()[:31].upper()
     return f"{plain[:32]}#{digest}"

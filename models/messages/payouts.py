@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from core.money import Money
 from core.msisdn import Msisdn
-from models.messages.base import Message
+from models.messages.base import Message, ProviderId
 from models.messages.collections import Allocation
 
 ReportState = Literal["paid", "failed", "pending", "unclear"]
@@ -146,7 +146,7 @@ class Resolution(Message):
     evidence: str = Field(min_length=3, max_length=1000)
     actor: str
     reference: str | None = None
-    receipt: str | None = Field(default=None, min_length=3, max_length=40)
+    receipt: ProviderId | None = Field(default=None, min_length=3, max_length=40)
     transaction_id: int | None = None
     paid_at: AwareDatetime | None = None
     # For "allocate": the customers' accounts that a payment belongs to.

@@ -39,3 +39,18 @@ async def give_fineract(session: AsyncSession, partner_id: str, tenant: str, *, 
     if claimed:
         await claim_all(session, [row])
     return row
+
+
+async def another_partner(database: Database, tenant: str | None = None, *, claimed: bool = True) -> str:
+    now, made = utc_now(), new_id(PARTNER)
+    async with database.transaction() as session:
+        session.add(
+            Partner(
+                id=made, name=made, currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
+                status="active", hook_secret=made, low_balance_minor=0, created_at=now, updated_at=now,
+            )
+        )  # fmt: skip
+        await session.flush()
+        if tenant:
+            await give_fineract(session, made, tenant, claimed=claimed)
+    return made

@@ -6,31 +6,14 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from core.clock import utc_now
 from core.errors import Busy, Conflict, NotAllowed, NotFound
-from core.ids import PARTNER, new_id
 from core.outside import OutsideKey, mpesa_shortcode
 from models.tables.claims import OutsideClaim
 from models.tables.partners import Connection, Partner
 from store import claims, disbursements
 from store.database import Database
 from store.disbursements import Claim
-from tests.store.conftest import give_fineract
-
-
-async def another_partner(database: Database, tenant: str | None = None, *, claimed: bool = True) -> str:
-    now, made = utc_now(), new_id(PARTNER)
-    async with database.transaction() as session:
-        session.add(
-            Partner(
-                id=made, name=made, currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
-                status="active", hook_secret=made, low_balance_minor=0, created_at=now, updated_at=now,
-            )
-        )  # fmt: skip
-        await session.flush()
-        if tenant:
-            await give_fineract(session, made, tenant, claimed=claimed)
-    return made
+from tests.store.conftest import another_partner, give_fineract
 
 
 async def loan(database: Database, partner_id: str, again: frozenset[str] = frozenset()) -> Claim:
