@@ -39,7 +39,8 @@ class Connections:
 
     async def daraja(self, session: AsyncSession, partner_id: str) -> Daraja:
         """Raises Busy (code "connection_blocked") while an operator must mend the credential first: more calls with a
-        bad one lock it, and one stale password fails a whole batch (SCARS)."""
+        bad one lock it, and one stale password fails a whole batch (SCARS). Raises Busy (code "connection_unproven")
+        while the platform has not vetted where it leads."""
         row = await partners.connection(session, partner_id, "daraja")
         _refuse_blocked(row, "M-Pesa")
         return await self._typed(row, Daraja)
@@ -51,7 +52,10 @@ class Connections:
         return await self._typed(row, Daraja), str(row.settings["shortcode"])
 
     async def fineract(self, session: AsyncSession, partner_id: str) -> Fineract:
-        return await self._typed(await partners.connection(session, partner_id, "fineract"), Fineract)
+        """Raises Busy (code "connection_unproven") as for M-Pesa."""
+        row = await partners.connection(session, partner_id, "fineract")
+        _refuse_unproven(row, "Fineract")
+        return await self._typed(row, Fineract)
 
     async def bank(self, session: AsyncSession, partner_id: str) -> tuple[BankPort, BankSettings]:
         """The partner's bank and which of its accounts are which. Raises Busy ("connection_blocked") as for M-Pesa."""
@@ -92,6 +96,12 @@ class Connections:
             return client
 
 
+def _refuse_unproven(row: Connection, name: str) -> None:
+    if row.status == "unproven":
+        raise Busy(f"The {name} connection is not proven: the platform vets its address.", code="connection_unproven")
+
+
 def _refuse_blocked(row: Connection, name: str) -> None:
+    _refuse_unproven(row, name)
     if row.status == "blocked":
         raise Busy(f"The {name} connection is blocked until its credential is mended.", code="connection_blocked")

@@ -6,9 +6,10 @@ from temporalio import activity
 
 from activities.connections import Connections
 from activities.exchange_log import ExchangeLog
+from activities.payouts import CallbackUrls
 from activities.provider_clients import addresses_of
-from core.base_urls import one_spelling
-from core.errors import KivukoError, NotAllowed, NotReached
+from core.crypto import CallbackRoute
+from core.errors import KivukoError, NotAllowed, NotReached, Rejected, Transient
 from models.messages.connections import (
     BankSettings,
     CheckConnection,
@@ -17,10 +18,12 @@ from models.messages.connections import (
     RegisterPaybill,
     SealedConnection,
 )
+from providers.daraja.client import Daraja
 from providers.dialling import REFUSED_CODE, REFUSED_TEXT, refuse_address
 from providers.fineract.client import Fineract
 from store import partners
 from store.database import Database
+from temporal.connection_checks import CHECK_ROUTE
 
 # One text for every cause: whoever gives addresses may not learn from us what stands behind them.
 _UNREACHED = {
@@ -33,15 +36,19 @@ _BLAME = {"fineract": "password", "daraja": "consumer_secret", "bank": "password
 
 @dataclass(frozen=True)
 class PartnerConnections:
-    """`base_url` is where providers reach us."""
+    """`urls` is where providers reach us."""
 
     database: Database
     connections: Connections
-    base_url: str
+    urls: CallbackUrls
 
     @activity.defn(name="connections.check")
     async def check(self, order: CheckConnection) -> ConnectionChecked:
-        """Tries the credentials with a harmless call. Never fails: what went wrong is the result."""
+        """Tries the credentials with a harmless call. Never fails: what went wrong is the result.
+
+        M-Pesa's token proves the app alone, so its balance is asked for too: the answer comes to the workflow that runs
+        this, and until then the result is not `certain`.
+        """
         connection = order.connection
         try:
             for place, address in addresses_of(connection).items():
@@ -57,6 +64,8 @@ class PartnerConnections:
             await client.check()
             if isinstance(client, Fineract):
                 identity = await client.identity()
+            if isinstance(client, Daraja):
+                return await self._ask_for_balance(client, connection)
         except NotReached as error:
             return ConnectionChecked(ok=False, code=error.code, detail=_UNREACHED[error.code], field="base_url")
         except KivukoError as error:
@@ -66,7 +75,21 @@ class PartnerConnections:
             )
         finally:
             await client.close()
-        return ConnectionChecked(ok=True, base_url=one_spelling(connection.settings["base_url"]), identity=identity)
+        return ConnectionChecked(ok=True, identity=identity)
+
+    async def _ask_for_balance(self, daraja: Daraja, connection: SealedConnection) -> ConnectionChecked:
+        """The address is of this check alone: who was told one before cannot answer for a later one."""
+        run = f"{CHECK_ROUTE}{activity.info().workflow_run_id}"
+        url = self.urls.balance(CallbackRoute(run, connection.partner_id or "-"))
+        try:
+            await daraja.query_balance(url, url)
+        except Rejected as refused:
+            if isinstance(refused, NotAllowed):
+                raise
+            return ConnectionChecked(ok=False, code=refused.code, detail=refused.detail, field="shortcode")
+        except Transient:
+            pass  # the credentials work; of the short code nothing is known
+        return ConnectionChecked(ok=True, certain=False)
 
     @activity.defn(name="connections.register_paybill")
     async def register_paybill(self, order: RegisterPaybill) -> PaybillRegistered:
@@ -75,7 +98,7 @@ class PartnerConnections:
         async with self.database.transaction() as session:
             row = await partners.connection(session, order.partner_id, "daraja")
             daraja = await self.connections.daraja(session, order.partner_id)
-        address = f"{self.base_url.rstrip('/')}/cb/in/{self.connections.push_secret(row)}"
+        address = f"{self.urls.base_url.rstrip('/')}/cb/in/{self.connections.push_secret(row)}"
         announcements = await daraja.register_c2b(f"{address}/confirm", f"{address}/check", order.unanswered)
         pull = await daraja.pull_register(order.nominated, f"{address}/confirm")
         return PaybillRegistered(announcements=announcements, pull=pull)

@@ -40,6 +40,7 @@ from api.routers import (
     tariffs,
     top_ups,
     unknown_outcomes,
+    vetted_addresses,
     wallets,
 )
 from core.settings import Settings
@@ -47,7 +48,8 @@ from store.database import Database
 
 # Fixed paths of hooks and delivery reports go before the callbacks' open ones.
 _ROUTERS = (
-    partners, addresses, connections, loan_products, wallets, disbursements, top_ups, float_purchases, float_codes,
+    partners, addresses, connections, vetted_addresses, loan_products, wallets, disbursements, top_ups, float_purchases,
+    float_codes,
     collections, cases, inbox, unknown_outcomes, exchanges, tariffs, keys, people, proposals, reports, hooks,
     announcements, delivery_reports, callbacks, codec, health,
 )  # fmt: skip

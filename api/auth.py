@@ -62,6 +62,16 @@ class Principal:
         """What a key that this one makes remembers of its making."""
         return [] if self.is_bootstrap else sorted(self.people)
 
+    @property
+    def is_of_house(self) -> bool:
+        """Whether the key is the platform's own: what only the platform may do asks this."""
+        return self.partner_id is None
+
+    def only_platform(self, detail: str) -> None:
+        """Raises NotAllowed (code "platform_only") for a partner's key: nobody proves their own money."""
+        if not self.is_of_house:
+            raise NotAllowed(detail, code="platform_only")
+
     def sees(self, partner_id: str | None) -> bool:
         """A partner's key sees that partner alone; what belongs to no partner is the house's."""
         return self.partner_id is None or self.partner_id == partner_id

@@ -1,6 +1,7 @@
 """Small jobs on a partner's outside systems, done by workflows: the API itself never calls a provider."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from api.dependencies import Services
 from api.schemas.banks import BankIn, ConnectionIn
 from core.clock import utc_now
 from core.errors import Busy, Conflict, InvalidRequest, NotAllowed, Rejected, Transient, Unknown
+from core.ids import CONNECTION, new_id
 from models.messages.connections import (
     AskBalance,
     CheckConnection,
@@ -26,12 +28,14 @@ from models.messages.connections import (
 from models.messages.errors import ErrorFacts
 from models.tables.partners import Connection
 from store import secret_addresses
+from temporal import connection_checks
 from temporal.queues import FLOWS_QUEUE
 from temporal.schedules import ensure_bank_statement, ensure_loan_watch, ensure_payment_pull
 
 R = TypeVar("R", bound=BaseModel)
 
-_CHECK_SECONDS: Final = 50.0  # the check itself gives up after 40 (workflows/policies.py)
+# A try gives up after 40 (workflows/policies.py); M-Pesa's answer about the balance is waited for after it.
+_CHECK_SECONDS: Final = 55.0
 
 
 def sealed_connection(house: Services, partner_id: str, given: ConnectionIn, version: int = 1) -> SealedConnection:
@@ -63,15 +67,17 @@ async def check(house: Services, connection: SealedConnection) -> ConnectionChec
     return await _run(
         house.client,
         "ConnectionCheck",
-        CheckConnection(connection=connection),
-        workflow_id=f"connection-check/{connection.partner_id}/{connection.provider}",
+        CheckConnection(
+            connection=connection, answer_within=timedelta(seconds=house.settings.api.balance_within_seconds)
+        ),
+        workflow_id=connection_checks.check_id(connection.partner_id or "-", connection.provider),
         result=ConnectionChecked,
         seconds=_CHECK_SECONDS,
         join=False,
     )
 
 
-async def check_or_refuse(house: Services, connection: SealedConnection) -> None:
+async def check_or_refuse(house: Services, connection: SealedConnection) -> ConnectionChecked:
     """Raises InvalidRequest naming the field (`fineract.password`) if the connection does not work."""
     checked = await check(house, connection)
     if not checked.ok:
@@ -79,6 +85,7 @@ async def check_or_refuse(house: Services, connection: SealedConnection) -> None
         raise InvalidRequest(
             checked.detail or "The connection does not work.", code=checked.code or "connection_failed", field=field
         )
+    return checked
 
 
 def keeps_currency(partner_currency: str, given: ConnectionIn) -> None:
@@ -89,15 +96,15 @@ def keeps_currency(partner_currency: str, given: ConnectionIn) -> None:
         )
 
 
-async def watch(house: Services, partner_id: str, given: ConnectionIn) -> None:
+async def watch(house: Services, row: Connection) -> None:
     """Makes the schedule that a connection asks for: the poll for approved loans (A2), the list of payments whose
     announcement was lost (A6, A10). Only for a connection that is not watched: an interval that was changed since stays."""
-    if given.provider == "fineract":
-        await ensure_loan_watch(house.client, partner_id)
-    elif given.provider == "bank":
-        await ensure_bank_statement(house.client, partner_id)
-    elif given.passkey is not None:
-        await ensure_payment_pull(house.client, partner_id)
+    if row.provider == "fineract":
+        await ensure_loan_watch(house.client, row.partner_id)
+    elif row.provider == "bank":
+        await ensure_bank_statement(house.client, row.partner_id)
+    elif is_watched(house, row):
+        await ensure_payment_pull(house.client, row.partner_id)
 
 
 def is_watched(house: Services, row: Connection) -> bool:
@@ -117,17 +124,30 @@ def address_of(house: Services, row: Connection) -> str:
     return f"{house.settings.callbacks.base_url.rstrip('/')}/cb/{place}/{secret}"
 
 
+def new_row(connection: SealedConnection) -> Connection:
+    """A row that holds nothing yet: see `take_over`."""
+    assert connection.partner_id is not None
+    now = utc_now()
+    return Connection(
+        id=new_id(CONNECTION), partner_id=connection.partner_id, provider=connection.provider, settings={}, sealed="",
+        version=0, status="unchecked", created_at=now, updated_at=now,
+    )  # fmt: skip
+
+
 def stored(row: Connection) -> SealedConnection:
     return SealedConnection.model_validate(row, from_attributes=True)
 
 
-def take_over(house: Services, row: Connection, connection: SealedConnection) -> None:
-    """Puts checked settings into a row; `updated_at` is the moment from which these credentials are used. The secret of
-    its address for announcements is made once and stays: providers have it."""
+def take_over(
+    house: Services, row: Connection, connection: SealedConnection, status: str, detail: str | None = None
+) -> None:
+    """Puts settings that were tried into a row; `updated_at` is the moment from which these credentials are used. The secret
+    of its address for announcements is made once and stays: providers have it."""
     now = utc_now()
     secret_addresses.give(row, "push", house.box)
     row.settings, row.sealed, row.version = connection.settings, connection.sealed, connection.version
-    row.status, row.check_detail, row.checked_at, row.updated_at = "ok", None, now, now
+    row.status, row.check_detail, row.updated_at = status, detail, now
+    row.checked_at = None if status == "unproven" else now
 
 
 async def fetch_products(house: Services, partner_id: str) -> ProductsSynced:

@@ -49,6 +49,8 @@ class Api(BaseModel):
     port: int = Field(default=8000, ge=1, le=65535)
     max_body_bytes: int = Field(default=256 * 1024, ge=1024)
     max_wait_seconds: float = Field(default=30.0, ge=0, le=120)
+    # How long a check of M-Pesa credentials waits for the answer about the short code's balance.
+    balance_within_seconds: float = Field(default=8.0, ge=0, le=14)
     # Per API key and process; a short burst of a sixth of it is let through.
     rate_per_minute: int = Field(default=1200, ge=1)
     # Wrong keys that one source may try a minute, in each process; a network of a /64 counts as one source.
@@ -128,6 +130,14 @@ class Addresses(BaseModel):
 
     # For so long an address goes on working beside the one that replaced it.
     grace_hours: int = Field(default=48, ge=0, le=24 * 31)
+
+
+class Vetted(BaseModel):
+    """Servers (`host` or `host:port`) at which partners may prove connections of their own; the platform vets more at
+    `/api/v1/vetted-addresses`. Safaricom's sandbox is not among them: its short codes are everybody's."""
+
+    fineract: list[str] = []
+    daraja: list[str] = ["api.safaricom.co.ke"]
 
 
 class Simulators(BaseModel):
@@ -270,6 +280,7 @@ class Settings(BaseSettings):
     email: Email = Email()
     sms: Sms = Sms()
     notices: Notices = Notices()
+    vetted: Vetted = Vetted()
     worker: Worker = Worker()
     recovery: Recovery = Recovery()
     dialling: Dialling = Dialling()

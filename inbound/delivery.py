@@ -12,12 +12,13 @@ from temporalio.service import RPCError
 from core.crypto import CredentialBox
 from inbound import reading
 from models.messages.collections import AnnouncedPayment, PaymentRecorded, PromptReport
+from models.messages.connections import BalanceTold
 from models.messages.inbound import LoanHint
 from models.messages.payouts import PayoutReport
 from models.tables.traffic import InboxItem
 from store import cases, inbox
 from store.database import Database
-from temporal import loan_hints, money_in, payment_notices, payout_reports, prompt_reports
+from temporal import connection_checks, loan_hints, money_in, payment_notices, payout_reports, prompt_reports
 
 log = structlog.get_logger()
 
@@ -78,6 +79,9 @@ async def _give(desk: Desk, item: InboxItem) -> str:
         return await payment_notices.give(client, PaymentRecorded.model_validate(item.report))
     if item.kind == "approved":
         return await loan_hints.give(client, LoanHint.model_validate(item.report))
+    if item.kind == "balance_check":
+        told = BalanceTold.model_validate(item.report)
+        return await connection_checks.give(client, item.workflow_id or "", item.reference, told, rpc_timeout=limit)
     report = PayoutReport.model_validate(item.report)
     return await payout_reports.give(client, database, item, report, rpc_timeout=limit)
 

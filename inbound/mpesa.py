@@ -19,7 +19,7 @@ from core.errors import Garbled, KivukoError, NotAllowed
 from inbound import refusals, texts
 from inbound.sealing import RawMessage
 from models.messages.collections import AnnouncedPayment, PromptReport
-from models.messages.connections import DarajaSettings
+from models.messages.connections import BalanceTold, DarajaSettings
 from models.messages.inbound import Reading
 from models.messages.payouts import PayoutReport, ReportSource
 from models.tables.disbursements import PayoutAttempt
@@ -39,7 +39,7 @@ from providers.daraja.wire import (
 from providers.ports import PayoutResult, PayoutState
 from store import partner_admin, payouts, prompts, sagas, wallets
 from store.unknown_outcomes import UNKNOWN_PAYOUTS
-from temporal import money_in
+from temporal import connection_checks, money_in
 
 log = structlog.get_logger()
 
@@ -120,6 +120,8 @@ async def read_balances(session: AsyncSession, box: CredentialBox, item: InboxIt
     """The balances of a partner's accounts; `reference` is the partner."""
     partner_id = item.reference
     body = decode(message.body)
+    if (item.workflow_id or "").startswith(connection_checks.CHECK_ROUTE):
+        return _balance_check(item, body)
     connection = await partner_admin.find_connection(session, partner_id, PROVIDER)
     reading = Reading(
         provider=PROVIDER, kind="balance", external_id=f"{partner_id}:balance:{item.id}", report={},
@@ -138,6 +140,21 @@ async def read_balances(session: AsyncSession, box: CredentialBox, item: InboxIt
     if connection is not None:
         await wallets.tell(session, partner_id, PROVIDER, balances, utc_now())
     return reading
+
+
+def _balance_check(item: InboxItem, body: Any) -> Reading:
+    """What an answer says of credentials that somebody tries: nothing of those that are stored."""
+    try:
+        parse_balance_result(body)
+        told = BalanceTold(ok=True)
+    except NotAllowed as refused:
+        told = BalanceTold(ok=False, code=refused.code, detail=refused.detail)
+    except (KivukoError, RecursionError):
+        told = BalanceTold(ok=True, certain=False)
+    return Reading(
+        provider=PROVIDER, kind="balance_check", external_id=f"{item.reference}:balance-check:{item.id}",
+        report=told.model_dump(mode="json"), reference=item.reference, body=readable(body), workflow_id=item.workflow_id,
+    )  # fmt: skip
 
 
 async def read_confirmation(session: AsyncSession, box: CredentialBox, item: InboxItem, message: RawMessage) -> Reading:

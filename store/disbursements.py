@@ -14,7 +14,7 @@ from core.errors import Conflict
 from core.ids import DISBURSEMENT, new_id
 from models.tables.base import table_of
 from models.tables.disbursements import UNPAID_ENDS, Disbursement, PayoutAttempt
-from store import cases, timeline
+from store import cases, claims, timeline
 
 _DISBURSEMENTS = table_of(Disbursement)
 NEVER_LEFT: Final = ("not_sent", "void")  # of an attempt's states: nothing was sent under its reference
@@ -30,9 +30,10 @@ class Claim:
     created: bool
 
 
-def workflow_id_of(partner_id: str, loan_id: int, round_: int) -> str:
-    """`loan-disbursement/<partner>/<loan>`; a loan that ended unpaid and is tried anew gets `….2`, `….3`."""
-    return f"loan-disbursement/{partner_id}/{loan_id}" + (f".{round_}" if round_ > 1 else "")
+def workflow_id_of(partner_id: str, loan_id: int, number: int) -> str:
+    """`loan-disbursement/<partner>/<loan>`; a loan that ended unpaid and is tried anew gets `….2`, `….3`, and so does one
+    with the number that another tenant of this partner had used before."""
+    return f"loan-disbursement/{partner_id}/{loan_id}" + (f".{number}" if number > 1 else "")
 
 
 async def claim(
@@ -47,14 +48,19 @@ async def claim(
     agreed: bool = False,
 ) -> Claim:
     """The one living disbursement of a loan, made if there is none. Safe under any number of simultaneous callers:
-    the partial unique index decides, and everyone gets the winner's.
+    the partial unique index decides, and everyone gets the winner's. A loan is known by the tenant whose books it is in,
+    whichever partner asks: one that another partner pays or has paid raises Conflict (code "loan_paid_elsewhere").
 
-    A loan whose last disbursement ended in one of `again_after` ("failed", or "withdrawn:loan_not_approved") gets a new
-    round; one that ended otherwise unpaid raises Conflict (code "ended_unpaid"); one that was paid is returned as it is.
-    Once anything was sent for the loan, a new round needs two people (`agreed`), else Conflict (code "sent_before").
+    Raises what `claims.tenant_of` does. A loan whose last disbursement ended in one of `again_after` ("failed", or
+    "withdrawn:loan_not_approved") gets a new round; one that ended otherwise unpaid raises Conflict (code "ended_unpaid");
+    one that was paid is returned as it is. Once anything was sent for the loan, a new round needs two people (`agreed`),
+    else Conflict (code "sent_before").
     """
+    tenant_key = await claims.tenant_of(session, partner_id)
     for _ in range(3):  # a row may end between our insert and our read; then there is room for a new one
-        last = await last_of(session, partner_id, loan_id)
+        last = await _last_in(session, tenant_key, loan_id)
+        if last is not None and last.partner_id != partner_id and last.stage not in UNPAID_ENDS:
+            raise Conflict("This loan was paid, or is being paid, by another partner.", code="loan_paid_elsewhere")
         if last is not None and last.stage not in UNPAID_ENDS:
             return Claim(last.id, last.workflow_id, last.round, created=False)
         if last is not None and not again_after & {last.stage, f"{last.stage}:{last.reason_code}"}:
@@ -70,7 +76,7 @@ async def claim(
                 code="contradiction_open",
                 disbursement_id=last.id,
             )
-        if last is not None and not agreed and await was_ever_sent(session, partner_id, loan_id):
+        if last is not None and not agreed and await _was_ever_sent(session, tenant_key, loan_id):
             raise Conflict(
                 "Money was sent for this loan before; a second person must agree to a new payout.",
                 code="sent_before",
@@ -78,10 +84,14 @@ async def claim(
             )
         round_ = last.round + 1 if last else 1
         now = utc_now()
-        disbursement_id, workflow_id = new_id(DISBURSEMENT), workflow_id_of(partner_id, loan_id, round_)
+        disbursement_id, workflow_id = (
+            new_id(DISBURSEMENT),
+            await _free_workflow_id(session, partner_id, loan_id, round_),
+        )
         row = {
             "id": disbursement_id,
             "partner_id": partner_id,
+            "tenant_key": tenant_key,
             "loan_id": loan_id,
             "round": round_,
             "workflow_id": workflow_id,
@@ -104,30 +114,44 @@ async def claim(
 
 
 async def last_of(session: AsyncSession, partner_id: str, loan_id: int) -> Disbursement | None:
-    """The last round of this loan."""
+    """The last round of this loan, whichever partner's it was. Raises what `claims.tenant_of` does."""
+    return await _last_in(session, await claims.tenant_of(session, partner_id), loan_id)
+
+
+async def _last_in(session: AsyncSession, tenant_key: str, loan_id: int) -> Disbursement | None:
     found = await session.exec(
         select(Disbursement)
-        .where(Disbursement.partner_id == partner_id, Disbursement.loan_id == loan_id)
+        .where(Disbursement.tenant_key == tenant_key, Disbursement.loan_id == loan_id)
         .order_by(col(Disbursement.round).desc())
         .limit(1)
     )
     return found.first()
 
 
-async def was_ever_sent(session: AsyncSession, partner_id: str, loan_id: int) -> bool:
+async def _was_ever_sent(session: AsyncSession, tenant_key: str, loan_id: int) -> bool:
     """Whether any round of this loan has an attempt that is not known to have stayed here: one that failed may have been
     declared so by people."""
     found = await session.exec(
         select(PayoutAttempt.reference)
         .join(Disbursement, col(Disbursement.workflow_id) == col(PayoutAttempt.workflow_id))
         .where(
-            Disbursement.partner_id == partner_id,
+            Disbursement.tenant_key == tenant_key,
             Disbursement.loan_id == loan_id,
             col(PayoutAttempt.state).not_in(NEVER_LEFT),
         )
         .limit(1)
     )
     return found.first() is not None
+
+
+async def _free_workflow_id(session: AsyncSession, partner_id: str, loan_id: int, round_: int) -> str:
+    number = round_
+    while True:
+        workflow_id = workflow_id_of(partner_id, loan_id, number)
+        taken = await session.exec(select(Disbursement.id).where(Disbursement.workflow_id == workflow_id))
+        if taken.first() is None:
+            return workflow_id
+        number += 1
 
 
 async def get(session: AsyncSession, disbursement_id: str) -> Disbursement | None:
@@ -165,10 +189,12 @@ async def page(
 
 
 async def known_loans(session: AsyncSession, partner_id: str, loan_ids: list[int]) -> dict[int, str]:
-    """The stage of the last round of each of these loans that has one."""
+    """The stage of the last round of each of these loans that has one, whichever partner's it is. Raises what
+    `claims.tenant_of` does."""
+    tenant_key = await claims.tenant_of(session, partner_id)
     found = await session.exec(
         select(Disbursement.loan_id, Disbursement.stage)
-        .where(Disbursement.partner_id == partner_id, col(Disbursement.loan_id).in_(loan_ids))
+        .where(Disbursement.tenant_key == tenant_key, col(Disbursement.loan_id).in_(loan_ids))
         .order_by(col(Disbursement.round))
     )
     return dict(found.all())

@@ -10,10 +10,12 @@ from core.errors import Conflict
 from core.ids import INCOMING, new_id
 from core.money import Money
 from core.msisdn import Msisdn
+from core.outside import provider_id
 from models.messages.collections import AnnouncedPayment, ArrivedPayment, Channel
 from models.tables.base import table_of
 from models.tables.collections import Collection, IncomingPayment
 from models.tables.wallets import TopUp
+from store import claims
 
 _INCOMING = table_of(IncomingPayment)
 
@@ -22,14 +24,17 @@ async def record(session: AsyncSession, payment: AnnouncedPayment) -> IncomingPa
     """The row of this payment, made or completed by what this channel knows of it, and locked.
 
     Raises Conflict (code "payment_differs") if another channel told another amount or account of the same payment:
-    nobody may choose between them but a person.
+    nobody may choose between them but a person. Raises Conflict (code "payment_elsewhere") if it came in on an outside
+    account on which another partner has it.
     """
     now = utc_now()
+    source = await claims.source_of(session, payment.partner_id, payment.provider, payment.account)
     values = {
         "id": new_id(INCOMING), "partner_id": payment.partner_id, "provider": payment.provider,
-        "external_id": payment.external_id, "account": payment.account, "amount_minor": payment.amount.minor,
-        "currency": payment.amount.currency, "reference": payment.reference[:200], "payer_name": payment.payer_name[:200],
-        "payer_phone": payment.payer_phone.e164 if payment.payer_phone else None, "happened_at": payment.happened_at,
+        "external_id": payment.external_id, "source": source, "account": payment.account,
+        "amount_minor": payment.amount.minor, "currency": payment.amount.currency, "reference": payment.reference[:200],
+        "payer_name": payment.payer_name[:200], "happened_at": payment.happened_at,
+        "payer_phone": payment.payer_phone.e164 if payment.payer_phone else None,
         "announced": [payment.channel], "created_at": now, "updated_at": now,
     }  # fmt: skip
     await session.exec(insert(_INCOMING).values(values).on_conflict_do_nothing())
@@ -44,7 +49,9 @@ async def record(session: AsyncSession, payment: AnnouncedPayment) -> IncomingPa
             .with_for_update()
             .execution_options(populate_existing=True)
         )
-    ).one()
+    ).first()
+    if row is None or (row.source is None and await _is_elsewhere(session, payment, source)):
+        raise Conflict("This payment came in on an account of another partner.", code="payment_elsewhere")
     same_account = row.account == payment.account or not (row.account and payment.account)
     if (row.amount_minor, row.currency) != (payment.amount.minor, payment.amount.currency) or not same_account:
         raise Conflict(
@@ -56,6 +63,7 @@ async def record(session: AsyncSession, payment: AnnouncedPayment) -> IncomingPa
     if payment.channel not in row.announced:
         row.announced = [*row.announced, payment.channel]
         row.account = row.account or payment.account  # a prompt's callback does not name it
+        row.source = row.source or source
         row.reference = row.reference or payment.reference[:200]
         row.payer_name = row.payer_name or payment.payer_name[:200]
         row.payer_phone = row.payer_phone or (payment.payer_phone.e164 if payment.payer_phone else None)
@@ -63,6 +71,18 @@ async def record(session: AsyncSession, payment: AnnouncedPayment) -> IncomingPa
         session.add(row)
         await session.flush()
     return row
+
+
+async def _is_elsewhere(session: AsyncSession, payment: AnnouncedPayment, source: str | None) -> bool:
+    found = await session.exec(
+        select(IncomingPayment.id).where(
+            IncomingPayment.provider == payment.provider,
+            IncomingPayment.source == source,
+            IncomingPayment.external_id == payment.external_id,
+            IncomingPayment.partner_id != payment.partner_id,
+        )
+    )
+    return source is not None and found.first() is not None
 
 
 async def claim(session: AsyncSession, incoming_id: str, workflow_id: str) -> str:
@@ -105,11 +125,11 @@ async def unfinished(session: AsyncSession, partner_id: str, provider: str, exte
         select(IncomingPayment.external_id).where(
             IncomingPayment.partner_id == partner_id,
             IncomingPayment.provider == provider,
-            _INCOMING.c.external_id == any_(literal(external_ids, ARRAY(Text))),  # one array, however long a list is
+            _INCOMING.c.external_id == any_(literal(_spelt(external_ids), ARRAY(Text))),
             ~taken,
         )
     )
-    return set(found)
+    return _named(external_ids, set(found))
 
 
 async def of_external(
@@ -119,22 +139,31 @@ async def of_external(
         select(IncomingPayment).where(
             IncomingPayment.partner_id == partner_id,
             IncomingPayment.provider == provider,
-            IncomingPayment.external_id == external_id,
+            IncomingPayment.external_id == provider_id(external_id),
         )
     )
     return found.first()
 
 
 async def known(session: AsyncSession, partner_id: str, provider: str, external_ids: list[str]) -> set[str]:
-    """Those of these payments that some channel has announced."""
+    """Those of these payments that some channel has announced, as the caller spells them."""
     found = await session.exec(
         select(IncomingPayment.external_id).where(
             IncomingPayment.partner_id == partner_id,
             IncomingPayment.provider == provider,
-            _INCOMING.c.external_id == any_(literal(external_ids, ARRAY(Text))),
+            _INCOMING.c.external_id == any_(literal(_spelt(external_ids), ARRAY(Text))),
         )
     )
-    return set(found)
+    return _named(external_ids, set(found))
+
+
+def _spelt(external_ids: list[str]) -> list[str]:
+    """As they are kept; asked for as one array, however long a list is."""
+    return [provider_id(one) for one in external_ids]
+
+
+def _named(external_ids: list[str], found: set[str]) -> set[str]:
+    return {one for one in external_ids if provider_id(one) in found}
 
 
 def arrived(row: IncomingPayment, channel: Channel | None = None) -> ArrivedPayment:

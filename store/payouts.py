@@ -241,16 +241,6 @@ def belongs(
     )
 
 
-async def receipt_is_taken(session: AsyncSession, receipt: str, *, by_other_than: str) -> bool:
-    """Whether another attempt than this reference holds the receipt: a slip of the pen would book one payment twice."""
-    found = await session.exec(
-        select(PayoutAttempt.reference).where(
-            PayoutAttempt.receipt == receipt, PayoutAttempt.reference != by_other_than
-        )
-    )
-    return found.first() is not None
-
-
 async def of_workflow(session: AsyncSession, workflow_id: str) -> list[PayoutAttempt]:
     found = await session.exec(
         select(PayoutAttempt)

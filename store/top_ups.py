@@ -58,6 +58,23 @@ async def of_incoming(session: AsyncSession, payment: IncomingPayment) -> TopUp:
     return await _written(session, row, f"The bank announced a credit, transaction {payment.external_id}.")
 
 
+async def by_admin(session: AsyncSession, payment: IncomingPayment, *, requested_by: str) -> TopUp:
+    """The top-up of money that a person books: it has ended as it begins, and no workflow stands behind it. What a bank
+    announces later of the same money finds it taken."""
+    amount = Money(payment.amount_minor, payment.currency)
+    row = _row(payment.partner_id, "admin", payment.amount_minor, payment.currency, requested_by)
+    row |= {
+        "stage": "completed", "ended_at": row["created_at"], "incoming_id": payment.id,
+        "bank_reference": payment.external_id, "credited_minor": payment.amount_minor,
+    }  # fmt: skip
+    made = await _written(session, row, f"{amount} booked by a person, bank transaction {payment.external_id}.")
+    await timeline.write(
+        session, made.workflow_id, "credited", f"{amount} credited.", tone="good", amount=amount.amount,
+        bank_reference=payment.external_id,
+    )  # fmt: skip
+    return made
+
+
 async def named_by(session: AsyncSession, codes: set[str], *, living: bool) -> list[TopUp]:
     """The top-ups with these codes; `living` leaves out those whose saga has ended."""
     query = select(TopUp).where(col(TopUp.reference).in_(sorted(codes)))

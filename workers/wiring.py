@@ -90,7 +90,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
     statements = StatementWatching(database, connections, client)
     loans = Loans(database, connections, top_up_url)
     watching = LoanWatching(database, connections, client)
-    checks = PartnerConnections(database, connections, settings.callbacks.base_url)
+    checks = PartnerConnections(database, connections, urls)
 
     workers = {
         "flows": lambda: Worker(

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from api import chores
-from api.auth import PartnerWriter, Principal
+from api.auth import PartnerWriter
 from api.dependencies import House, Services
 from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
@@ -19,18 +19,12 @@ from api.known_parameters import KNOWN_PARAMETERS
 from api.routers.partners import PartnerId
 from api.schemas.addresses import RotateIn, SecretAddress, SecretAddresses
 from core.clock import utc_now
-from core.errors import NotAllowed, NotFound
+from core.errors import NotFound
 from models.messages.connections import Provider
 from models.tables.partners import Connection, Partner
 from store import audit, partner_admin, partners, secret_addresses
 
 router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"], dependencies=KNOWN_PARAMETERS)
-
-
-def of_the_house(principal: Principal) -> None:
-    """Raises NotAllowed (code "house_only") for a partner's key."""
-    if principal.partner_id is not None:
-        raise NotAllowed("Addresses that announce money are kept by the house.", code="house_only")
 
 
 @router.get("/addresses", responses=problems(404), summary="The secret addresses that the key may read")
@@ -63,7 +57,7 @@ async def rotate_address(
     """Then tell whoever calls there: the partner's Fineract (its hook), M-Pesa by `register-paybill`, the bank."""
     principal.visible(partner_id)
     if provider != "fineract":
-        of_the_house(principal)
+        principal.only_platform("An address at which payments are announced is the platform's secret.")
     hours = house.settings.addresses.grace_hours if wanted.grace_hours is None else wanted.grace_hours
     async with house.database.transaction() as session:
         partner = await partner_admin.lock(session, partner_id)

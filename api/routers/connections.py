@@ -13,7 +13,7 @@ from api.documented import WRITES, again, problems
 from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
 from api.money_rules import phone_of
-from api.routers.addresses import of_the_house
+from api.proving import claim, prove, refuse_while_in_use, tell_house
 from api.routers.partners import PartnerId
 from api.schemas.banks import BankIn, ConnectionIn
 from api.schemas.connections import (
@@ -29,9 +29,9 @@ from api.schemas.connections import (
 from api.schemas.partners import ContactIn, ContactOut
 from api.schemas.values import Out, id_pattern
 from core.clock import utc_now
-from core.errors import NotFound
-from core.ids import CONNECTION, CONTACT, new_id
-from models.messages.connections import Provider, RegisterPaybill
+from core.errors import Conflict, NotFound
+from core.ids import CONTACT, new_id
+from models.messages.connections import Provider, RegisterPaybill, SealedConnection
 from models.tables.partners import Connection, Contact
 from store import audit, partner_admin, partners, wallets
 from store import proposals as proposals_of
@@ -52,19 +52,24 @@ class ProviderBalances(Out):
 async def put_fineract(
     partner_id: PartnerId, wanted: FineractIn, house: House, principal: PartnerWriter
 ) -> ConnectionOut:
-    """Tried first: what does not work is a 422 that names the field, and the old settings stay."""
+    """Tried first: what does not work is a 422 that names the field, and the old settings stay. What a partner's key gives
+    at an address that the platform has not vetted is kept as `unproven`, and nothing is sent there. 409
+    `claimed_elsewhere` if another partner has the tenant."""
     return await _put(partner_id, wanted, house, principal)
 
 
 @router.put("/connections/daraja", responses=problems(404, 409, *WRITES), summary="Give or rotate M-Pesa's settings")
 async def put_daraja(partner_id: PartnerId, wanted: DarajaIn, house: House, principal: PartnerWriter) -> ConnectionOut:
-    """Tried first. Working credentials also lift a block: payouts that waited for them go on."""
+    """Tried first, with a question for the balance, whose answer proves the short code: without it within some seconds the
+    connection is `unchecked`. Working credentials also lift a block: payouts that waited for them go on."""
     return await _put(partner_id, wanted, house, principal)
 
 
 @router.put("/connections/bank", responses=problems(404, 409, *WRITES), summary="Give or rotate the bank's settings")
 async def put_bank(partner_id: PartnerId, wanted: BankIn, house: House, principal: PartnerWriter) -> ConnectionOut:
-    """Tried first. The bank must be told its address: see `address`."""
+    """For the platform alone: who sets what proves a push credits a wallet. Tried first. The bank must be told its address:
+    see `address`."""
+    principal.only_platform("A bank connection feeds the wallet, so the platform gives it.")
     return await _put(partner_id, wanted, house, principal)
 
 
@@ -76,10 +81,10 @@ async def put_bank(partner_id: PartnerId, wanted: BankIn, house: House, principa
 async def get_connection_address(
     partner_id: PartnerId, provider: Literal["daraja", "bank"], house: House, principal: PartnerWriter
 ) -> PushAddresses:
-    """To be registered at the provider: M-Pesa's by `register-paybill`, a bank's by the bank. For keys of the house alone:
-    what is posted there is money in."""
+    """For the platform alone: whoever knows one could tell of payments that nobody made. M-Pesa's is registered by
+    `register-paybill`, which shows nothing; a bank's by the bank."""
     principal.visible(partner_id)
-    of_the_house(principal)
+    principal.only_platform("An address at which payments are announced is the platform's secret.")
     async with house.database.transaction() as session:
         await partners.get(session, partner_id)
         row = await partners.connection(session, partner_id, provider)
@@ -131,19 +136,23 @@ async def register_paybill(
 async def check_connection(
     partner_id: PartnerId, provider: Provider, house: House, principal: PartnerWriter
 ) -> ConnectionOut:
-    """A block stays: a harmless call does not prove that payouts would be taken."""
+    """A block stays: a harmless call does not prove that payouts would be taken. One that was `unproven` is proven now if
+    the platform has vetted its address since."""
     principal.visible(partner_id)
     async with house.database.transaction() as session:
         await partners.get(session, partner_id)
         row = await partners.connection(session, partner_id, provider)
+    if row.status == "unproven":
+        return await _store(partner_id, chores.stored(row), house, principal, row, action="connections.check")
     checked = await chores.check(house, chores.stored(row))
     async with house.database.transaction() as session:
         current = await partner_admin.lock_connection(session, partner_id, provider)
         assert current is not None
         if current.version == row.version:
             before = current.status
-            if current.status != "blocked":
-                current.status = "ok" if checked.ok else "failing"
+            if current.status not in ("blocked", "unproven"):
+                good = "ok" if checked.certain or current.status == "ok" else "unchecked"
+                current.status = good if checked.ok else "failing"
                 current.check_detail = None if checked.ok else checked.detail
             current.checked_at = utc_now()
             session.add(current)
@@ -264,33 +273,56 @@ async def _put(partner_id: str, wanted: ConnectionIn, house: Services, principal
     principal.visible(partner_id)
     async with house.database.transaction() as session:
         chores.keeps_currency((await partners.get(session, partner_id)).currency, wanted)
+        current = await partner_admin.find_connection(session, partner_id, wanted.provider)
     sealed = chores.sealed_connection(house, partner_id, wanted)
-    await chores.check_or_refuse(house, sealed)
-    async with house.database.transaction() as session:
-        await partner_admin.lock(session, partner_id)
-        row = await partner_admin.lock_connection(session, partner_id, wanted.provider)
-        before = ConnectionOut.of(row).model_dump(mode="json") if row else None
-        watched = row is not None and chores.is_watched(house, row)
-        if row is None:
-            now = utc_now()
-            row = Connection(
-                id=new_id(CONNECTION), partner_id=partner_id, provider=wanted.provider, settings={}, sealed="",
-                version=0, status="ok", created_at=now, updated_at=now,
-            )  # fmt: skip
-        chores.take_over(house, row, sealed.model_copy(update={"version": row.version + 1}))
-        session.add(row)
-        await session.flush()
-        shown = ConnectionOut.of(row)
-        await audit.write(
-            session,
-            actor=principal.id,
-            action="connections.put",
-            subject=row.id,
-            before=before,
-            after=shown.model_dump(mode="json"),
-        )
-        if not watched:
-            await chores.watch(house, partner_id, wanted)
+    return await _store(partner_id, sealed, house, principal, current, action="connections.put")
+
+
+async def _store(
+    partner_id: str,
+    sealed: SealedConnection,
+    house: Services,
+    principal: Principal,
+    current: Connection | None,
+    *,
+    action: str,
+) -> ConnectionOut:
+    """Tried, claimed and stored: the claim is in the transaction that stores what was proven."""
+    proof = await prove(house, principal, sealed, current)
+    try:
+        async with house.database.transaction() as session:
+            await partner_admin.lock(session, partner_id)
+            row = await partner_admin.lock_connection(session, partner_id, sealed.provider)
+            if action == "connections.check" and row is not None and row.version != sealed.version:
+                raise Conflict("The connection was given anew meanwhile.", code="changed_meanwhile")
+            await refuse_while_in_use(session, row, sealed)
+            before = ConnectionOut.of(row).model_dump(mode="json") if row else None
+            watched = row is not None and row.status != "unproven" and chores.is_watched(house, row)
+            if row is None:
+                row = chores.new_row(sealed)
+                session.add(row)
+                await session.flush()
+            chores.take_over(
+                house, row, sealed.model_copy(update={"version": row.version + 1}), proof.status, proof.detail
+            )
+            await claim(session, principal, row, proof)
+            session.add(row)
+            await session.flush()
+            shown = ConnectionOut.of(row)
+            await audit.write(
+                session,
+                actor=principal.id,
+                action=action,
+                subject=row.id,
+                before=before,
+                after=shown.model_dump(mode="json"),
+            )
+            if not watched and proof.status != "unproven":
+                await chores.watch(house, row)
+    except Conflict as refused:
+        if refused.code == "claimed_elsewhere":
+            await tell_house(house, principal, partner_id, refused)
+        raise
     return shown
 
 

@@ -11,13 +11,13 @@ from api.documented import WRITES, problems
 from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
 from api.paging import IdCursor, Limit, Page, page
+from api.proving import claim, prove, tell_house
 from api.schemas.partners import HookAddress, PartnerChange, PartnerDetail, PartnerNew, PartnerOut
 from api.schemas.values import MoneyIn, id_pattern
 from core.clock import utc_now
 from core.errors import Conflict, InvalidRequest, NotAllowed
-from core.ids import CONNECTION, CONTACT, PARTNER, new_id
-from models.messages.connections import SealedConnection
-from models.tables.partners import Connection, Contact, Partner
+from core.ids import CONTACT, PARTNER, new_id
+from models.tables.partners import Contact, Partner
 from store import audit, partner_admin, partners, secret_addresses
 from store.partner_admin import connections
 
@@ -38,7 +38,7 @@ PartnerId = Annotated[str, Path(pattern=id_pattern(PARTNER))]
 )
 async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: Idempotent) -> Response:
     """A connection that is refused or cannot be reached is a 422 that names the field to blame (`fineract.password`);
-    nothing is stored then."""
+    nothing is stored then. Nor is it of a connection that names what another partner has: 409 `claimed_elsewhere`."""
     phones = [
         money_rules.phone_of(contact.phone, wanted.country, f"contacts.{number}.phone").e164 if contact.phone else None
         for number, contact in enumerate(wanted.contacts)
@@ -50,9 +50,10 @@ async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: I
     for given in wanted.connections:
         chores.keeps_currency(partner.currency, given)
     sealed = [chores.sealed_connection(house, partner.id, given) for given in wanted.connections]
-    for connection in sealed:
-        await chores.check_or_refuse(house, connection)
-    rows = [_connection(house, connection) for connection in sealed]
+    proofs = [await prove(house, admin, connection, None) for connection in sealed]
+    rows = [chores.new_row(connection) for connection in sealed]
+    for row, connection, proof in zip(rows, sealed, proofs, strict=True):
+        chores.take_over(house, row, connection, proof.status, proof.detail)
     contacts = [
         Contact(
             id=new_id(CONTACT),
@@ -65,16 +66,25 @@ async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: I
         )
         for contact, phone in zip(wanted.contacts, phones, strict=True)
     ]
-    async with house.database.transaction() as session:
-        await partner_admin.add(session, partner, rows, contacts)
-        shown = PartnerDetail.whole(partner, rows, contacts)
-        await audit.write(
-            session, actor=admin.id, action="partners.create", subject=partner.id, after=shown.model_dump(mode="json")
-        )
-        response = await once.reply(session, shown, status=201, location=f"/api/v1/partners/{partner.id}")
-        for given in wanted.connections:
-            # Before the commit: a partner without its poll would wait for ever, a poll without its partner only fails.
-            await chores.watch(house, partner.id, given)
+    try:
+        async with house.database.transaction() as session:
+            await partner_admin.add(session, partner, rows, contacts)
+            for row, proof in zip(rows, proofs, strict=True):
+                await claim(session, admin, row, proof)
+                session.add(row)
+            shown = PartnerDetail.whole(partner, rows, contacts)
+            await audit.write(
+                session, actor=admin.id, action="partners.create", subject=partner.id,
+                after=shown.model_dump(mode="json"),
+            )  # fmt: skip
+            response = await once.reply(session, shown, status=201, location=f"/api/v1/partners/{partner.id}")
+            for row in rows:
+                # Before the commit: a partner without its poll would wait for ever, a poll without its partner only fails.
+                await chores.watch(house, row)
+    except Conflict as refused:
+        if refused.code == "claimed_elsewhere":
+            await tell_house(house, admin, partner.id, refused)
+        raise
     return response
 
 
@@ -151,17 +161,6 @@ def _row(house: Services, wanted: PartnerNew) -> Partner:
         created_at=now,
         updated_at=now,
     )
-
-
-def _connection(house: Services, sealed: SealedConnection) -> Connection:
-    now = utc_now()
-    assert sealed.partner_id is not None
-    row = Connection(
-        id=new_id(CONNECTION), partner_id=sealed.partner_id, provider=sealed.provider, settings={}, sealed="",
-        version=1, status="ok", created_at=now, updated_at=now,
-    )  # fmt: skip
-    chores.take_over(house, row, sealed)
-    return row
 
 
 def _changes(wanted: PartnerChange, currency: str) -> dict[str, Any]:

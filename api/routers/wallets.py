@@ -1,9 +1,8 @@
 """The partners' prepaid wallets."""
 
-from typing import Final, Literal
-
 from fastapi import APIRouter, Response
 
+from api import admin_credits
 from api.auth import WalletCreditor, WalletReader
 from api.background import afterwards
 from api.dependencies import House
@@ -14,17 +13,12 @@ from api.paging import Limit, NumberCursor, Page, page
 from api.routers.partners import PartnerId
 from api.schemas.values import MoneyOut
 from api.schemas.wallets import CreditIn, CreditOut, WalletEntry, WalletOut
-from core.errors import Conflict, InvalidRequest
 from ledger import chart
 from ledger.balances import balance, entries
-from ledger.posting import post
-from ledger.transfers import Post
 from store import audit, partners
 from temporal.starts import tell_waiting_sagas
 
 router = APIRouter(prefix="/api/v1/partners/{partner_id}/wallet", tags=["wallets"], dependencies=KNOWN_PARAMETERS)
-
-_REASON: Final = "admin credit"
 
 
 @router.get("", responses=problems(404), summary="Balance, held and available")
@@ -58,50 +52,29 @@ async def list_wallet_entries(
 async def credit_wallet(
     partner_id: PartnerId, wanted: CreditIn, house: House, principal: WalletCreditor, once: Idempotent
 ) -> Response:
-    """One reference is booked once: again with the same amount it answers 200 and moves nothing, with another 409.
-    Disbursements that wait for money go on."""
+    """The reference is the bank's transaction: it is booked once, whether a person, a push or the statement tells of it,
+    and however its letters are written. Again with the same amount it answers 200 and moves nothing, with another 409; so
+    does a transaction that the bank has announced. Disbursements that wait for money go on."""
     principal.visible(partner_id)
     async with house.database.transaction() as session:
         partner = await partners.get(session, partner_id)
-        if wanted.amount.currency != partner.currency:
-            raise InvalidRequest(
-                f"The wallet's currency is {partner.currency}.", code="currency_differs", field="amount.currency"
-            )
-        wallet = chart.partner_wallet(partner_id, partner.currency)
-        credit = Post(
-            f"admin-credit/{partner_id}/{wanted.reference}",
-            debit=chart.bank_funding(partner.currency),
-            credit=wallet,
-            amount=wanted.amount.money,
-            reason=_REASON,
-            note=wanted.note,
-        )
-        try:
-            (posted,) = await post(session, credit)
-        except Conflict as error:
-            if error.code != "key_reused":
-                raise
-            raise Conflict(
-                "This reference was booked with another amount.", code="reference_reused", field="reference"
-            ) from None
-        after = posted.balance_of(wallet)
-        status: Literal["booked", "already_booked"] = "already_booked" if posted.replayed else "booked"
+        booked = await admin_credits.book(session, partner, wanted, by=principal.id)
         shown = CreditOut(
-            reference=wanted.reference,
+            reference=booked.reference,
             amount=MoneyOut.of(wanted.amount.money),
-            balance=MoneyOut.of(after.posted),
-            available=MoneyOut.of(after.available),
-            status=status,
+            balance=MoneyOut.of(booked.balance),
+            available=MoneyOut.of(booked.available),
+            status="booked" if booked.new else "already_booked",
         )
-        if not posted.replayed:
+        if booked.new:
             await audit.write(
                 session,
                 actor=principal.id,
                 action="wallets.credit",
                 subject=partner_id,
-                after={**shown.model_dump(mode="json"), "note": wanted.note},
+                after={**shown.model_dump(mode="json"), "note": wanted.note, "top_up_id": booked.row.id},
             )
-        response = await once.reply(session, shown, status=200 if posted.replayed else 201)
+        response = await once.reply(session, shown, status=201 if booked.new else 200)
     response.background = afterwards(
         "tell_waiting_sagas", lambda: tell_waiting_sagas(house.client, house.database, partner_id)
     )

@@ -185,7 +185,9 @@ class DarajaIn(Body):
 
 
 class ConnectionOut(Out):
-    """A connection without its secrets. `blocked`: nothing is sent until somebody gives working credentials."""
+    """A connection without its secrets. `blocked`: nothing is sent until somebody gives working credentials. `unproven`:
+    nothing is sent until the platform has vetted its address. `unchecked`: its credentials work, and M-Pesa has not yet
+    said that the short code is theirs."""
 
     model_config = example(
         provider="fineract", status="ok", version=1, checked_at="2026-11-21T06:14:03Z", check_detail=None,
@@ -194,7 +196,7 @@ class ConnectionOut(Out):
     )  # fmt: skip
 
     provider: Provider
-    status: Literal["unchecked", "ok", "failing", "blocked"]
+    status: Literal["unchecked", "ok", "failing", "blocked", "unproven"]
     version: int
     checked_at: datetime | None
     check_detail: str | None

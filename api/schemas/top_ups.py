@@ -57,12 +57,12 @@ class PayTo(Out):
 
 class TopUpOut(SagaOut):
     """A top-up as its row tells. `reference` is the code that the payer must write on the transfer; `credited` is what
-    arrived and was booked, whatever was announced; `unannounced` came without a code."""
+    arrived and was booked, whatever was announced; `unannounced` came without a code; `admin` was booked by a person."""
 
     model_config = example(**_ROW)
 
     stage: TopUpStage
-    method: Literal["bank_transfer", "prompt", "unannounced"]
+    method: Literal["bank_transfer", "prompt", "unannounced", "admin"]
     amount: MoneyOut
     reference: str | None
     phone: str | None

@@ -22,7 +22,6 @@ def upgrade() -> None:
     op.add_column(
         "loan_products", sa.Column("may_go_early", sa.Boolean(), server_default=sa.text("false"), nullable=False)
     )
-    op.add_column("disbursements", sa.Column("tenant_key", sa.Text(), server_default=sa.text("''"), nullable=False))
     _stages((*_BEFORE[:3], "waiting_date", *_BEFORE[3:]))
 
 
@@ -30,7 +29,6 @@ def downgrade() -> None:
     # Its saga looks again and writes where it stands.
     op.execute("UPDATE disbursements SET stage = 'waiting_limit' WHERE stage = 'waiting_date'")
     _stages(_BEFORE)
-    op.drop_column("disbursements", "tenant_key")
     op.drop_column("loan_products", "may_go_early")
 
 

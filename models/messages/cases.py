@@ -61,6 +61,9 @@ KINDS: Final[dict[str, CaseKind]] = {
         "Float was not bought, and the money did not come back to the wallet's bank account: repeat the transfer.",
         ("retry",),
     ),
+    "paid_twice": CaseKind(
+        "A loan seems to have been paid twice: by us, and by somebody else or by another attempt of ours. Ask both for it."
+    ),
     # --------------------------------------------------------------------------------------------- money that came in
     "collection_unknown": CaseKind(
         "The provider says that the payer paid, and nobody has told the receipt.",
@@ -108,6 +111,9 @@ KINDS: Final[dict[str, CaseKind]] = {
     "core_banking_down": CaseKind("Fineract does not say whose account a payment is for.", ("retry",)),
     "core_banking_refused": CaseKind(
         "Fineract refuses Kivuko's user, so the lender's loans wait: mend its password or permissions, then close this."
+    ),
+    "claimed_elsewhere": CaseKind(
+        "A partner gave a connection that names what another partner has: one of them is wrong. A claim is moved by two."
     ),
     "books_do_not_balance": CaseKind(
         "A check of the books found a breach; no money should move until it is explained."

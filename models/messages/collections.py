@@ -6,10 +6,10 @@ from pydantic import AwareDatetime, Field
 
 from core.money import Money
 from core.msisdn import Msisdn
-from models.messages.base import Message
+from models.messages.base import Message, ProviderId
 from models.messages.policies import CollectionPolicy
 
-Channel = Literal["confirmation", "push", "pull", "statement", "callback"]
+Channel = Literal["confirmation", "push", "pull", "statement", "callback", "admin"]
 AccountKind = Literal["loan", "savings"]
 CollectionStage = Literal[
     "requested", "asking", "in_review", "approval", "identifying", "waiting_account", "posting", "post_review",
@@ -26,7 +26,7 @@ class ArrivedPayment(Message):
 
     incoming_id: str
     provider: Literal["daraja", "bank"]
-    external_id: str
+    external_id: ProviderId
     account: str
     amount: Money
     reference: str
@@ -41,7 +41,7 @@ class AnnouncedPayment(Message):
 
     partner_id: str
     provider: Literal["daraja", "bank"]
-    external_id: str
+    external_id: ProviderId
     account: str
     amount: Money
     reference: str
@@ -107,7 +107,7 @@ class PromptReport(Message):
     code: str
     detail: str = ""
     provider_reference: str | None = None
-    receipt: str | None = None
+    receipt: ProviderId | None = None
     amount: Money | None = None
     party_digits: str | None = None
     happened_at: AwareDatetime | None = None
@@ -126,7 +126,7 @@ class Collected(Message):
     """The leg's good end: this payment came in. `incoming_id` is None where only the prompt's callback told of it."""
 
     leg_id: str
-    receipt: str
+    receipt: ProviderId
     amount: Money
     paid_at: AwareDatetime
     incoming_id: str | None = None

@@ -1,5 +1,6 @@
 """How a partner's outside systems are reached: plain settings beside sealed secrets, and the small jobs on them."""
 
+from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import Field
@@ -136,22 +137,36 @@ class SealedConnection(Message):
 
 
 class CheckConnection(Message):
+    """`answer_within`: how long an answer that comes by callback is waited for."""
+
     connection: SealedConnection
+    answer_within: timedelta = timedelta(seconds=8)
 
 
 class ConnectionChecked(Message):
     """`ok`, or why not: `code` is an error code of ours, `field` the setting to blame where one is.
 
-    `base_url` is the address in one spelling, so that two of them can be compared; `identity` is what the server says of
-    itself that every one of its addresses shares, None where it says too little to tell.
+    `certain` is False where only a part is known to work: M-Pesa's token proves the app, and no more than the answer to a
+    question about the balance proves the short code and the initiator. `identity` is what a server says of itself that
+    every one of its addresses shares, None where it says too little to tell.
     """
 
     ok: bool
     code: str | None = None
     detail: str | None = None
     field: str | None = None
-    base_url: str | None = None
+    certain: bool = True
     identity: str | None = None
+
+
+class BalanceTold(Message):
+    """What M-Pesa answered to the question about a short code's balance: a refusal has a code. `certain` is False where
+    the answer says nothing of the short code (M-Pesa was busy)."""
+
+    ok: bool
+    certain: bool = True
+    code: str | None = None
+    detail: str | None = None
 
 
 class RegisterPaybill(Message):

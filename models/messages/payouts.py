@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from core.money import Money
 from core.msisdn import Msisdn
-from models.messages.base import Message
+from models.messages.base import Message, ProviderId
 from models.messages.collections import Allocation
 
 ReportState = Literal["paid", "failed", "pending", "unclear"]
@@ -157,7 +157,7 @@ class Verdict(Message):
     decision: Literal["paid", "not_paid", "posted", "partial", "allocate", "returned", "approve", "decline"]
     evidence: str = Field(min_length=3, max_length=1000)
     reference: str | None = None
-    receipt: str | None = Field(default=None, min_length=3, max_length=40)
+    receipt: ProviderId | None = Field(default=None, min_length=3, max_length=40)
     transaction_id: int | None = None
     paid_at: AwareDatetime | None = None
     proposal: str | None = None  # for "approve" and "decline": the one that is meant; by default the one that waits

@@ -21,13 +21,14 @@ _IN_UNPAID = "('refused', 'failed', 'withdrawn')"
 
 class Disbursement(SQLModel, table=True):
     """One saga for one approved loan. The partial unique index is the true guard against two sagas paying one loan:
-    Temporal forgets workflow ids after its retention, this table never does."""
+    Temporal forgets workflow ids after its retention, this table never does. `tenant_key` says in whose books the loan
+    is, whichever partner asks: see `OutsideClaim`."""
 
     __tablename__ = "disbursements"
     __table_args__ = (
-        UniqueConstraint("partner_id", "loan_id", "round"),
+        UniqueConstraint("tenant_key", "loan_id", "round"),
         Index(
-            "uq_disbursements_living_loan", "partner_id", "loan_id", unique=True,
+            "uq_disbursements_living_loan", "tenant_key", "loan_id", unique=True,
             postgresql_where=text(f"stage NOT IN {_IN_UNPAID}"),
         ),
         Index("ix_disbursements_partner_id_id", "partner_id", "id"),
@@ -39,9 +40,9 @@ class Disbursement(SQLModel, table=True):
 
     id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_column=Column(Text, ForeignKey("partners.id"), nullable=False))
+    tenant_key: str = Field(sa_column=Column(Text, nullable=False))
     loan_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     # Which core-banking tenant in the world the loan belongs to; "" where that is not known.
-    tenant_key: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
     round: int = Field(sa_column=Column(BigInteger, nullable=False))
     workflow_id: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     source: str = Field(sa_column=Column(Text, nullable=False))

@@ -39,13 +39,15 @@ class Connection(SQLModel, table=True):
 
     `push_secret` is the unguessable part of the address where this system tells of payments (C2B, bank pushes), sealed; see
     `store/secret_addresses.py`.
+    `unproven`: a partner gave it at an address that the platform has not vetted; nothing is sent through it.
+    `tenant_key`: for Fineract, the claim under which its loans are unique in the world.
     """
 
     __tablename__ = "connections"
     __table_args__ = (
         UniqueConstraint("partner_id", "provider"),
         CheckConstraint("provider IN ('fineract', 'daraja', 'bank')", name="provider"),
-        CheckConstraint("status IN ('unchecked', 'ok', 'failing', 'blocked')", name="status"),
+        CheckConstraint("status IN ('unchecked', 'ok', 'failing', 'blocked', 'unproven')", name="status"),
     )
 
     id: str = Field(sa_type=Text, primary_key=True)
@@ -61,6 +63,7 @@ class Connection(SQLModel, table=True):
     push_digest: str | None = Field(default=None, sa_column=Column(Text, unique=True))
     old_push_digest: str | None = Field(default=None, sa_column=Column(Text, index=True))
     old_push_until: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    tenant_key: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 

@@ -2,10 +2,10 @@
 
 from sqlmodel import SQLModel
 
-from models.tables import collections, decisions, disbursements, ledger, partners, security, traffic, wallets
+from models.tables import claims, collections, decisions, disbursements, ledger, partners, security, traffic, wallets
 
 __all__ = [
-    "collections", "decisions", "disbursements", "ledger", "metadata", "partners", "security", "traffic", "wallets",
+    "claims", "collections", "decisions", "disbursements", "ledger", "metadata", "partners", "security", "traffic", "wallets",
 ]  # fmt: skip
 
 metadata = SQLModel.metadata

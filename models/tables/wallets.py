@@ -22,12 +22,12 @@ FLOAT_STAGES = (
 
 class TopUp(SagaRow, table=True):
     """One top-up of a wallet. `reference` is what the payer writes on the transfer; the unique `incoming_id` credits one
-    bank transaction once."""
+    bank transaction once. `admin`: a person booked it, and no workflow stands behind it."""
 
     __tablename__ = "top_ups"
     __table_args__ = (
         CheckConstraint(f"stage IN {TOP_UP_STAGES}", name="stage"),
-        CheckConstraint("method IN ('bank_transfer', 'prompt', 'unannounced')", name="method"),
+        CheckConstraint("method IN ('bank_transfer', 'prompt', 'unannounced', 'admin')", name="method"),
         Index("uq_top_ups_incoming_id", "incoming_id", unique=True, postgresql_where=text("incoming_id IS NOT NULL")),
         Index("uq_top_ups_reference", "reference", unique=True, postgresql_where=text("reference IS NOT NULL")),
         Index("ix_top_ups_partner_id_id", "partner_id", "id"),

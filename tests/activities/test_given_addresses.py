@@ -4,8 +4,9 @@ import pytest
 
 from activities.connections import Connections
 from activities.partner_connections import PartnerConnections
+from activities.payouts import CallbackUrls
 from core.addresses import DiallingRules
-from core.crypto import CredentialBox
+from core.crypto import CallbackSigner, CredentialBox
 from core.settings import Settings
 from models.messages.connections import (
     BankSecrets,
@@ -26,7 +27,9 @@ STRICT = DiallingRules()
 async def checked(database: Database, rules: DiallingRules, connection: SealedConnection) -> ConnectionChecked:
     box = CredentialBox([key.get_secret_value() for key in Settings(_env_file=None).security.credential_keys])
     connections = Connections(database, box, rules)
-    checks = PartnerConnections(database, connections, "https://kivuko.example")
+    checks = PartnerConnections(
+        database, connections, CallbackUrls("https://kivuko.example", CallbackSigner(["s" * 32]))
+    )
     return await checks.check(CheckConnection(connection=connection))
 
 

@@ -34,6 +34,7 @@ from store.database import Database
 from temporal.schedules import bank_statement_id, loan_watch_id, payment_pull_id
 from tests.support.databases import database_from
 from tests.support.house import House, open_house
+from tests.support.lender import claim_all
 from tests.support.money_in import MoneyDesk
 from tests.support.orders import payout_instruction, to_send
 from tests.support.simulator_server import RunningSimulators
@@ -51,6 +52,7 @@ class Door:
     database: Database
     client: Client
     opened: list[httpx.AsyncClient] = field(default_factory=list)
+    lenders: int = 0
 
     @property
     def admin(self) -> httpx.AsyncClient:
@@ -79,9 +81,16 @@ class Door:
         """A partner whose connections lead nowhere."""
         box = CredentialBox([key.get_secret_value() for key in self.settings.security.credential_keys])
         now, partner_id = utc_now(), new_id(PARTNER)
-        fineract = FineractSettings(base_url="http://127.0.0.1:9/fineract-provider/api")
+        self.lenders += 1  # what is outside has one owner, so each has a tenant and a short code of its own
+        fineract = FineractSettings(
+            base_url="http://127.0.0.1:9/fineract-provider/api",
+            tenant="default" if self.lenders == 1 else f"tenant-{self.lenders}",
+        )
         daraja = DarajaSettings(
-            base_url="http://127.0.0.1:9", shortcode="600997", initiator_name="kivukoapi", certificate_pem="none"
+            base_url="http://127.0.0.1:9",
+            shortcode=str(600996 + self.lenders),
+            initiator_name="kivukoapi",
+            certificate_pem="none",
         )
         secrets = FineractSecrets(username="mifos", password="fineract-secret")
         keys = DarajaSecrets(consumer_key="ck", consumer_secret="daraja-secret", initiator_password="initiator-secret")
@@ -94,14 +103,17 @@ class Door:
                 )
             )  # fmt: skip
             await session.flush()
-            for provider, plain, sealed in (("fineract", fineract, secrets), ("daraja", daraja, keys)):
-                session.add(
-                    Connection(
-                        id=new_id(CONNECTION), partner_id=partner_id, provider=provider,
-                        settings=plain.model_dump(mode="json"), sealed=box.seal(sealed.model_dump_json()), version=1,
-                        status="ok", created_at=now, updated_at=now,
-                    )
-                )  # fmt: skip
+            rows = [
+                Connection(
+                    id=new_id(CONNECTION), partner_id=partner_id, provider=provider,
+                    settings=plain.model_dump(mode="json"), sealed=box.seal(sealed.model_dump_json()), version=1,
+                    status="ok", created_at=now, updated_at=now,
+                )
+                for provider, plain, sealed in (("fineract", fineract, secrets), ("daraja", daraja, keys))
+            ]  # fmt: skip
+            session.add_all(rows)
+            await session.flush()
+            await claim_all(session, rows)
             session.add(
                 LoanProduct(
                     partner_id=partner_id, product_id=1, name="Boda Boda Loan", currency="KES", enabled=False,

@@ -15,6 +15,7 @@ from models.tables.partners import Connection, Contact, TariffBand
 from models.tables.security import IdempotencyKey
 from store import partner_admin, secret_addresses
 from tests.api.conftest import LENDER_NAME, Door
+from tests.support.lender import claim_all
 
 TOP_UP: Final[dict[str, Any]] = {"amount": {"amount": "2500.00", "currency": "KES"}}
 FLOAT: Final[dict[str, Any]] = {"operator": "mpesa", "amount": {"amount": "2000.00", "currency": "KES"}}
@@ -36,21 +37,22 @@ async def rich_lender(door: Door, name: str = LENDER_NAME, *, dialect: str = "nc
     box = CredentialBox([key.get_secret_value() for key in door.settings.security.credential_keys])
     now = utc_now()
     bank = {
-        "dialect": dialect, "base_url": "http://127.0.0.1:9/bank", "wallet_account": "1000200030",
-        "wallet_name": "KIVUKO WALLET", "b2c_account": "1000200031", "b2c_name": "KIVUKO B2C",
+        "dialect": dialect, "base_url": "http://127.0.0.1:9/bank", "wallet_account": f"10002{door.lenders - 1:03}30",
+        "wallet_name": "KIVUKO WALLET", "b2c_account": f"10002{door.lenders - 1:03}31", "b2c_name": "KIVUKO B2C",
         "float_account": "600997", "float_name": "JAZA SACCO",
         "till_base_url": "http://127.0.0.1:9/till" if dialect == "ncba" else None,
     }  # fmt: skip
     keys: Message = BankSecrets(token="t", push_user="kvkuser", push_password="kvkpass", push_secrets=("push-secret",))
     async with door.database.transaction() as session:
-        session.add(
-            Connection(
-                id=new_id(CONNECTION), partner_id=partner_id, provider="bank",
-                settings=BankSettings.model_validate(bank).model_dump(mode="json"),
-                sealed=box.seal(keys.model_dump_json()), version=1, status="ok",
-                created_at=now, updated_at=now, **secret_addresses.made("push", box),
-            )
+        connection = Connection(
+            id=new_id(CONNECTION), partner_id=partner_id, provider="bank",
+            settings=BankSettings.model_validate(bank).model_dump(mode="json"),
+            sealed=box.seal(keys.model_dump_json()), version=1, status="ok",
+            created_at=now, updated_at=now, **secret_addresses.made("push", box),
         )  # fmt: skip
+        session.add(connection)
+        await session.flush()
+        await claim_all(session, [connection])
         daraja = await partner_admin.lock_connection(session, partner_id, "daraja")
         assert daraja is not None
         secrets = DarajaSecrets.model_validate_json(box.open(daraja.sealed))

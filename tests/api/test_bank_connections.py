@@ -115,8 +115,9 @@ async def test_rotated_settings_keep_the_address_that_the_bank_has(
 
 async def test_each_new_connection_gets_an_address_of_its_own(house: House, house_admin: httpx.AsyncClient) -> None:
     seen: set[str] = set()
-    for name in ("One", "Two"):
-        made = await house_admin.post("/api/v1/partners", json={"name": name, "bank": reference(house)})
+    for number, name in enumerate(("One", "Two")):
+        own = {"wallet_account": f"20003000{number}0", "b2c_account": f"20003000{number}1"}
+        made = await house_admin.post("/api/v1/partners", json={"name": name, "bank": reference(house) | own})
         assert made.status_code == 201, made.text
         path = f"/api/v1/partners/{made.json()['id']}/connections/bank/address"
         (push,) = (await house_admin.get(path)).json()["items"]

@@ -47,7 +47,9 @@ async def fineract(house: House) -> dict[str, Any]:
 async def test_a_partner_is_made_with_checked_connections_sealed_secrets_and_a_poll(
     house: House, house_admin: httpx.AsyncClient, fineract: dict[str, Any], new_app: dict[str, Any]
 ) -> None:
-    body = {"name": "New Sacco", "fineract": fineract, "daraja": new_app, "contacts": [CONTACT]}
+    assert (await house.http.post("/fineract/simulator/tenants", json={"tenant": "newsacco"})).status_code == 201
+    own = {**fineract, "tenant": "newsacco"}
+    body = {"name": "New Sacco", "fineract": own, "daraja": new_app, "contacts": [CONTACT]}
     made = await house_admin.post("/api/v1/partners", json=body, headers={"Idempotency-Key": "p1"})
     assert made.status_code == 201, made.text
     partner = made.json()

@@ -45,7 +45,7 @@ async def test_a_partner_neither_reads_nor_replaces_where_its_own_money_is_annou
     writer = await door.key("partners:write", partner_id=partner_id)
     path = f"/api/v1/partners/{partner_id}/connections/{provider}"
     for answer in (await writer.get(f"{path}/address"), await rotate(writer, partner_id, provider)):
-        assert (answer.status_code, answer.json()["code"]) == (403, "house_only")
+        assert (answer.status_code, answer.json()["code"]) == (403, "platform_only")
     assert (await door.admin.get(f"{path}/address")).status_code == 200
 
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
+from core.errors import NotFound
 from core.ids import PAYOUT, PROMPT, new_id
 from core.money import Money
 from core.msisdn import Msisdn
@@ -15,9 +17,20 @@ from models.messages.payouts import BankOrder
 from models.tables.base import table_of
 from models.tables.collections import Prompt
 from models.tables.disbursements import PayoutAttempt
-from store import cases, collections, disbursements, payouts, prompts, receipts, sagas, unknown_outcomes
+from store import (
+    cases,
+    collections,
+    disbursements,
+    float_purchases,
+    payouts,
+    prompts,
+    receipts,
+    sagas,
+    unknown_outcomes,
+)
 from store.database import Database
 from store.unknown_outcomes import UnknownOutcome
+from tests.store.conftest import another_partner
 from tests.support.orders import payout_instruction, to_prompt, to_send
 
 PHONE = Msisdn("+254712345678")
@@ -179,10 +192,35 @@ async def test_a_receipt_belongs_to_one_payment(database: Database, partner_id: 
     async with database.transaction() as session:
         assert not await receipts.belongs_elsewhere(session, "UKL4X7QW2D", workflow_id=first, money_in=False)
         assert await receipts.belongs_elsewhere(session, "UKL4X7QW2D", workflow_id=second, money_in=False)
-        assert await receipts.belongs_elsewhere(
-            session, "UKL4X7QW2D", workflow_id="customer-collection/c", money_in=True
-        )
+        assert await receipts.belongs_elsewhere(session, "ukl4x7qw2d", workflow_id=second, money_in=False)
         assert not await receipts.belongs_elsewhere(session, "UKL0000000", workflow_id=second, money_in=True)
+
+
+async def test_another_partners_receipts_are_nobodys_business(database: Database, partner_id: str) -> None:
+    """Each partner's accounts count for themselves, and so does each provider: no 409 tells of what others were paid."""
+    paid = await payout(database, partner_id, await saga(database, partner_id, 1))
+    async with database.transaction() as session:
+        await payouts.finish(session, paid, "paid", receipt="UKL4X7QW2D")
+    other = await another_partner(database, "other")
+    theirs = await saga(database, other, 1)
+    async with database.transaction() as session:
+        purchase = await begin_float(session, partner_id)
+        assert not await receipts.belongs_elsewhere(session, "UKL4X7QW2D", workflow_id=theirs, money_in=False)
+        assert not await receipts.belongs_elsewhere(session, "UKL4X7QW2D", workflow_id=purchase, money_in=False)
+        with pytest.raises(NotFound):
+            await receipts.belongs_elsewhere(session, "UKL4X7QW2D", workflow_id="loan-disbursement/x", money_in=True)
+
+
+async def begin_float(session: AsyncSession, partner_id: str) -> str:
+    row = await float_purchases.begin(
+        session,
+        partner_id=partner_id,
+        operator="mpesa",
+        amount=KES,
+        costs=[{"item": "float", "amount_minor": KES.minor}],
+        requested_by="t",
+    )
+    return row.workflow_id
 
 
 async def test_a_part_of_a_split_loan_does_not_lend_its_receipt_to_the_next(

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import httpx
 from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.provider_clients import build
 from core.clock import utc_now
@@ -25,7 +26,7 @@ from models.messages.connections import (
 from models.tables.partners import Connection, Contact, LoanProduct, Partner, TariffBand
 from providers.daraja.client import Daraja
 from providers.ports import forget_exchange
-from store import secret_addresses
+from store import claims, secret_addresses
 from store.database import Database
 from tests.support.dialling import LOOPBACK
 
@@ -109,7 +110,9 @@ async def make_lender(
                     valid_from=datetime(2024, 1, 1, tzinfo=UTC),
                 )
             )  # fmt: skip
+        await session.flush()
         rows = list(await session.exec(select(Connection).where(Connection.partner_id == partner_id)))
+        await claim_all(session, rows)
     if api_url:
         daraja = SealedConnection.model_validate(
             next(row for row in rows if row.provider == "daraja"), from_attributes=True
@@ -123,6 +126,15 @@ async def make_lender(
             box,
         )
     return partner_id
+
+
+async def claim_all(session: AsyncSession, connections: list[Connection]) -> None:
+    """As the API does with a connection that it has proven."""
+    for row in connections:
+        row.tenant_key = await claims.take(
+            session, claims.keys_of(row.provider, row.settings), partner_id=row.partner_id, connection_id=row.id, by="test"
+        )  # fmt: skip
+        session.add(row)
 
 
 BANK_SECRETS = BankSecrets(

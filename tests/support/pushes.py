@@ -11,6 +11,7 @@ from core.ids import new_id
 from models.tables.partners import Connection
 from providers.reference_bank.wire import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from simulators.bank.courier import ncba_envelope
+from tests.support.addresses import secret_of as address_secret
 
 SECRET: Final = "push-secret"
 WALLET, B2C = "1000200030", "1000200031"
@@ -26,7 +27,7 @@ async def secret_of(door: Any, partner_id: str, provider: str) -> str:
         found = await session.exec(
             select(Connection).where(Connection.partner_id == partner_id, Connection.provider == provider)
         )
-        return str(found.one().push_secret)
+        return address_secret(door.settings, found.one())
 
 
 def event(kind: str, *, secret: str = SECRET, **data: Any) -> tuple[bytes, dict[str, str]]:

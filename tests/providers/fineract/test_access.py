@@ -2,7 +2,6 @@
 
 import pytest
 
-from core.base_urls import one_spelling
 from core.errors import NotAllowed
 from tests.simulators.fineract.bank import Bank
 
@@ -95,33 +94,3 @@ async def test_another_tenant_says_something_else(bank: Bank) -> None:
             await bank.loan(tenant=tenant)
     async with bank.fineract() as default, bank.fineract(tenant="faulu") as faulu:
         assert await default.identity() != await faulu.identity()
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://bank.example/fineract-provider/api",
-        "HTTPS://Bank.Example:443/fineract-provider/api/",
-        " https://bank.example./fineract-provider//api?x=1#y",
-        "https://user:secret@bank.example/fineract%2Dprovider/./api",
-    ],
-)
-def test_one_address_has_one_spelling(url: str) -> None:
-    assert one_spelling(url) == "https://bank.example/fineract-provider/api"
-
-
-def test_other_addresses_stay_others_and_what_is_none_is_left_alone() -> None:
-    spellings = {
-        one_spelling(url)
-        for url in (
-            "http://bank.example/a",
-            "https://bank.example/a",
-            "https://bank.example:8443/a",
-            "https://bank.example",
-        )
-    }
-    assert len(spellings) == 4
-    assert one_spelling("https://[::1]:8443/a/") == "https://[::1]:8443/a"
-    assert one_spelling("http://bücher.example") == "http://xn--bcher-kva.example"
-    assert one_spelling(" no address ") == "no address"
-    assert one_spelling("https://x:notaport/") == "https://x:notaport/"
