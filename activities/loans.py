@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities.connections import Connections
-from activities.wallet_notices import tell_if_low, tell_wallet_short
+from activities.wallet_notices import WAITING_FUNDS, tell_if_low, tell_wallet_short
 from core.clock import local_date, utc_now
 from core.errors import Conflict, InsufficientFunds, InvalidRequest, LimitExceeded, NotAllowed
 from core.money import Money
@@ -28,7 +28,7 @@ from models.messages.disbursements import (
 )
 from models.tables.partners import LoanProduct, Partner
 from providers.ports import DisbursalPost, Loan
-from store import disbursements, partners, payouts, tariffs, timeline
+from store import cases, disbursements, partners, payouts, tariffs, timeline
 from store.database import Database
 
 PAYMENT_TYPE = "M-Pesa"
@@ -72,7 +72,10 @@ class Loans:
         except InsufficientFunds as short:
             async with self.database.transaction() as session:
                 await disbursements.change(session, request.disbursement_id, stage="waiting_funds", **_facts(loan))
-                await tell_wallet_short(session, partner, request.workflow_id, short)
+                await tell_wallet_short(
+                    session, partner, request.workflow_id, short,
+                    about={"account_no": loan.account_no, "amount": str(loan.approved_principal)},
+                )  # fmt: skip
             raise
         except LimitExceeded as limit:
             if limit.code == "daily_limit":
@@ -141,6 +144,7 @@ class Loans:
         if held:
             available = held[-1].balance_of(wallet).available
             await tell_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
+        await cases.close_of_workflow(session, request.workflow_id, [WAITING_FUNDS], resolution="the wallet has enough")
         return DisbursementPlan(
             loan_id=loan.loan_id,
             account_no=loan.account_no,

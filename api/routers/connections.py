@@ -192,10 +192,11 @@ async def add_contact(
         phone=wanted.phone.e164 if wanted.phone else None,
         email=wanted.email,
         role=wanted.role,
-        language=wanted.language,
+        language=wanted.language or "",
     )
     async with house.database.transaction() as session:
-        await partner_admin.lock(session, partner_id)
+        partner = await partner_admin.lock(session, partner_id)
+        row.language = row.language or partner.language
         if (same := await partner_admin.same_contact(session, row)) is not None:
             return await once.reply(session, ContactOut.of(same), status=200)
         session.add(row)

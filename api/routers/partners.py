@@ -58,7 +58,7 @@ async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: I
             phone=contact.phone.e164 if contact.phone else None,
             email=contact.email,
             role=contact.role,
-            language=contact.language,
+            language=contact.language or partner.language,
         )
         for contact in wanted.contacts
     ]

@@ -33,7 +33,7 @@ class ContactIn(Body):
     phone: Msisdn | None = Field(default=None, description="International: +254711000222", examples=["+254711000222"])
     email: Email | None = None
     role: Literal["notify", "authorised"] = "notify"
-    language: Language = "en"
+    language: Language | None = Field(default=None, description="Of the messages; without one, the partner's")
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

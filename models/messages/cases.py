@@ -49,6 +49,10 @@ KINDS: Final[dict[str, CaseKind]] = {
         "Float was not bought, and the money did not come back to the wallet's bank account: repeat the transfer.",
         ("retry",),
     ),
+    "waiting_funds": CaseKind(
+        "A loan waits because its lender's wallet holds too little for the charges; it goes on by itself after a top-up.",
+        ("retry",),
+    ),
     # --------------------------------------------------------------------------------------------- money that came in
     "collection_unknown": CaseKind(
         "The provider says that the payer paid, and nobody has told the receipt.",
