@@ -145,18 +145,7 @@ async def store_event(
     if event.kind is EventKind.debited and attempt is not None and _tells_results(connection):
         # Money has left, which a later rejection may bring back: this bank says itself when an instruction is settled.
         state = "pending"
-    report = PayoutReport(
-        reference=event.result.reference or "-",
-        source="callback",
-        state=state,
-        code=event.result.code,
-        detail=event.result.detail,
-        provider_reference=event.result.provider_reference,
-        receipt=event.result.receipt,
-        amount=event.result.amount,
-        happened_at=event.result.happened_at,
-        retriable=event.result.retriable,
-    )
+    report = PayoutReport.of(event.result, event.result.reference or "-", "callback", state=state)
     inbox_id, is_new = await inbox.store_report(
         session,
         provider="bank",

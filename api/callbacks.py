@@ -78,20 +78,7 @@ def report_of(kind: Kind, route: CallbackRoute, result: PayoutResult, *, b2c_ver
             result, state=PayoutState.unclear, code="reference_differs", receipt=None, retriable=False,
             detail="the result names another payment than its address",
         )  # fmt: skip
-    return PayoutReport(
-        reference=route.reference,
-        source=KINDS[kind].source,
-        state=result.state.value,
-        code=result.code,
-        detail=result.detail,
-        provider_reference=result.provider_reference,
-        receipt=result.receipt,
-        amount=result.amount,
-        party_digits=result.party_digits,
-        happened_at=result.happened_at,
-        retriable=result.retriable,
-        operator_needed=result.operator_needed,
-    )
+    return PayoutReport.of(result, route.reference, KINDS[kind].source)
 
 
 def read_prompt_answer(route: CallbackRoute, raw: bytes) -> tuple[str, Any, PromptReport]:
@@ -104,18 +91,7 @@ def read_prompt_answer(route: CallbackRoute, raw: bytes) -> tuple[str, Any, Prom
     except (Garbled, RecursionError):
         result = AskResult(AskState.unclear, "garbled", "the callback cannot be read")
         identity = f"asked:garbled:{sha256_hex(raw)[:32]}"
-    report = PromptReport(
-        reference=route.reference,
-        source="callback",
-        state=result.state.value,
-        code=result.code,
-        detail=result.detail,
-        provider_reference=result.provider_reference,
-        receipt=result.receipt,
-        amount=result.amount,
-        party_digits=result.party_digits,
-        happened_at=result.happened_at,
-    )
+    report = PromptReport.of(result, route.reference, "callback")
     return f"{route.reference}:{identity}", scrub(body), report
 
 

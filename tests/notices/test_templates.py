@@ -232,7 +232,7 @@ def test_nothing_that_a_stranger_wrote_comes_raw_or_unbounded(language: str, fil
         assert len(lines) == 1
         assert len(text) <= LONGEST_SMS
     else:
-        plain = text_of(language, file).split("\n")
+        plain = text_of(language, file, reason_code="unheard_of").split("\n")
         assert len(lines) == len(plain)  # no fact makes a line of its own
         assert len(text) <= len("\n".join(plain)) + 300 * len(facts)
 
