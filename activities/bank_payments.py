@@ -17,12 +17,10 @@ from models.messages.payouts import (
     PayoutAccepted,
     PayoutInstruction,
     PayoutReport,
-    ReportSource,
     SendPayout,
     StatusAsked,
 )
 from providers.banking import BankAccount, BankPort, FloatOrder, Inquiry, Submitted, TransferOrder
-from providers.ports import PayoutResult
 from store import payouts, timeline
 from store.database import Database
 
@@ -62,7 +60,7 @@ class BankPayments:
             raise
         async with self.database.transaction() as session:
             await payouts.mark(session, reference, "accepted", provider_reference=submitted.provider_reference)
-        report = submitted.result and report_of(reference, submitted.result, "status")
+        report = submitted.result and PayoutReport.of(submitted.result, reference, "status")
         return PayoutAccepted(reference=reference, provider_reference=submitted.provider_reference, report=report)
 
     @activity.defn(name="bank.ask_status")
@@ -91,7 +89,7 @@ class BankPayments:
             )
         )
         window = timedelta(minutes=settings.settlement_window_minutes)
-        report = report_of(reference, found, "status")
+        report = PayoutReport.of(found, reference, "status")
         if found.code == "not_found" and bank.capabilities.status_query and utc_now() - attempt.updated_at > window:
             # Only a bank that knows references, and only after its window: until then "not found" may mean "not yet".
             report = report.model_copy(
@@ -133,20 +131,3 @@ def _order(instruction: PayoutInstruction) -> BankOrder:
     if instruction.bank is None:
         raise InvalidRequest("The bank pays accounts only.", code="wrong_rail", field="bank")
     return instruction.bank
-
-
-def report_of(reference: str, result: PayoutResult, source: ReportSource) -> PayoutReport:
-    """A provider's result as a saga's leg takes it; it speaks of the reference that we asked about."""
-    return PayoutReport(
-        reference=reference,
-        source=source,
-        state=result.state.value,
-        code=result.code,
-        detail=result.detail,
-        provider_reference=result.provider_reference,
-        receipt=result.receipt,
-        amount=result.amount,
-        happened_at=result.happened_at,
-        retriable=result.retriable,
-        operator_needed=result.operator_needed,
-    )

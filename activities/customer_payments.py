@@ -256,7 +256,7 @@ class CustomerPayments:
                     workflow_id=request.workflow_id,
                     facts={
                         "amount": str(request.amount), "phone": request.ask.msisdn.masked,
-                        "account_no": request.account_ref, "reason": order.detail,
+                        "account_no": request.account_ref, "reason_code": order.code,
                     },
                 )  # fmt: skip
 

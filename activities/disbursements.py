@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.payable_loans import NOT_PAYABLE
-from activities.wallet_notices import tell_if_low
+from activities.wallet_notices import WAITING_FUNDS, tell_if_low
 from core.money import Money
 from ledger import chart
 from ledger.balances import balance, open_holds
@@ -26,7 +26,7 @@ _ACTIONS = {
 }
 
 # What a saga gets over by itself when it goes on; contradictions stay open for a person.
-_SELF_HEALING = ["payout_unknown", "post_failed", "payout_partial"]
+_SELF_HEALING = ["payout_unknown", "post_failed", "payout_partial", WAITING_FUNDS]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Disbursements:
                 "phone": plan.msisdn.masked,
                 "charges": str(charged),
                 "balance": str(wallet.available),
-                "next_repayment_on": f"{plan.first_repayment_on:%d %b %Y}" if plan.first_repayment_on else "",
+                "next_repayment_on": plan.first_repayment_on.isoformat() if plan.first_repayment_on else "",
             }
             await tell_client(
                 session, "loan_paid", key=f"{request.workflow_id}:paid", phone=plan.msisdn, language=partner.language,
@@ -135,7 +135,7 @@ class Disbursements:
             await tell_partner(
                 session, "loan_unpaid", key=f"{request.workflow_id}:unpaid",
                 contacts=await partners.contacts(session, partner.id), partner_id=partner.id,
-                workflow_id=request.workflow_id, facts={"account_no": _name(row), "reason": order.detail},
+                workflow_id=request.workflow_id, facts={"account_no": _name(row), "reason_code": order.code},
             )  # fmt: skip
             if holds:
                 released = await post(session, *(Release(f"{hold.key}:undo", hold.key) for hold in holds))
@@ -180,7 +180,7 @@ class Disbursements:
                     contacts=await partners.contacts(session, request.partner_id), partner_id=request.partner_id,
                     workflow_id=request.workflow_id,
                     facts={
-                        "account_no": _name(row), "reason": progress.text,
+                        "account_no": _name(row), "reason_code": progress.code or "",
                         "reference": progress.facts.get("reference", "-"),
                     },
                 )  # fmt: skip

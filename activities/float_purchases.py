@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from activities.wallet_notices import tell_if_low
+from activities.wallet_notices import shortfall, tell_if_low
 from core.clock import utc_now
 from core.crypto import CodeHasher, CredentialBox
 from core.errors import Conflict, InvalidRequest, NotAllowed
@@ -20,6 +20,7 @@ from ledger.transfers import Release as ReleaseHold
 from models.messages.connections import BankSettings
 from models.messages.payouts import BankOrder
 from models.messages.wallets import (
+    OPERATOR_NAMES,
     CodeSent,
     CostLine,
     EndFloat,
@@ -123,7 +124,7 @@ class FloatPurchases:
                     partner_id=request.partner_id, workflow_id=request.workflow_id,
                     facts={
                         "code": code, "amount": str(request.amount), "total": str(request.total),
-                        "operator": _operator(request.operator), "purchase_id": request.purchase_id,
+                        "operator": OPERATOR_NAMES[request.operator], "purchase_id": request.purchase_id,
                         "minutes": str(max(1, policy.code_lives // timedelta(minutes=1))),
                     },
                     sealer=self.sealer, expires_at=expires_at,
@@ -216,7 +217,7 @@ class FloatPurchases:
                 workflow_id=request.workflow_id,
                 facts={
                     "amount": str(request.amount), "charges": str(request.total - request.amount),
-                    "total": str(request.total), "operator": _operator(request.operator), "receipt": purchase.receipt,
+                    "total": str(request.total), "operator": OPERATOR_NAMES[request.operator], "receipt": purchase.receipt,
                     "balance": str(captured[-1].balance_of(wallet).available),
                 },
             )  # fmt: skip
@@ -245,12 +246,16 @@ class FloatPurchases:
                 reason=order.detail[:500],
             )
             if order.ending != "withdrawn":
+                # The partner's own wallet, which nothing has left yet; a bank's account that holds too little fails later.
+                is_short = order.code == "insufficient_funds" and order.ending == "refused"
                 await tell_partner(
                     session, "float_failed", key=f"{request.workflow_id}:ended",
                     contacts=await partners.contacts(session, partner.id), partner_id=partner.id,
                     workflow_id=request.workflow_id,
                     facts={
-                        "amount": str(request.amount), "operator": _operator(request.operator), "reason": order.detail,
+                        "amount": str(request.amount), "operator": OPERATOR_NAMES[request.operator],
+                        "reason_code": "wallet_short" if is_short else order.code,
+                        **await shortfall(session, partner, request.total),
                         "returned": "yes",  # the saga ends here only once everything is back
                     },
                 )  # fmt: skip
@@ -287,7 +292,3 @@ def _plan(request: FloatRequest, costs: tuple[CostLine, ...], bank: BankSettings
         ),
         transfer_back=transfer(bank.b2c_account, bank.b2c_name, bank.wallet_account, bank.wallet_name),
     )
-
-
-def _operator(operator: str) -> str:
-    return {"mpesa": "M-Pesa", "airtel": "Airtel Money", "mtn": "MTN MoMo"}[operator]

@@ -11,7 +11,7 @@ from activities import failing_posts
 from activities.connections import Connections
 from activities.looking import NO_ALLOWED_DATE, PAYMENT_TYPE, REFUSES_US, look_before_paying, read_loan
 from activities.payable_loans import amount_to_pay
-from activities.wallet_notices import tell_if_low, tell_wallet_short
+from activities.wallet_notices import WAITING_FUNDS, tell_if_low, tell_wallet_short
 from core.clock import believed, local_date, utc_now
 from core.errors import Busy, Conflict, InsufficientFunds, InvalidRequest, LimitExceeded, NotAllowed, Rejected
 from core.money import Money
@@ -78,7 +78,10 @@ class Loans:
         except InsufficientFunds as short:
             async with self.database.transaction() as session:
                 await disbursements.change(session, request.disbursement_id, stage="waiting_funds", **_facts(loan))
-                await tell_wallet_short(session, partner, request.workflow_id, short)
+                await tell_wallet_short(
+                    session, partner, request.workflow_id, short,
+                    about={"account_no": loan.account_no, "amount": str(loan.approved_principal)},
+                )  # fmt: skip
             raise
         except Busy as busy:
             await self._tell_if_refused(request, busy)
@@ -194,6 +197,7 @@ class Loans:
         if held:
             available = held[-1].balance_of(wallet).available
             await tell_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
+        await cases.close_of_workflow(session, request.workflow_id, [WAITING_FUNDS], resolution="the wallet has enough")
         return DisbursementPlan(
             loan_id=loan.loan_id,
             account_no=loan.account_no,

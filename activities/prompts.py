@@ -13,7 +13,7 @@ from core.errors import KivukoError
 from core.recovery import RecoveryWindow
 from models.messages.collections import AskPrompt, PromptAsked, PromptInstruction, PromptReport, PromptSent, SendPrompt
 from providers.banking import BankPort
-from providers.collecting import AskInquiry, AskOrder, AskResult
+from providers.collecting import AskInquiry, AskOrder
 from providers.daraja.client import Daraja
 from store import prompts, saga_rows, timeline
 from store.database import Database
@@ -80,7 +80,7 @@ class Prompts:
                 "No answer of the payer yet: asking what became of the prompt.", reference=reference,
             )  # fmt: skip
         result = await provider.query_ask(AskInquiry(reference, prompt.provider_reference))
-        return PromptAsked(report=prompt_report(reference, result))
+        return PromptAsked(report=PromptReport.of(result, reference, "query"))
 
     async def _provider(self, session: AsyncSession, instruction: PromptInstruction) -> Daraja | BankPort:
         if instruction.provider == "daraja":
@@ -91,19 +91,3 @@ class Prompts:
     async def _mark_error(self, reference: str, error: KivukoError) -> None:
         async with self.database.transaction() as session:
             await prompts.mark(session, reference, state_after(error), code=error.code, detail=error.detail[:500])
-
-
-def prompt_report(reference: str, result: AskResult) -> PromptReport:
-    """A query's answer as a saga's leg takes it."""
-    return PromptReport(
-        reference=reference,
-        source="query",
-        state=result.state.value,
-        code=result.code,
-        detail=result.detail,
-        provider_reference=result.provider_reference,
-        receipt=result.receipt,
-        amount=result.amount,
-        party_digits=result.party_digits,
-        happened_at=result.happened_at,
-    )

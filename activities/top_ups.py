@@ -154,7 +154,8 @@ class TopUps:
                 reason_code=order.code,
                 reason=order.detail[:500],
             )
-            if order.ending in ("expired", "failed"):
+            # What another saga credited has come, and that one tells of it.
+            if order.ending in ("expired", "failed") and order.code != "credited_elsewhere":
                 await tell_partner(
                     session, "top_up_expired", key=f"{request.workflow_id}:ended",
                     contacts=await partners.contacts(session, request.partner_id), partner_id=request.partner_id,

@@ -1,6 +1,7 @@
 """Tells a partner about its wallet: too low for a charge, or fallen below the alert, once per crossing."""
 
 from datetime import datetime
+from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -9,22 +10,36 @@ from core.errors import InsufficientFunds
 from core.money import Money
 from ledger import chart
 from ledger.balances import balance
+from models.messages.cases import RETRY
 from models.tables.partners import Partner
 from notices.outbox import tell_partner
-from store import partners, timeline
+from store import cases, partners, timeline
+
+# The kind of case that is open while a saga waits for its wallet; whatever lets the saga go on closes it.
+WAITING_FUNDS: Final = "waiting_funds"
 
 
 async def tell_wallet_short(
-    session: AsyncSession, partner: Partner, workflow_id: str, short: InsufficientFunds
+    session: AsyncSession, partner: Partner, workflow_id: str, short: InsufficientFunds, *, about: dict[str, str]
 ) -> None:
-    """The saga waits; the partner hears of it once an hour at most, however many loans wait."""
-    wallet = await balance(session, chart.partner_wallet(partner.id, partner.currency))
-    needed = short.extra.get("needed", "more")
+    """The saga waits, and a case says so until it goes on (`WAITING_FUNDS`); the partner hears of it once an hour at most,
+    however many loans wait. `about` tells the case from others of its kind: account and amount."""
+    facts = await shortfall(session, partner, Money(int(short.extra.get("needed_minor", "0")), partner.currency))
+    told = f"Charges of {facts['needed']}, {facts['available']} available, {facts['missing']} missing."
     await timeline.write(
-        session, workflow_id, "waiting_funds",
-        f"The wallet has {wallet.available} available, which is too little for the charges. Waiting for a top-up.",
-        tone="warning",
+        session, workflow_id, "waiting_funds", f"The wallet holds too little: {told} Waiting for a top-up.",
+        tone="warning", **facts,
     )  # fmt: skip
+    await cases.open_case(
+        session,
+        key=f"{workflow_id}:{WAITING_FUNDS}",
+        kind="waiting_funds",
+        summary=f"The wallet holds too little for a loan. {told}",
+        evidence={**about, **facts},
+        actions=[RETRY],
+        partner_id=partner.id,
+        workflow_id=workflow_id,
+    )
     hour: datetime = utc_now().replace(minute=0, second=0, microsecond=0)
     await tell_partner(
         session,
@@ -33,8 +48,15 @@ async def tell_wallet_short(
         contacts=await partners.contacts(session, partner.id),
         partner_id=partner.id,
         workflow_id=workflow_id,
-        facts={"available": str(wallet.available), "needed": needed},
+        facts=facts,
     )
+
+
+async def shortfall(session: AsyncSession, partner: Partner, needed: Money) -> dict[str, str]:
+    """What is needed of the wallet, what is there and what is missing, as people read amounts."""
+    wallet = await balance(session, chart.partner_wallet(partner.id, partner.currency))
+    missing = Money(max(needed.minor - wallet.available.minor, 0), partner.currency)
+    return {"needed": str(needed), "available": str(wallet.available), "missing": str(missing)}
 
 
 async def tell_if_low(

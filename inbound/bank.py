@@ -76,18 +76,7 @@ async def _result(
         # Money has left, which a later rejection may bring back: this bank says itself when an instruction is settled
         # (bank_ncba.md 6). Of NCBA no such message was ever seen, so there a debit is the evidence.
         state = "pending"
-    report = PayoutReport(
-        reference=result.reference or "-",
-        source="callback",
-        state=state,
-        code=result.code,
-        detail=result.detail,
-        provider_reference=result.provider_reference,
-        receipt=result.receipt,
-        amount=result.amount,
-        happened_at=result.happened_at,
-        retriable=result.retriable,
-    )
+    report = PayoutReport.of(result, result.reference or "-", "callback", state=state)
     reading = Reading(
         provider="bank", kind="result", external_id=f"{partner_id}:{event.event_id}",
         workflow_id=attempt.workflow_id if attempt and ours else None, reference=report.reference, body=body,

@@ -100,11 +100,7 @@ async def read_prompt_news(session: AsyncSession, box: CredentialBox, item: Inbo
     except (Garbled, RecursionError):
         result = AskResult(AskState.unclear, "garbled", _GARBLED)
         identity = f"asked:garbled:{sha256_hex(message.body)[:32]}"
-    report = PromptReport(
-        reference=item.reference, source="callback", state=result.state.value, code=result.code, detail=result.detail,
-        provider_reference=result.provider_reference, receipt=result.receipt, amount=result.amount,
-        party_digits=result.party_digits, happened_at=result.happened_at,
-    )  # fmt: skip
+    report = PromptReport.of(result, item.reference, "callback")
     prompt = await prompts.get(session, item.reference)
     reading = Reading(
         provider=PROVIDER, kind="prompt", external_id=f"{item.reference}:{identity}",
@@ -206,20 +202,7 @@ def _report(news: _News, reference: str, result: PayoutResult, *, b2c_version: s
             result, state=PayoutState.unclear, code="reference_differs", receipt=None, retriable=False,
             detail="the result names another payment than its address",
         )  # fmt: skip
-    return PayoutReport(
-        reference=reference,
-        source=news.source,
-        state=result.state.value,
-        code=result.code,
-        detail=result.detail,
-        provider_reference=result.provider_reference,
-        receipt=result.receipt,
-        amount=result.amount,
-        party_digits=result.party_digits,
-        happened_at=result.happened_at,
-        retriable=result.retriable,
-        operator_needed=result.operator_needed,
-    )
+    return PayoutReport.of(result, reference, news.source)
 
 
 async def _connection(session: AsyncSession, attempt: PayoutAttempt | None) -> Connection | None:

@@ -75,7 +75,7 @@ _REFUSALS: Final[dict[str, tuple[type[KivukoError], str]]] = {
     "currency_differs": (InvalidRequest, "The amount is in another currency than the hold."),
     "capture_too_large": (LimitExceeded, "The capture is larger than the hold."),
     "not_found": (NotFound, "The transfer does not exist."),
-    "insufficient_funds": (InsufficientFunds, "The account would fall below its floor."),
+    "insufficient_funds": (InsufficientFunds, "The account holds too little."),
 }
 
 
@@ -85,7 +85,8 @@ async def post(session: AsyncSession, *commands: Command) -> list[Posted]:
     Results come in the order of the commands. A refusal (`Rejected`) leaves the session's transaction usable, with
     nothing of this batch in it; its `extra` names `key`, and `account` where one is to blame. Refusals: Conflict
     (key_reused, hold_released, hold_resolved, hold_not_expired, already_reversed, not_reversible, not_a_hold,
-    account_differs), NotFound, LimitExceeded (capture_too_large, amount_too_large), InsufficientFunds. Busy means that
+    account_differs), NotFound, LimitExceeded (capture_too_large, amount_too_large), InsufficientFunds (`needed_minor`: what
+    the whole batch would take from the account). Busy means that
     nothing happened and the whole transaction must be tried again; the same holds for any error before the commit.
     """
     if not commands:
@@ -103,7 +104,7 @@ async def post(session: AsyncSession, *commands: Command) -> list[Posted]:
         raise
     result = json.loads(answer)
     if "refused" in result:
-        raise _refusal(**result)
+        raise _refusal(**result, needed_minor=_taken_from(commands, result.get("account")))
     return _posted(commands, result)
 
 
@@ -207,11 +208,18 @@ _KINDS: Final[dict[type[Command], Kind]] = {
 }  # fmt: skip
 
 
-def _refusal(refused: str, key: str | None = None, account: str | None = None) -> KivukoError:
+def _taken_from(commands: Iterable[Command], account_id: str | None) -> int:
+    """What the whole batch would take from an account, in its smallest unit."""
+    return sum(c.amount.minor for c in commands if isinstance(c, Post | Hold) and c.debit.id == account_id)
+
+
+def _refusal(refused: str, key: str | None = None, account: str | None = None, needed_minor: int = 0) -> KivukoError:
     kind, detail = _REFUSALS[refused]
     extra = {name: value for name, value in (("key", key), ("account", account)) if value is not None}
     if refused == "currency_differs":
         extra["field"] = "amount"
+    if refused == "insufficient_funds" and needed_minor:
+        extra["needed_minor"] = str(needed_minor)
     # These two are plain cases of their class and keep its code.
     code = None if refused in ("not_found", "insufficient_funds") else refused
     return kind(detail, code=code, **extra)

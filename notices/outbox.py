@@ -13,8 +13,9 @@ from core.clock import utc_now
 from core.crypto import CredentialBox
 from core.ids import NOTIFICATION, new_id
 from core.msisdn import Msisdn
+from core.texts import clean
 from models.tables.partners import Contact
-from notices.render import Channel, render
+from notices.render import LONGEST_SUBJECT, Channel, render
 from store import outbox
 
 
@@ -97,7 +98,7 @@ def _row(
     subject, body = None, text
     if channel == "email":
         subject, _, body = text.partition("\n")  # the first line of an email's template is its subject
-        subject, body = subject.removeprefix("Subject:").strip(), body.strip()
+        subject, body = clean(subject.removeprefix("Subject:"), LONGEST_SUBJECT), body.strip()
     return {
         "id": new_id(NOTIFICATION),
         "key": f"{key}:{channel}",

@@ -226,7 +226,7 @@ class CustomerCollection(CollectingSaga):
                     "amount": str(arrived.amount),
                     "receipt": arrived.external_id,
                     "reference": arrived.reference or "-",
-                    "reason": reason.detail,
+                    "reason_code": reason.code,
                 },
             )
         )

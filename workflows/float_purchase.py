@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from models.messages.payouts import BankOrder, CommandTaken, Paid, PayoutInstruction, Resolution, Unpaid
     from models.messages.sagas import CaseToOpen, Progress
     from models.messages.wallets import (
+        OPERATOR_NAMES,
         CodeConfirmed,
         EndFloat,
         FloatEnding,
@@ -159,7 +160,7 @@ class FloatPurchase(PayingSaga):
         """Our own money on our other account: it must come back, so a refusal waits for a person and is tried again."""
         self.enter("returning", searchable=True)
         await self.note_plain(
-            f"{failure.leg_id}:failed", f"No float was bought, so the money goes back. The bank: {failure.detail}",
+            f"{failure.leg_id}:failed", f"No float was bought, so the money goes back: {failure.detail}",
             code=failure.code, stage="returning",
         )  # fmt: skip
         before: Unpaid | None = None
@@ -286,7 +287,7 @@ class FloatPurchase(PayingSaga):
                 tell_partner="float_in_review" if in_review else None,
                 notice={
                     "amount": str(self.request.amount),
-                    "operator": self.request.operator,
+                    "operator": OPERATOR_NAMES[self.request.operator],
                     "reference": note.facts.get("reference", "-"),
                 },
             )

@@ -259,7 +259,7 @@ class LoanDisbursement(PayingSaga):
                 text=f"A part was paid, the next one failed: {outcome.detail}",
                 code=outcome.code,
                 open_case="payout_partial",
-                tell_partner="payout_in_review",
+                tell_partner="payout_partial",
             )
         )
         self.rest_undecided = True

@@ -210,13 +210,14 @@ async def add_contact(
         phone=None,
         email=wanted.email,
         role=wanted.role,
-        language=wanted.language,
+        language=wanted.language or "",
         state="proposed" if wanted.role == "authorised" else "active",
     )
     async with house.database.transaction() as session:
-        await partner_admin.lock(session, partner_id)
+        partner = await partner_admin.lock(session, partner_id)
+        row.language = row.language or partner.language
         if wanted.phone is not None:
-            row.phone = phone_of(wanted.phone, (await partners.get(session, partner_id)).country).e164
+            row.phone = phone_of(wanted.phone, partner.country).e164
         if (same := await partner_admin.same_contact(session, row)) is not None:
             return await once.reply(session, await _proposed(session, principal, same, wanted), status=200)
         session.add(row)

@@ -62,7 +62,7 @@ async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: I
             phone=phone,
             email=contact.email,
             role=contact.role,
-            language=contact.language,
+            language=contact.language or partner.language,
         )
         for contact, phone in zip(wanted.contacts, phones, strict=True)
     ]

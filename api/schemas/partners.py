@@ -35,7 +35,7 @@ class ContactIn(Body):
     )
     email: Email | None = None
     role: Literal["notify", "authorised"] = "notify"
-    language: Language = "en"
+    language: Language | None = Field(default=None, description="Of the messages; without one, the partner's")
     evidence: Prose | None = Field(
         default=None, description="Why this person may confirm purchases; a second person reads it and agrees"
     )

@@ -64,6 +64,10 @@ KINDS: Final[dict[str, CaseKind]] = {
     "paid_twice": CaseKind(
         "A loan seems to have been paid twice: by us, and by somebody else or by another attempt of ours. Ask both for it."
     ),
+    "waiting_funds": CaseKind(
+        "A loan waits because its lender's wallet holds too little for the charges; it goes on by itself after a top-up.",
+        ("retry",),
+    ),
     # --------------------------------------------------------------------------------------------- money that came in
     "collection_unknown": CaseKind(
         "The provider says that the payer paid, and nobody has told the receipt.",

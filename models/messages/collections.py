@@ -1,6 +1,8 @@
 """The words of money that comes in: announced payments, prompts to payers, the collection saga."""
 
-from typing import Literal
+from datetime import datetime
+from enum import Enum
+from typing import Literal, Protocol, Self
 
 from pydantic import AwareDatetime, Field
 
@@ -98,6 +100,27 @@ class AskPrompt(Message):
     begun_at: AwareDatetime
 
 
+class SaidOfPrompt(Protocol):
+    """What any provider says of a prompt (`providers.collecting.AskResult`)."""
+
+    @property
+    def state(self) -> Enum: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def provider_reference(self) -> str | None: ...
+    @property
+    def receipt(self) -> str | None: ...
+    @property
+    def amount(self) -> Money | None: ...
+    @property
+    def party_digits(self) -> str | None: ...
+    @property
+    def happened_at(self) -> datetime | None: ...
+
+
 class PromptReport(Message):
     """What a provider says of a prompt. A hint until it fits the instruction; a query's success names no receipt."""
 
@@ -111,6 +134,16 @@ class PromptReport(Message):
     amount: Money | None = None
     party_digits: str | None = None
     happened_at: AwareDatetime | None = None
+
+    @classmethod
+    def of(cls, said: SaidOfPrompt, reference: str, source: Literal["callback", "query"]) -> Self:
+        """All that a provider said of the prompt that was asked about, or to whose address it came."""
+        facts = {
+            "state": said.state.value, "code": said.code, "detail": said.detail,
+            "provider_reference": said.provider_reference, "receipt": said.receipt, "amount": said.amount,
+            "party_digits": said.party_digits, "happened_at": said.happened_at,
+        }  # fmt: skip
+        return cls.model_validate({"reference": reference, "source": source, **facts})
 
 
 class PromptAsked(Message):

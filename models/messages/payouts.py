@@ -1,7 +1,8 @@
 """The words between a saga's payout leg, its activities, the callbacks and the operators."""
 
 from datetime import datetime
-from typing import Literal, Self
+from enum import Enum
+from typing import Any, Literal, Protocol, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -106,6 +107,31 @@ class StatusAsked(Message):
     report: "PayoutReport | None" = None
 
 
+class SaidOfPayout(Protocol):
+    """What any provider says of a payout (`providers.ports.PayoutResult`)."""
+
+    @property
+    def state(self) -> Enum: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def provider_reference(self) -> str | None: ...
+    @property
+    def receipt(self) -> str | None: ...
+    @property
+    def amount(self) -> Money | None: ...
+    @property
+    def party_digits(self) -> str | None: ...
+    @property
+    def happened_at(self) -> datetime | None: ...
+    @property
+    def retriable(self) -> bool: ...
+    @property
+    def operator_needed(self) -> bool: ...
+
+
 class PayoutReport(Message):
     """What a provider (or an operator, with evidence) says of one attempt. A hint until it fits the instruction."""
 
@@ -121,6 +147,18 @@ class PayoutReport(Message):
     happened_at: AwareDatetime | None = None
     retriable: bool = False
     operator_needed: bool = False
+
+    @classmethod
+    def of(cls, said: SaidOfPayout, reference: str, source: ReportSource, **instead: Any) -> Self:
+        """All that a provider said, as a saga's leg takes it. `reference` is ours: what was asked about, or the address that
+        it came to, whatever the provider's own words name. `instead` is what we know better."""
+        facts = {
+            "state": said.state.value, "code": said.code, "detail": said.detail,
+            "provider_reference": said.provider_reference, "receipt": said.receipt, "amount": said.amount,
+            "party_digits": said.party_digits, "happened_at": said.happened_at, "retriable": said.retriable,
+            "operator_needed": said.operator_needed,
+        }  # fmt: skip
+        return cls.model_validate({"reference": reference, "source": source, **facts, **instead})
 
 
 class ReportTaken(Message):

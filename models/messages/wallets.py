@@ -1,6 +1,6 @@
 """The words of the wallet's sagas: top-ups and float purchases."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -21,6 +21,7 @@ FloatStage = Literal[
 ]  # fmt: skip
 FloatEnding = Literal["completed", "refused", "expired", "withdrawn", "failed"]
 Operator = Literal["mpesa", "airtel", "mtn"]
+OPERATOR_NAMES: Final[dict[Operator, str]] = {"mpesa": "M-Pesa", "airtel": "Airtel Money", "mtn": "MTN MoMo"}
 
 
 # -------------------------------------------------------------------------------------------------------------- top-up

@@ -236,6 +236,18 @@ async def test_contacts_come_once_and_go(door: Door) -> None:
     assert (await door.admin.get(f"/api/v1/partners/{partner_id}")).json()["contacts"] == []
 
 
+async def test_a_contact_without_a_language_reads_the_partners(door: Door) -> None:
+    wanted = {
+        "name": "Jaza Sacco",
+        "language": "sw",
+        "contacts": [CONTACT, {**CONTACT, "name": "Otieno", "language": "en"}],
+    }
+    made = (await door.admin.post("/api/v1/partners", json=wanted)).json()
+    assert [person["language"] for person in made["contacts"]] == ["sw", "en"]
+    added = await door.admin.post(f"/api/v1/partners/{made['id']}/contacts", json={**CONTACT, "name": "Amina"})
+    assert added.json()["language"] == "sw"
+
+
 async def test_production_talks_only_over_checked_https(door: Door) -> None:
     services = replace(door.services, settings=door.settings.model_copy(update={"environment": "production"}))
     base = {"username": "u", "password": "p"}

@@ -43,7 +43,7 @@ async def test_a_saga_that_was_terminated_is_a_breach(house: House) -> None:
     assert (await check(house, "1")).breaches == 0
     await house.handle(started).terminate("by mistake")
     assert (await check(house, "2")).breaches == 1
-    assert await house.cases() == ["books_do_not_balance"]
+    assert await house.cases() == ["books_do_not_balance", "waiting_funds"]
 
 
 async def test_a_balance_changed_behind_the_ledger_is_a_breach(house: House) -> None:

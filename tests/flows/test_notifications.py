@@ -46,6 +46,15 @@ async def test_a_client_reads_swahili_where_the_lender_does(house: House) -> Non
     assert any(text.startswith("Habari Wanjiru") for text in texts)
 
 
+async def test_a_lender_reads_why_a_loan_was_not_paid_in_its_own_language(house: House) -> None:
+    await house.set_language("sw")
+    _, result = await house.disburse(phone="07-none-yet")
+    (text,) = [message["text"] for message in await sms(house, 1)]
+    assert "pesa za mkopo hazikutumwa. Nambari ya simu si sahihi." in text
+    assert result.detail
+    assert result.detail not in text
+
+
 async def test_mail_goes_out_where_an_event_has_a_text_for_it(house: House) -> None:
     await house.spend("910.00")  # below the alert after the next hold
     await house.disburse("900.00")

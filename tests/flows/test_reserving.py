@@ -3,7 +3,7 @@
 from core.money import Money
 from models.messages.disbursements import DisbursementResult
 from models.tables.partners import LoanProduct
-from store import partners
+from store import cases, partners
 from tests.support.house import House
 from tests.support.waiting import eventually
 
@@ -100,8 +100,16 @@ async def test_a_wallet_too_low_waits_tells_the_lender_and_goes_on_after_a_top_u
         return any("wallet is too low" in message["text"] for message in await house.messages())
 
     await eventually(told)
+    (text,) = [message["text"] for message in await house.messages() if "wallet is too low" in message["text"]]
+    assert "KES 23.00 needed, KES 10.00 available, KES 13.00 missing" in text
+    async with house.database.transaction() as session:
+        (case,) = await cases.page(session, state="open")
+    assert (case.kind, case.workflow_id, case.actions) == ("waiting_funds", started.workflow_id, ["retry"])
+    assert case.evidence["amount"] == "KES 12,500.00"
+    assert case.evidence["missing"] == "KES 13.00"
     await house.fund("500.00", "top-up")
     assert (await house.result(started)).ending == "completed"
+    assert await house.cases() == []  # it closed itself
     assert (await house.wallet()).available == Money.parse("487.00", "KES")
     await house.assert_books_balance()
 

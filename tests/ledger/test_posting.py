@@ -77,7 +77,7 @@ async def test_a_batch_is_all_or_nothing(database: Database) -> None:
     await do(database, top_up("t1", 1000))
     with pytest.raises(InsufficientFunds) as refused:
         await do(database, charge("c1", 600), top_up("t2", 5, OTHER), charge("c2", 600))
-    assert refused.value.extra == {"key": "c2", "account": WALLET.id}
+    assert refused.value.extra == {"key": "c2", "account": WALLET.id, "needed_minor": "1200"}
     assert await figures(database) == (1000, 0, 1000)
     assert await figures(database, OTHER) == (0, 0, 0)
     await assert_sound(database)

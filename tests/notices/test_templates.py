@@ -1,34 +1,38 @@
 """Every text, in every language, with the facts that its event has."""
 
-from datetime import UTC, datetime
+import unicodedata
 from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
 
-from notices.render import TEXTS, render
+from notices.outbox import _row as message_row
+from notices.reason_words import WORDS
+from notices.reasons import sentence
+from notices.render import LONGEST_SMS, LONGEST_SUBJECT, TEXTS, render
 from providers.sms import segments
 
 AMOUNT, TOTAL, BALANCE = "KES 125,000.00", "KES 125,460.00", "KES 1,310,540.50"
 REFERENCE = "TUP-7K2M9Q"
 FLOAT = "flt_01ktv0r5m8e9a7d3c2b4x6y8z0"
-REASON = "M-Pesa says that the organisation's account holds too little to pay this amount."
+REASON = "2001"
 MASKED = "+2547•••••678"
 
 FACTS: dict[str, dict[str, str]] = {
     "loan_paid": {
         "client_name": "Wanjiru Achieng", "partner_name": "Jaza Sacco", "account_no": "000000091", "amount": AMOUNT,
         "receipts": "TKL91ABC23", "phone": MASKED, "charges": "KES 23.00", "balance": BALANCE,
-        "next_repayment_on": f"{datetime(2026, 12, 21, tzinfo=UTC):%d %b %Y}",
+        "next_repayment_on": "2026-12-21",
     },
-    "loan_unpaid": {"account_no": "000000091", "reason": REASON, "reference": "-"},
+    "loan_unpaid": {"account_no": "000000091", "reason_code": REASON, "reference": "-"},
     "low_balance": {
         "balance": BALANCE, "threshold": "KES 5,000.00", "recommended": "KES 25,000.00",
         "top_up_link": "https://kivuko.example/top-up",
     },
-    "wallet_short": {"available": BALANCE, "needed": "KES 23.00"},
-    "payout_in_review": {"account_no": "000000091", "reason": REASON, "reference": "pay_01ktv0r5m8e9a7d3c2b4x6y8z0-a1"},
-    "post_failed": {"account_no": "000000091", "reason": REASON, "reference": "-"},
+    "wallet_short": {"available": BALANCE, "needed": TOTAL, "missing": AMOUNT},
+    "payout_partial": {"account_no": "000000091", "reason_code": REASON, "reference": "pay_01ktv0r5m8e9a7d3c2b4x6y8z0-a1"},
+    "payout_in_review": {"account_no": "000000091", "reason_code": REASON, "reference": "pay_01ktv0r5m8e9a7d3c2b4x6y8z0-a1"},
+    "post_failed": {"account_no": "000000091", "reason_code": REASON, "reference": "-"},
     "top_up_received": {
         "amount": AMOUNT, "balance": BALANCE, "reference": REFERENCE, "bank_reference": "FT26325X7K",
     },
@@ -40,7 +44,10 @@ FACTS: dict[str, dict[str, str]] = {
         "amount": AMOUNT, "charges": "KES 460.00", "total": TOTAL, "operator": "M-Pesa", "receipt": "TKL91ABC23",
         "balance": BALANCE,
     },
-    "float_failed": {"amount": AMOUNT, "operator": "M-Pesa", "reason": REASON, "returned": "yes"},
+    "float_failed": {
+        "amount": AMOUNT, "operator": "M-Pesa", "reason_code": "wallet_short", "returned": "yes",
+        "needed": TOTAL, "available": BALANCE, "missing": AMOUNT,
+    },
     "float_in_review": {"amount": AMOUNT, "operator": "M-Pesa", "reference": FLOAT},
     "payment_received.client": {
         "client_name": "Wanjiru Achieng", "partner_name": "Jaza Sacco", "amount": AMOUNT, "receipt": "TKL91ABC23",
@@ -50,15 +57,16 @@ FACTS: dict[str, dict[str, str]] = {
         "amount": AMOUNT, "receipt": "TKL91ABC23", "account_no": "000000091", "phone": MASKED,
     },
     "payment_unplaced": {
-        "amount": AMOUNT, "receipt": "TKL91ABC23", "reference": "0712 345 678", "reason": REASON,
+        "amount": AMOUNT, "receipt": "TKL91ABC23", "reference": "0712 345 678", "reason_code": REASON,
     },
-    "collection_failed": {"amount": AMOUNT, "phone": MASKED, "account_no": "000000091", "reason": REASON},
+    "collection_failed": {"amount": AMOUNT, "phone": MASKED, "account_no": "000000091", "reason_code": REASON},
 }  # fmt: skip
 # The printable part of ASCII that GSM 03.38 holds in its basic table.
 GSM = {chr(code) for code in range(32, 127)} - set("`^{}\\[~]|")
-OPTIONAL = {("low_balance", "top_up_link")}  # callers that know no link say nothing
+# Callers that know no link say nothing; where the wallet was too low, nothing was taken that could come back.
+OPTIONAL = {("low_balance", "top_up_link"), ("float_failed", "returned")}
 # What the event knows and a text may leave out.
-UNUSED = {"purchase_id", "reference", "reason", "client_name", "partner_name", "phone", "charges", "balance",
+UNUSED = {"purchase_id", "reference", "reason_code", "client_name", "partner_name", "phone", "charges", "balance",
           "account_no", "next_repayment_on"}  # fmt: skip
 
 FILES = sorted(path.name for path in (TEXTS / "en").iterdir())
@@ -115,8 +123,10 @@ def test_an_sms_is_gsm_text_of_two_segments_at_most(language: str, file: str) ->
 
 @pytest.mark.parametrize(("language", "file"), SMS)
 def test_a_long_reason_does_not_make_a_long_sms(language: str, file: str) -> None:
-    if "reason" in facts_of(file):
-        assert segments(text_of(language, file, reason="word " * 100)) <= 2
+    if "reason_code" in facts_of(file):
+        longest = max((row[0].split()[0] for row in WORDS), key=lambda code: len(sentence(code, language)))
+        assert segments(text_of(language, file, reason_code=longest)) <= 2
+        assert segments(text_of(language, file, reason_code="x" * 5000)) <= 2
 
 
 @pytest.mark.parametrize(("language", "file"), [(language, file) for language, file in CODES if ".sms." in file])
@@ -184,7 +194,8 @@ def test_an_empty_fact_leaves_its_sentence_out(
     ],
 )
 def test_a_fact_with_two_values_makes_two_texts(language: str, file: str, fact: str, first: str, second: str) -> None:
-    assert text_of(language, file, **{fact: first}) != text_of(language, file, **{fact: second})
+    first_text, second_text = [text_of(language, file, **{"reason_code": "refused", fact: v}) for v in (first, second)]
+    assert first_text != second_text
 
 
 def test_an_unknown_language_reads_english_and_an_unknown_event_nothing() -> None:
@@ -193,3 +204,82 @@ def test_an_unknown_language_reads_english_and_an_unknown_event_nothing() -> Non
         "top_up_expired", "partner", "sms", "en", facts
     )
     assert render("top_up_expired", "client", "sms", "en", facts) is None
+
+
+# ---------------------------------------------------------------------------------------------------- what strangers write
+
+HOSTILE = {
+    "terminal": "Wanjiru\x1b[31m\x1b]0;title\x07 Achieng\x9b2J",
+    "directions": "\u202eegnahc\u2066 Wanjiru\u200b\u200d\ufeff",
+    "lines": "Wanjiru\r\nSubject: Pay here\r\n\r\nBcc: all@example.com\x00\u2028\u2029\x85",
+    "template": "{{ 7 * 7 }}{% for x in range(9) %}[red]",
+    "long": "W" * 5000,
+    "wide": "\U0001f600\u0b95" * 2500,
+    "halves": "\ud800Wanjiru\udfff",
+}
+SEEN_BY_NOBODY = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# What is no text of a stranger: a date and a code are ours, and these two choose a sentence.
+OURS = {"next_repayment_on", "kind", "returned", "code"}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize(("language", "file"), EVERY)
+def test_nothing_that_a_stranger_wrote_comes_raw_or_unbounded(language: str, file: str, kind: str) -> None:
+    facts = {name: HOSTILE[kind] for name in facts_of(file) if name not in OURS}
+    text = text_of(language, file, **facts)
+    lines = text.split("\n")
+    assert not {unicodedata.category(char) for line in lines for char in line} & SEEN_BY_NOBODY
+    assert "49" not in text
+    if file.endswith(".sms.txt"):
+        assert len(lines) == 1
+        assert len(text) <= LONGEST_SMS
+    else:
+        plain = text_of(language, file, reason_code="unheard_of").split("\n")
+        assert len(lines) == len(plain)  # no fact makes a line of its own
+        assert len(text) <= len("\n".join(plain)) + 300 * len(facts)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize(("language", "file"), [(language, file) for language, file in EVERY if "email" in file])
+def test_a_subject_is_one_bounded_line(language: str, file: str, kind: str) -> None:
+    event = file.split(".")[0]
+    facts = facts_of(file) | {name: HOSTILE[kind] for name in facts_of(file) if name not in OURS}
+    body = render(event, "partner", "email", language, facts)
+    assert body
+    row = message_row(event, "k", "email", "grace@example.com", body, "prt_1", None)
+    assert len(row["subject"]) <= LONGEST_SUBJECT
+    assert not {unicodedata.category(char) for char in row["subject"]} & SEEN_BY_NOBODY
+
+
+def test_what_is_cut_is_seen_to_be_cut() -> None:
+    text = text_of("en", "loan_paid.client.sms.txt", client_name="Wanjiru " * 20)
+    assert text.startswith("Dear Wanjiru Wanjiru Wanjiru Wan..., your loan")
+
+
+# -------------------------------------------------------------------------------------------------- words of the language
+
+
+def test_dates_are_in_the_language() -> None:
+    assert "21 Dec 2026" in text_of("en", "loan_paid.client.sms.txt")
+    assert "21 Desemba 2026" in text_of("sw", "loan_paid.client.sms.txt")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_swahili_says_what_was_sent_and_never_that_it_was_repaid(file: str) -> None:
+    text = text_of("sw", file).lower()
+    assert not any(wrong in text for wrong in ("umelipwa", "amelipwa", "imelipwa", "haukulipwa", "kwa mkono"))
+
+
+def test_a_payouts_end_in_swahili() -> None:
+    assert "zimetumwa" in text_of("sw", "loan_paid.client.sms.txt")
+    assert "zimetumwa" in text_of("sw", "loan_paid.partner.sms.txt")
+    assert "pesa za mkopo hazikutumwa" in text_of("sw", "loan_unpaid.partner.sms.txt")
+    assert text_of("sw", "wallet_short.partner.sms.txt").startswith("Salio halitoshi kulipia ada")
+
+
+@pytest.mark.parametrize(
+    ("language", "file"),
+    [(language, file) for language, file in EVERY if file.split(".")[0] in ("wallet_short", "float_failed")],
+)
+def test_what_is_needed_there_and_missing_is_named(language: str, file: str) -> None:
+    assert all(amount in text_of(language, file) for amount in (TOTAL, BALANCE, AMOUNT))

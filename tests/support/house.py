@@ -165,6 +165,9 @@ class House:
             partner = await partners.get(session, self.partner_id)
             partner.language = language
             session.add(partner)
+            for contact in await partners.contacts(session, self.partner_id):
+                contact.language = language
+                session.add(contact)
 
     async def patience(self, read_seconds: int) -> None:
         """How long M-Pesa and Fineract may take to answer."""

@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 from models.messages.connections import Patience
 from models.messages.policies import DEFAULT_DISBURSEMENT_POLICY
 from workflows import policies
+from workflows.rails import RAILS
 
 EVERY = [value for value in vars(policies).values() if isinstance(value, policies.ActivityPolicy)]
 
@@ -12,6 +15,13 @@ EVERY = [value for value in vars(policies).values() if isinstance(value, policie
 def test_a_payout_is_sent_by_exactly_one_activity_attempt() -> None:
     """Temporal's server-side retry would show the saga only the last error and hide a doubtful one."""
     assert policies.SEND.retry.maximum_attempts == 1
+    assert policies.SEND_BANK.retry.maximum_attempts == 1
+
+
+@pytest.mark.parametrize("provider", ["daraja", "bank"])
+def test_every_rail_sends_and_prompts_by_exactly_one_activity_attempt(provider: str) -> None:
+    assert policies.prompting(provider).retry.maximum_attempts == 1
+    assert RAILS[provider].sending.retry.maximum_attempts == 1
 
 
 def test_books_and_postings_are_retried_for_ever() -> None:

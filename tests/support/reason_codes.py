@@ -1,0 +1,81 @@
+"""Every code that the code base can give as the reason why something did not happen, read from its own source."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+# Who makes the reasons that a saga may end or wait with. The API refuses requests, which nobody is told of by SMS.
+PACKAGES: Final = ("core", "activities", "providers", "workflows", "ledger", "store", "temporal")
+# Tables of providers' codes that are read as data: the third word of a refusal's rule, the key of a result code.
+_RULES: Final = frozenset({"_EVERYWHERE", "_DISBURSAL_RULES", "_PAYMENT_RULES"})
+_KEYED: Final = frozenset({"_REFUSALS"})
+# Calls whose code is no keyword, and at which place it stands.
+_PLACES: Final = {"EndsUnpaid": 1, "fail": 0, "_end": 0}
+
+
+def produced() -> dict[str, str]:
+    """Code → the file that makes it."""
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in _sources()}
+    constants = {name: text for tree in trees.values() for name, text in _constants(tree)}
+    found: dict[str, str] = {}
+    for path, tree in trees.items():
+        for code in _codes(tree, constants):
+            found.setdefault(code, str(path.relative_to(ROOT)))
+    return found
+
+
+def _sources() -> Iterator[Path]:
+    for package in PACKAGES:
+        yield from sorted((ROOT / package).rglob("*.py"))
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for name, value in _assigned(tree):
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield name, value.value
+
+
+def _assigned(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            yield node.target.id, node.value
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, node.value
+
+
+def _codes(tree: ast.Module, constants: dict[str, str]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg == "code":
+                    yield from _texts(keyword.value, constants)
+            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            place = _PLACES.get(called)
+            if place is not None and len(node.args) > place:
+                yield from _texts(node.args[place], constants)
+    for name, value in _assigned(tree):
+        if name == "default_code":
+            yield from _texts(value, constants)
+        elif name in _RULES and isinstance(value, ast.Tuple):
+            for rule in value.elts:
+                if isinstance(rule, ast.Tuple):
+                    yield from _texts(rule.elts[2], constants)
+        elif name in _KEYED and isinstance(value, ast.Dict):
+            for key in value.keys:
+                yield from _texts(key, constants) if key is not None else ()
+
+
+def _texts(value: ast.expr, constants: dict[str, str]) -> Iterator[str]:
+    """What an expression may be, as far as its source says so: a constant, its name, or the arms of a condition."""
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        yield value.value
+    elif isinstance(value, ast.Name) and value.id in constants:
+        yield constants[value.id]
+    elif isinstance(value, ast.IfExp):
+        yield from _texts(value.body, constants)
+        yield from _texts(value.orelse, constants)
+    elif isinstance(value, ast.BoolOp):
+        for part in value.values:
+            yield from _texts(part, constants)
