@@ -6,6 +6,7 @@ import unicodedata
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import FieldError, problem
@@ -35,9 +36,12 @@ class BoundedRequests:
         if not _is_json(scope):
             await self._app(scope, receive, send)
             return
-        body, messages = await _read(receive)
         try:
+            body, messages = await _read(receive)
             check_json(body)
+        except HTTPException as refused_outside:
+            await self._app(scope, _raising(refused_outside), send)
+            return
         except BeyondBounds as beyond:
             await problem(400, "malformed_json", f"The body cannot be taken. {beyond}")(scope, receive, send)
             return
@@ -79,6 +83,16 @@ async def _read(receive: Receive) -> tuple[bytes, list[Message]]:
         if not message.get("more_body", False):
             break
     return bytes(body), messages
+
+
+def _raising(error: HTTPException) -> Receive:
+    """The layer outside ended the body (it grew too large); whoever reads it inside is told so there, where errors become
+    problems."""
+
+    async def take() -> Message:
+        raise error
+
+    return take
 
 
 def _again(messages: list[Message], receive: Receive) -> Receive:

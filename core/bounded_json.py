@@ -90,8 +90,8 @@ def _check_depth(brackets: str, depth: int) -> None:
         if not brackets:
             return
         brackets = brackets.replace("[]", "").replace("{}", "")
-    # What is left over was nested deeper, or is not paired at all: then it is no JSON, however deep.
-    if len(brackets) > depth:
+    # A pair that is left over was nested deeper; what is not paired at all is no JSON, however deep.
+    if "[]" in brackets or "{}" in brackets or len(brackets) > depth:
         raise BeyondBounds("It is nested too deeply.")
 
 
