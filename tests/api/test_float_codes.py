@@ -203,3 +203,39 @@ async def test_simultaneous_right_codes_buy_once(house: House, house_admin: http
     done = (await house_admin.get(path, params={"wait": "20"})).json()
     assert (done["stage"], len(done["attempts"])) == ("completed", 2)
     await desk.assert_books_agree()
+
+
+@pytest.mark.parametrize("guesser", ["one person", "many people of one partner"])
+async def test_guesses_are_counted_across_purchases(door: Door, guesser: str) -> None:
+    """Three tries of each of many purchases are many tries: after ten the right code is not taken either."""
+    partner_id = await rich_lender(door)
+    scopes = ("float-purchases:read", "float-purchases:write")
+    visitors = [await door.key(*scopes, partner_id=partner_id) for _ in range(1 if guesser == "one person" else 4)]
+    rows = [dict((await say(door.admin, "/float-purchases", {**BUY, "partner_id": partner_id})).json()) for _ in range(4)]
+    codes = []
+    for number, row in enumerate(rows):
+        await send(door, row)
+        visitor = visitors[number % len(visitors)]
+        for _ in range(3):
+            answer = await visitor.post(f"/api/v1/float-purchases/{row['id']}/confirm", json={"code": WRONG})
+            codes.append(answer.json()["code"])
+    assert codes == ["wrong_code"] * 10 + ["codes_locked"] * 2
+    right = await give(door, rows[0], CODE)
+    assert (right.status_code, right.json()["code"]) == (409, "codes_locked")
+    assert (await door.audit("float_purchases.confirm"))[-1].after["verdict"] == "locked"
+    async with door.database.transaction() as session:
+        await (await session.connection()).execute(text("UPDATE wrong_codes SET at = at - interval '25 hours'"))
+    assert (await give(door, rows[0], CODE)).json().get("code") != "codes_locked"
+
+
+async def test_one_persons_guesses_count_at_every_partner(door: Door) -> None:
+    lenders = [await rich_lender(door, "Mine"), await rich_lender(door, "Other")]
+    guesser = await door.key("float-purchases:read", "float-purchases:write")
+    codes = []
+    for partner_id in (*lenders, *lenders):
+        row = dict((await say(door.admin, "/float-purchases", {**BUY, "partner_id": partner_id})).json())
+        await send(door, row)
+        for _ in range(3):
+            answer = await guesser.post(f"/api/v1/float-purchases/{row['id']}/confirm", json={"code": WRONG})
+            codes.append(answer.json()["code"])
+    assert codes == ["wrong_code"] * 10 + ["codes_locked"] * 2
