@@ -13,7 +13,12 @@ PYTEST_ARGS ?=
 # Most tests wait for servers, so three processes suit even two cores; each has its own PostgreSQL and Temporal.
 PARALLEL ?= -n 3 --dist worksteal
 
-.PHONY: help up demo test test-fast check lint bench lock fmt clean install
+# Late in the evening, when it is tomorrow in Nairobi; a month's last hour there; a leap day; the year's end.
+CLOCKS ?= 2026-11-30T23:30:00+00:00 2027-01-31T20:50:00+00:00 2028-02-29T09:00:00+00:00 2026-12-31T21:30:00+00:00
+CLOCK_TESTS := tests/architecture tests/core tests/notices tests/workflows tests/providers tests/simulators tests/store \
+	tests/ledger
+
+.PHONY: help up demo test test-fast test-clock check lint bench lock fmt clean install
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -29,6 +34,10 @@ test: $(STAMP) ## all tests
 
 test-fast: $(STAMP) ## the tests that take moments
 	$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+
+test-clock: $(STAMP) ## the pure, provider, simulator, store and ledger tests at other times of day and year
+	@for clock in $(CLOCKS); do echo "── $$clock"; \
+		$(BIN)/python -m pytest $(PARALLEL) --clock "$$clock" $(CLOCK_TESTS) $(PYTEST_ARGS); done
 
 check: lint test ## format, lint, types, layers, migrations, tests
 

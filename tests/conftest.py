@@ -13,8 +13,18 @@ from core.settings import Security, Settings
 from store.database import Database
 from tests.support.databases import database_from, make_template
 from tests.support.folders import quick_folder
+from tests.support.shifted_clock import set_clock
 from tests.support.simulator_server import AppServer, RunningSimulators, SharedSimulators, running_simulators
 from tests.support.temporal import TEST_PAYLOAD_KEYS, start_environment
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--clock", help="run as if it were this moment: 2028-02-29T23:30:00+00:00", metavar="TIME")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if given := config.getoption("--clock"):
+        set_clock(given)
 
 
 @pytest.fixture(autouse=True)

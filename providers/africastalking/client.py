@@ -48,7 +48,7 @@ class AfricasTalking:
         )
         if refusal := refused_by_status(self.name, answer.status, answer.headers):
             raise refusal
-        outcome = wire.send_answer(answer.status, answer.object)
+        outcome = wire.send_answer(answer.status, answer.object, answer.text)
         if isinstance(outcome, SmsAccepted):
             return outcome
         raise outcome or unreadable(self.name, "sms.send", answer, "money")

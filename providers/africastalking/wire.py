@@ -7,8 +7,10 @@ from typing import Any, Final, Literal
 
 from core.errors import InsufficientFunds, InvalidRequest, Rejected
 from core.msisdn import Msisdn
+from core.texts import clean
+from providers.facts import ID_LENGTH
 from providers.ports import SmsAccepted
-from providers.sms import Refusal, SmsCredentials
+from providers.sms import Refusal, SmsCredentials, read_words
 
 GATEWAY: Final = "africastalking"
 
@@ -59,27 +61,29 @@ def send_form(credentials: SmsCredentials, to: Msisdn, text: str) -> dict[str, s
     return form
 
 
-def send_answer(status: int, body: Mapping[str, Any]) -> SmsAccepted | Rejected | None:
+def send_answer(status: int, body: Mapping[str, Any], text: str) -> SmsAccepted | Rejected | None:
     """Accepted, refused, or None where the answer says neither. Expects one recipient, as `send_form` asks for one."""
     if status == 409:
         return REFUSED["409"].error_of(GATEWAY, "409")
+    words = read_words(GATEWAY, status, body or None, text)
+    refused = words if isinstance(words, Rejected) else None
     if status == 400:
-        return Refusal("the request is malformed", failover=True).error_of(GATEWAY, "http_400")
+        return refused or Refusal("the request is malformed", failover=True).error_of(GATEWAY, "http_400")
     data = body.get("SMSMessageData")
     recipients = data.get("Recipients") if isinstance(data, Mapping) else None
     if not isinstance(recipients, list) or not 200 <= status < 300:
-        return None
+        return refused
     if not recipients:
-        # The reason stands in "Message" alone ("InvalidSenderId"), as free text.
-        return NO_RECIPIENTS.error_of(GATEWAY, "no_recipients")
+        # The reason stands in "Message" alone ("InvalidSenderId", "InsufficientBalance"), as free text.
+        return refused or NO_RECIPIENTS.error_of(GATEWAY, "no_recipients")
     first = recipients[0] if isinstance(recipients[0], Mapping) else {}
-    code = str(first.get("statusCode", ""))
+    code = clean(str(first.get("statusCode", "")), 40)
     if code in ACCEPTED:
-        message_id = str(first.get("messageId") or "None")
-        cost = first.get("cost")
-        return SmsAccepted(GATEWAY, None if message_id == "None" else message_id, str(cost) if cost else None)
+        message_id = clean(str(first.get("messageId") or "None"), ID_LENGTH)
+        cost = clean(str(first.get("cost") or ""), 40)
+        return SmsAccepted(GATEWAY, None if message_id == "None" else message_id, cost or None)
     known = REFUSED.get(code)
-    return known.error_of(GATEWAY, code) if known else None
+    return known.error_of(GATEWAY, code) if known else refused
 
 
 def parse_delivery_report(form: Mapping[str, str]) -> DeliveryReport:

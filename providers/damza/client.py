@@ -18,7 +18,7 @@ class Damza:
 
     Raises of `send`:
     Rejected (`extra["failover"]` says whether the other gateway may take it), Transient when the message did not leave,
-    Unknown for a timeout, a 5xx, HTML, or a code that is in no table: it may be on its way.
+    Unknown for a timeout, a 5xx, HTML, or an answer that says neither yes nor no: it may be on its way.
     """
 
     name = wire.GATEWAY
@@ -54,7 +54,7 @@ class Damza:
             path, params = wire.AIRTOUCH_PATH, wire.airtouch_send(self._credentials, to, text, reference)
         answer = await self._get("sms.send", path, params, effect="money", reference=reference)
         read = wire.panel_answer if self._credentials.dialect == "panel" else wire.airtouch_answer
-        outcome = read(answer.object) if answer.status < 500 else None
+        outcome = read(answer.status, answer.object, answer.text) if answer.status < 500 else None
         if isinstance(outcome, SmsAccepted):
             return outcome
         raise outcome or unreadable(self.name, "sms.send", answer, "money")
@@ -67,7 +67,7 @@ class Damza:
             path, params = wire.AIRTOUCH_BALANCE_PATH, wire.airtouch_balance(self._credentials)
         answer = await self._get("sms.balance", path, params, effect="read")
         read = wire.panel_answer if self._credentials.dialect == "panel" else wire.airtouch_answer
-        outcome = read(answer.object) if answer.status < 500 else None
+        outcome = read(answer.status, answer.object, answer.text) if answer.status < 500 else None
         if isinstance(outcome, SmsAccepted) or (answer.status == 200 and not outcome and _has_balance(answer)):
             return
         raise outcome or unreadable(self.name, "sms.balance", answer, "read")

@@ -5,17 +5,20 @@ panel      `GET /sms/api?action=send-sms&api_key&to&from&sms` → {"code": "ok" 
 airtouch   `GET /sms/api/?issn&msisdn&text&username&password&sms_id` → {"status_code": "1000", "message_id": …};
            the password is the hex MD5 of the API key (the vendor's demand; it protects nothing)
 
-A code that is in no table is not read as a refusal: it says nothing that we understand about the message.
+A code that is in no table is not read as a refusal by itself: what the answer says in words may be one
+(`providers/sms.py: read_words`). One vendor of the panel sends "100" with "Successfully Send" for a message that it took.
 """
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from core.errors import InsufficientFunds, InvalidRequest, NotAllowed, Rejected
 from core.msisdn import Msisdn
+from core.texts import clean
+from providers.facts import ID_LENGTH
 from providers.ports import SmsAccepted
-from providers.sms import Refusal, SmsCredentials
+from providers.sms import Refusal, SmsCredentials, read_words
 
 GATEWAY: Final = "damza"
 
@@ -85,23 +88,33 @@ def airtouch_balance(credentials: SmsCredentials) -> dict[str, str]:
     return {"username": credentials.username, "password": airtouch_password(credentials.api_key)}
 
 
-def panel_answer(body: Mapping[str, Any]) -> SmsAccepted | Rejected | None:
-    """Accepted, refused, or None where the body says neither."""
-    code = str(body.get("code", ""))
-    if code in PANEL_ACCEPTED:
+def panel_answer(status: int, body: Mapping[str, Any], text: str) -> SmsAccepted | Rejected | None:
+    """Accepted, refused, or None where the answer says neither."""
+    code, said = _code(body, "code"), read_words(GATEWAY, status, body or None, text)
+    if code in PANEL_ACCEPTED or (said == "accepted" and code in ("", "100", "success")):
         return SmsAccepted(GATEWAY, message_id=None)
-    known = PANEL_REFUSED.get(code)
-    return known.error_of(GATEWAY, code) if known else None
+    return _refusal(PANEL_REFUSED, code, said)
 
 
-def airtouch_answer(body: Mapping[str, Any]) -> SmsAccepted | Rejected | None:
-    """Accepted, refused, or None where the body says neither."""
-    code = str(body.get("status_code", ""))
-    if code == AIRTOUCH_ACCEPTED:
-        message_id = body.get("message_id")
-        return SmsAccepted(GATEWAY, message_id=str(message_id) if message_id else None)
-    known = AIRTOUCH_REFUSED.get(code)
-    return known.error_of(GATEWAY, code) if known else None
+def airtouch_answer(status: int, body: Mapping[str, Any], text: str) -> SmsAccepted | Rejected | None:
+    """Accepted, refused, or None where the answer says neither."""
+    code, said = _code(body, "status_code"), read_words(GATEWAY, status, body or None, text)
+    if code == AIRTOUCH_ACCEPTED or (said == "accepted" and not code):
+        return SmsAccepted(GATEWAY, message_id=clean(str(body.get("message_id") or ""), ID_LENGTH) or None)
+    return _refusal(AIRTOUCH_REFUSED, code, said)
+
+
+def _refusal(table: Mapping[str, Refusal], code: str, said: Literal["accepted"] | Rejected | None) -> Rejected | None:
+    """By the code where it is known, else by the words; none where the two contradict each other."""
+    if said == "accepted":
+        return None
+    return table[code].error_of(GATEWAY, code) if code in table else said
+
+
+def _code(body: Mapping[str, Any], name: str) -> str:
+    """The code, under its name in any case."""
+    value = next((value for key, value in body.items() if str(key).strip().lower() == name), "")
+    return clean(str(value), 40).lower() if isinstance(value, str | int) else ""
 
 
 def shows_balance(body: Mapping[str, Any]) -> bool:

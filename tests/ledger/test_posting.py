@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import text
 
+from core.clock import utc_now
 from core.errors import Conflict, InsufficientFunds, InvalidRequest, NotFound
 from core.money import Money
 from ledger.balances import entries
@@ -39,7 +40,7 @@ async def test_the_same_key_and_content_gives_the_first_result_again(database: D
 
 async def test_a_note_and_the_providers_clock_are_no_part_of_the_content(database: Database) -> None:
     await do(database, top_up("t1", 1000))
-    [again] = await do(database, replace(top_up("t1", 1000), note="reworded", happened_at=datetime.now(UTC)))
+    [again] = await do(database, replace(top_up("t1", 1000), note="reworded", happened_at=utc_now()))
     assert again.replayed
 
 

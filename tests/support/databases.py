@@ -9,6 +9,7 @@ from psycopg import sql
 
 from cli.local.postgres import EmbeddedPostgres
 from store.migrate import migrate
+from tests.support.shifted_clock import set_database_clock
 
 TEMPLATE = "kivuko_template"
 
@@ -16,6 +17,7 @@ TEMPLATE = "kivuko_template"
 def make_template(server: EmbeddedPostgres) -> str:
     """Runs every migration once; the name of the database that the others are copied from."""
     _execute(server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+    set_database_clock(server.url_for(TEMPLATE))
     migrate(server.url_for(TEMPLATE))
     return TEMPLATE
 

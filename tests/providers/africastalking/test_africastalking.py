@@ -1,6 +1,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -216,16 +217,16 @@ async def test_check_is_transient_where_no_verdict_came() -> None:
 
 def test_the_golden_answers_are_read_as_the_vendor_means_them() -> None:
     mixed = golden("africastalking_mixed")
-    taken = wire.send_answer(mixed["http_status"], mixed["body"])
+    taken = wire.send_answer(mixed["http_status"], mixed["body"], "")
     assert taken == SmsAccepted("africastalking", "ATXid_5b1c7d40e2f94a", "KES 0.8000")
     empty = golden("africastalking_no_recipients")
-    assert isinstance(wire.send_answer(empty["http_status"], empty["body"]), Rejected)
+    assert isinstance(wire.send_answer(empty["http_status"], empty["body"], ""), Rejected)
 
 
 @pytest.mark.parametrize("message_id", ["None", "", None])
 def test_an_accepted_message_without_an_id_has_none_and_not_the_word(message_id: str | None) -> None:
     recipient = {"statusCode": 102, "number": PHONE.e164, "status": "Success", "cost": "0", "messageId": message_id}
-    taken = wire.send_answer(201, {"SMSMessageData": {"Message": "", "Recipients": [recipient]}})
+    taken = wire.send_answer(201, {"SMSMessageData": {"Message": "", "Recipients": [recipient]}}, "")
     assert isinstance(taken, SmsAccepted)
     assert taken.message_id is None
 
@@ -287,3 +288,37 @@ def test_a_delivered_message_needs_no_cure() -> None:
 def test_a_reason_that_is_no_plain_word_is_dropped() -> None:
     report = parse_delivery_report({"id": "ATXid_1", "status": "Failed", "failureReason": "call +254712000111"})
     assert report.reason == "Failed"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "text", "kind", "failover"),
+    [
+        (201, {"SMSMessageData": {"Message": "InvalidSenderId", "Recipients": []}}, "", Rejected, "yes"),
+        (201, {"SMSMessageData": {"Message": "InsufficientBalance", "Recipients": []}}, "", InsufficientFunds, "yes"),
+        (201, {"SMSMessageData": {"Message": "", "Recipients": [{"statusCode": 499, "status": "InvalidPhoneNumber"}]}},
+         "", InvalidRequest, "no"),
+        (201, {"SMSMessageData": {"Message": "InvalidSenderId"}}, "", Rejected, "yes"),
+        (404, {"errorMessage": "Invalid username"}, "", NotAllowed, "yes"),
+        (422, {}, "Missing required field: to", Rejected, "yes"),
+        (400, {}, "The supplied authentication is invalid", NotAllowed, "yes"),
+    ],
+)  # fmt: skip
+def test_an_answer_without_a_known_code_is_read_for_what_it_says(
+    status: int, body: dict[str, Any], text: str, kind: type[Rejected], failover: str
+) -> None:
+    said = wire.send_answer(status, body, text)
+    assert isinstance(said, kind)
+    assert said.extra["failover"] == failover
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "text"),
+    [
+        (404, {}, "<html>invalid</html>"),
+        (503, {"message": "invalid phone number"}, ""),
+        (200, {}, "hello"),
+        (404, {}, ""),
+    ],
+)
+def test_an_answer_that_says_nothing_is_neither(status: int, body: dict[str, Any], text: str) -> None:
+    assert wire.send_answer(status, body, text) is None

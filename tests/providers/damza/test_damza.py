@@ -141,7 +141,7 @@ async def test_a_code_that_is_in_no_table_is_unknown_not_refused(world: World, u
 
 
 def test_a_message_that_waits_for_approval_may_still_go_out() -> None:
-    assert wire.panel_answer(golden("damza_panel_waits_for_approval")["body"]) is None
+    assert wire.panel_answer(200, golden("damza_panel_waits_for_approval")["body"], "") is None
 
 
 @both
@@ -177,6 +177,63 @@ async def test_a_5xx_is_unknown(world: World, url: str, dialect: Dialect) -> Non
 async def test_a_5xx_is_unknown_even_if_its_body_is_a_refusal() -> None:
     async with raw_server(http_answer("502 Bad Gateway", '{"code":"106","message":"Invalid Sender ID"}')) as port:
         assert isinstance(await failure(f"http://127.0.0.1:{port}", "panel"), Unknown)
+
+
+SAID: list[tuple[Dialect, str, str, type[KivukoError], str]] = [
+    ("panel", "200 OK", '{"code":"888","message":"Invalid Phone Number"}', InvalidRequest, "no"),
+    ("panel", "200 OK", '{"status":"error","message":"Insufficient SMS units, please top up"}', InsufficientFunds, "yes"),
+    ("panel", "200 OK", "Authentication failed", NotAllowed, "yes"),
+    ("panel", "422 Unprocessable", '{"errors":{"to":["The to field is required."],"message":"invalid"}}', Rejected, "yes"),
+    ("panel", "404 Not Found", '{"error":{"message":"Invalid Sender ID"}}', Rejected, "yes"),
+    ("panel", "200 OK", '{"CODE":"106","message":"Invalid Sender ID"}', Rejected, "yes"),
+    ("airtouch", "200 OK", '{"status_code":"1099","status_desc":"INVALID MSISDN"}', InvalidRequest, "no"),
+    ("airtouch", "400 Bad Request", '{"status_code":"1005","status_desc":"INSUFFICIENT BALANCE"}', InsufficientFunds, "yes"),
+    ("airtouch", "400 Bad Request", '{"status_desc":"missing parameter"}', Rejected, "yes"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dialect", "status", "body", "kind", "failover"), SAID)
+async def test_an_answer_without_a_known_code_is_read_for_what_it_says(
+    dialect: Dialect, status: str, body: str, kind: type[KivukoError], failover: str
+) -> None:
+    async with raw_server(http_answer(status, body)) as port:
+        error = await failure(f"http://127.0.0.1:{port}", dialect)
+    assert isinstance(error, kind)
+    assert error.extra["failover"] == failover
+
+
+@pytest.mark.parametrize(
+    ("dialect", "status", "body"),
+    [
+        ("panel", "200 OK", '{"code":"111","message":"SMS contain spam word. Wait for approval"}'),
+        ("panel", "200 OK", '{"code":"106","message":"Successfully Sent"}'),
+        ("panel", "200 OK", '{"code":"888","message":"Successfully Sent, insufficient balance for the next"}'),
+        ("panel", "200 OK", '{"code":"888","message":"Something"}'),
+        ("panel", "200 OK", '{"message":"' + "invalid phone number " * 100 + '"}'),
+        ("panel", "400 Bad Request", "<html>invalid request</html>"),
+        ("panel", "503 Unavailable", '{"message":"invalid phone number"}'),
+        ("airtouch", "200 OK", "{}"),
+        ("airtouch", "404 Not Found", "no such page"),
+    ],
+)  # fmt: skip
+async def test_an_answer_that_says_neither_yes_nor_no_is_unknown(dialect: Dialect, status: str, body: str) -> None:
+    async with raw_server(http_answer(status, body)) as port:
+        assert isinstance(await failure(f"http://127.0.0.1:{port}", dialect), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body"),
+    [
+        ("panel", '{"code":"100","message":"Successfully Send"}'), ("panel", '{"status":"OK"}'),
+        ("panel", "Successfully Sent"), ("airtouch", '{"status_desc":"SUCCESS","message_id":"m1"}'),
+    ],
+)  # fmt: skip
+async def test_an_answer_that_says_yes_in_words_is_one(dialect: Dialect, body: str) -> None:
+    async with (
+        raw_server(http_answer("200 OK", body)) as port,
+        Damza(endpoint(f"http://127.0.0.1:{port}"), credentials(dialect)) as damza,
+    ):
+        assert (await damza.send(PHONE, TEXT, reference="ntf_1")).gateway == "damza"
 
 
 @both
@@ -287,8 +344,8 @@ async def test_an_empty_text_is_refused_before_any_call() -> None:
 
 
 def test_the_golden_answers_are_read_as_the_vendor_means_them() -> None:
-    assert not isinstance(wire.panel_answer(golden("damza_panel_accepted")["body"]), Rejected | None)
-    assert isinstance(wire.panel_answer(golden("damza_panel_refused")["body"]), NotAllowed)
-    accepted = wire.airtouch_answer(golden("damza_airtouch_accepted")["body"])
+    assert not isinstance(wire.panel_answer(200, golden("damza_panel_accepted")["body"], ""), Rejected | None)
+    assert isinstance(wire.panel_answer(200, golden("damza_panel_refused")["body"], ""), NotAllowed)
+    accepted = wire.airtouch_answer(200, golden("damza_airtouch_accepted")["body"], "")
     assert not isinstance(accepted, Rejected | None)
     assert accepted.message_id == "7f0c2d9e-5b1a-4c8e-9a37-1f6e0b2d4c58"
