@@ -62,7 +62,7 @@ def test_closed_days_are_passed_over_forwards_and_never_beyond_today() -> None:
 
 
 def test_what_the_bank_says_of_its_days_is_read_and_what_cannot_be_read_says_nothing() -> None:
-    assert working_days({"recurrence": "FREQ=WEEKLY;INTERVAL=1;BYDAY=MO,TU,SA"}) == {0, 1, 5}
+    assert working_days({"recurrence": "FREQ=WEEKLY;INTERVAL=1;BYDAY=MO,TU,SA"}) == frozenset({0, 1, 5})
     assert working_days({"recurrence": "FREQ=DAILY"}) is None
     assert working_days(None) is None
     rows = [
