@@ -241,10 +241,10 @@ class LoanDisbursement(PayingSaga):
 
     async def wait_for_the_day(self, reason: ErrorFacts) -> None:
         """Looks again when the day begins in the core bank's zone, and before: the bank's calendar may be changed."""
-        at_most = self.request.policy.look_for_date_every
-        if opens_at := reason.extra.get("opens_at"):
-            left = datetime.fromisoformat(opens_at) - workflow.now()
-            at_most = min(at_most, left) if left > timedelta() else at_most
+        at_most, now = self.request.policy.look_for_date_every, workflow.now()
+        opens_at = datetime.fromisoformat(reason.extra["opens_at"]) if "opens_at" in reason.extra else now
+        if opens_at > now:
+            at_most = min(at_most, opens_at - now)
         day = reason.extra.get("opens_on", "a day on which Fineract books")
         await self.wait("waiting_date", f"{day}: {reason.detail}", at_most=at_most)
 

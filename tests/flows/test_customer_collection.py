@@ -1,9 +1,6 @@
 """A customer's payment: every way it may be announced, each leading to one booking on the account that it names."""
 
-import json
 import time
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -28,18 +25,14 @@ from tests.support.customers import (
 )
 from tests.support.house import PHONE, House
 from tests.support.lender import SHORTCODE
-from tests.support.money_in import MoneyDesk
+from tests.support.money_in import MoneyDesk, confirmation
 from tests.support.waiting import eventually
-
-CONFIRMATION: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "golden" / "daraja" / "c2b_masked.json").read_text()
-)
 
 
 async def confirm(house: House, desk: MoneyDesk, **fields: str) -> None:
     """M-Pesa confirms a payment at the lender's secret address."""
     async with httpx.AsyncClient(base_url=house.api_url) as mpesa:
-        body = {**CONFIRMATION, "BusinessShortCode": SHORTCODE, **fields}
+        body = {**confirmation(), "BusinessShortCode": SHORTCODE, **fields}
         answer = await mpesa.post(await confirm_path(desk), json=body)
     assert answer.status_code == 200
     assert answer.json()["ResultCode"] == 0

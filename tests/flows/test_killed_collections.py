@@ -2,9 +2,7 @@
 database's answers are lost at every line, Temporal is away when money comes; M-Pesa's and Fineract's books judge."""
 
 import asyncio
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,13 +28,9 @@ from tests.support.cut_wire import wire_to
 from tests.support.gates import gates_of
 from tests.support.house import House, door_without_temporal
 from tests.support.lender import SHORTCODE
-from tests.support.money_in import QUICK_COLLECTION, MoneyDesk
+from tests.support.money_in import QUICK_COLLECTION, MoneyDesk, confirmation
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
-
-CONFIRMATION: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "golden" / "daraja" / "c2b_masked.json").read_text()
-)
 
 
 @dataclass
@@ -182,7 +176,7 @@ async def test_a_confirmation_that_comes_while_temporal_is_away_waits_in_the_inb
     loan = await desk.loan("5000.00")
     paid = await desk.paybill("1500", loan["accountNo"])
     body = {
-        **CONFIRMATION, "TransID": paid["receipt"], "TransAmount": "1500.00", "BillRefNumber": loan["accountNo"],
+        **confirmation(), "TransID": paid["receipt"], "TransAmount": "1500.00", "BillRefNumber": loan["accountNo"],
         "BusinessShortCode": SHORTCODE,
     }  # fmt: skip
     async with door_without_temporal(house) as mpesa:

@@ -1,20 +1,28 @@
 """What Fineract would refuse after the money has moved is found before: it waits, or ends with a reason and a case."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
+from activities.connections import Connections
+from activities.loans import Loans
 from core.clock import local_date, utc_now
+from core.crypto import CredentialBox
+from core.money import Money
+from core.msisdn import Msisdn
 from models.messages.connections import CheckConnection, ConnectionChecked, SealedConnection
-from models.messages.disbursements import WatchLoans
+from models.messages.disbursements import DisbursementPlan, DisbursementRequest, PostDisbursal, WatchLoans
+from models.messages.payouts import Paid
 from models.tables.disbursements import Case
 from store import partners
 from temporal.queues import FLOWS_QUEUE
+from tests.flows.test_customer_collection import confirm
 from tests.flows.test_loan_disbursement import assert_paid_once
 from tests.flows.test_reserving import FULL, set_product
 from tests.support.house import House
+from tests.support.money_in import MoneyDesk
 from tests.support.waiting import eventually
 
 DAY = timedelta(days=1)
@@ -178,3 +186,55 @@ async def test_a_loan_that_cannot_be_read_is_one_case_and_the_others_are_paid(ho
 
     await eventually(paid)
     assert await house.postings(odd) == []
+
+
+@pytest.mark.parametrize(("told", "days_ago"), [("20190101093000", 0), ("29990101093000", 0), (None, 1)])
+async def test_a_payment_is_booked_on_a_day_that_may_be_believed(
+    house: House, desk: MoneyDesk, told: str | None, days_ago: int
+) -> None:
+    """Nonsense becomes the day on which we heard of it; a day's delay is a pulled list's usual one."""
+    loan = await desk.loan("5000.00", approvedOn=(today() - 9 * DAY).isoformat())
+    when = told or f"{today() - DAY:%Y%m%d}120000"
+    facts = {"TransID": "SLK7R2MQ4N", "TransAmount": "1500.00", "BillRefNumber": loan["accountNo"], "TransTime": when}
+    await confirm(house, desk, **facts)
+
+    async def booked() -> list[dict[str, Any]]:
+        return await desk.repayments(loan)
+
+    [item] = await eventually(booked)
+    assert item["date"] == (today() - days_ago * DAY).isoformat()
+
+
+async def test_a_payment_of_before_the_disbursement_is_booked_on_the_day_of_it(house: House, desk: MoneyDesk) -> None:
+    loan = await desk.loan("5000.00")
+    facts = {"TransID": "SLK7R2MQ4N", "TransAmount": "1500.00", "BillRefNumber": loan["accountNo"]}
+    await confirm(house, desk, **facts, TransTime=f"{today() - DAY:%Y%m%d}120000")
+
+    async def booked() -> list[dict[str, Any]]:
+        return await desk.repayments(loan)
+
+    [item] = await eventually(booked)
+    assert item["date"] == today().isoformat()
+
+
+async def test_a_payout_that_a_provider_dates_years_ago_is_booked_today(house: House) -> None:
+    loan_id = await house.approve_loan(approvedOn="2018-01-01")
+    await house.stop_workers()
+    started = await house.start(loan_id)
+    amount, request = Money.parse("12500.00", "KES"), DisbursementRequest(
+        disbursement_id=started.disbursement_id, partner_id=house.partner_id, loan_id=loan_id,
+        workflow_id=started.workflow_id,
+    )  # fmt: skip
+    plan = DisbursementPlan(
+        loan_id=loan_id, account_no="-", product_name="-", client_name="-", msisdn=Msisdn("+254712345678"),
+        parts=(amount,), to_pay=amount, principal=amount, charges=(),
+    )  # fmt: skip
+    paid = Paid(
+        leg_id="leg", reference="pay_nobody-a1", receipt="SFT7K2QX9P", amount=amount,
+        paid_at=datetime(2019, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    keys = [key.get_secret_value() for key in house.settings.security.credential_keys]
+    connections = Connections(house.database, CredentialBox(keys))
+    await Loans(house.database, connections).post(PostDisbursal(request=request, plan=plan, payments=(paid,)))
+    await connections.close()
+    assert [posting["date"] for posting in await house.postings(loan_id)] == [today().isoformat()]

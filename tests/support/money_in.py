@@ -1,9 +1,12 @@
 """What the tests of money coming in, top-ups and float purchases do with a whole house."""
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 from sqlmodel import col, select
 
@@ -60,6 +63,13 @@ QUICK_FLOAT = FloatPolicy(
     ),
     confirm_within=timedelta(seconds=30),
 )
+
+
+def confirmation() -> dict[str, Any]:
+    """M-Pesa's announcement of a paybill payment of this moment, to be given its receipt, amount and account."""
+    golden = Path(__file__).parents[1] / "golden" / "daraja" / "c2b_masked.json"
+    now = utc_now().astimezone(ZoneInfo("Africa/Nairobi"))
+    return dict(json.loads(golden.read_text())) | {"TransTime": f"{now:%Y%m%d%H%M%S}"}
 
 
 @dataclass
