@@ -8,9 +8,6 @@ import pytest
 
 from core.errors import Conflict
 from core.ids import PAYOUT, new_id
-from core.money import Money
-from core.msisdn import Msisdn
-from models.messages.payouts import PayoutInstruction
 from models.tables.decisions import Proposal
 from models.tables.disbursements import Disbursement
 from models.tables.partners import Contact
@@ -18,6 +15,7 @@ from models.tables.traffic import Notification
 from store import disbursements, partners, payouts
 from temporal.starts import start_disbursement
 from tests.api.conftest import Door
+from tests.support.orders import payout_instruction, to_ask, to_send
 
 EVE = {"name": "Eve", "phone": "+254711000999", "email": "eve@example.com", "role": "authorised"}
 LOAN = 91
@@ -26,7 +24,9 @@ LOAN = 91
 async def person(door: Door, partner_id: str | None = None, maker: httpx.AsyncClient | None = None) -> Any:
     """A key with everything that these acts need, of a person of its own."""
     name = new_id("nam")
-    scopes = ["partners:read", "partners:write", "disbursements:read", "disbursements:write"] if partner_id else ["admin"]
+    scopes = (
+        ["partners:read", "partners:write", "disbursements:read", "disbursements:write"] if partner_id else ["admin"]
+    )
     body = {"name": name, "new_person": name, "scopes": scopes, "partner_id": partner_id}
     made = await (maker or door.admin).post("/api/v1/keys", json=body)
     assert made.status_code == 201, made.text
@@ -137,16 +137,13 @@ async def ended_loan(door: Door, partner_id: str, *, sent: bool) -> Disbursement
         door.client, door.database, partner_id=partner_id, loan_id=LOAN, source="api", requested_by="test"
     )
     leg_id = new_id(PAYOUT)
-    instruction = PayoutInstruction(
-        leg_id=leg_id, partner_id=partner_id, workflow_id=started.workflow_id, provider="daraja",
-        msisdn=Msisdn("+254712345678"), amount=Money.parse("1250", "KES"), remarks="Loan",
-    )  # fmt: skip
+    instruction = payout_instruction(leg_id, partner_id, started.workflow_id)
     async with door.database.transaction() as session:
         if sent:
-            await payouts.begin(session, instruction, f"{leg_id}-a1", 1, None)
+            await payouts.begin(session, to_send(instruction), account="600997")
             await payouts.finish(session, f"{leg_id}-a1", "failed", code="resolved_not_paid", detail="by two people")
         else:
-            await payouts.fence(session, instruction, f"{leg_id}-a1", 1)
+            await payouts.fence(session, to_ask(instruction), account="600997")
         await disbursements.change(
             session, started.disbursement_id, ended=True, stage="failed", reason_code="x", reason="x"
         )
@@ -190,7 +187,9 @@ async def test_an_agreement_to_pay_again_is_about_the_round_that_was_looked_at(d
     assert len(await door.rows(Disbursement)) == 2
 
 
-@pytest.mark.parametrize(("source", "code"), [("poll", "ended_unpaid"), ("hook", "ended_unpaid"), ("api", "sent_before")])
+@pytest.mark.parametrize(
+    ("source", "code"), [("poll", "ended_unpaid"), ("hook", "ended_unpaid"), ("api", "sent_before")]
+)
 async def test_nothing_pays_a_sent_loan_again_by_itself(door: Door, source: Any, code: str) -> None:
     partner_id = await door.lender()
     row = await ended_loan(door, partner_id, sent=True)

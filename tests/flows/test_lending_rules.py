@@ -226,7 +226,7 @@ async def test_a_payout_that_a_provider_dates_years_ago_is_booked_today(house: H
         workflow_id=started.workflow_id,
     )  # fmt: skip
     plan = DisbursementPlan(
-        loan_id=loan_id, account_no="-", product_name="-", client_name="-", msisdn=Msisdn("+254712345678"),
+        loan_id=loan_id, account_no="-", product_id=1, product_name="-", client_name="-", msisdn=Msisdn("+254712345678"),
         parts=(amount,), to_pay=amount, principal=amount, charges=(),
     )  # fmt: skip
     paid = Paid(
