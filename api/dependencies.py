@@ -8,6 +8,7 @@ from temporalio.client import Client
 
 from api.metrics import Metrics
 from api.rate_limit import RateLimit
+from api.wrong_keys import WrongKeys
 from core.crypto import CallbackSigner, CodeHasher, CredentialBox
 from core.settings import Settings
 from store.database import Database
@@ -25,6 +26,7 @@ class Services:
     codes: CodeHasher
     metrics: Metrics
     rate: RateLimit
+    wrong_keys: WrongKeys
 
     @classmethod
     def build(cls, settings: Settings, database: Database, client: Client, metrics: Metrics) -> Self:
@@ -39,6 +41,7 @@ class Services:
             codes=CodeHasher(secrets),
             metrics=metrics,
             rate=RateLimit(settings.api.rate_per_minute),
+            wrong_keys=WrongKeys(settings.api.wrong_keys_per_minute),
         )
 
 

@@ -1,6 +1,9 @@
-"""The outermost layer: bounds bodies, measures, logs one line without any path, and lets no error out as it is."""
+"""The outermost layer: bounds bodies in size and time, measures, logs one line without any path, tells browsers what they may
+do, and lets no error out as it is."""
 
+import asyncio
 import time
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
@@ -8,12 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import Metrics
+from api.pages import HEADERS, HSTS
 from api.problems import internal, problem
 
 log = structlog.get_logger()
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 # Asked by machines every few seconds; a line for each would bury the others.
 _QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
 
@@ -21,8 +24,18 @@ _QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
 class FrontDoor:
     """ASGI middleware. A path is never logged: callback and hook addresses hold their secrets in it."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int) -> None:
-        self._app, self._metrics, self._limit = app, metrics, max_body_bytes
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        max_body_bytes: int,
+        body_seconds: float = 15.0,
+        https_only: bool = False,
+    ) -> None:
+        """`https_only` tells browsers never to come without TLS again."""
+        self._app, self._metrics, self._limit, self._seconds = app, metrics, max_body_bytes, body_seconds
+        self._headers = (*HEADERS, HSTS) if https_only else HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,7 +47,7 @@ class FrontDoor:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message.get("headers", []), *_HEADERS]}
+                message = {**message, "headers": self._with_ours(message.get("headers", []))}
             await send(message)
 
         self._metrics.running.inc()
@@ -42,7 +55,7 @@ class FrontDoor:
             if self._announces_too_much(scope):
                 await _too_large(self._limit)(scope, receive, answer)
             else:
-                await self._app(scope, _bounded(receive, self._limit), answer)
+                await self._app(scope, _bounded(receive, self._limit, self._seconds), answer)
         except Exception as error:
             response = internal(error)
             if status:
@@ -51,6 +64,12 @@ class FrontDoor:
         finally:
             self._metrics.running.dec()
             self._record(scope, status, time.perf_counter() - started)
+
+    def _with_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """What the answer says of itself stands; of ours it gets the rest."""
+        given = list(headers)
+        names = {name.lower() for name, _ in given}
+        return [*given, *(header for header in self._headers if header[0] not in names)]
 
     def _announces_too_much(self, scope: Scope) -> bool:
         length = dict(scope["headers"]).get(b"content-length", b"")
@@ -64,14 +83,23 @@ class FrontDoor:
             log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000))
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """The same stream, ended by 413 once it has given more than `limit` bytes."""
-    taken = 0
+def _bounded(receive: Receive, limit: int, seconds: float) -> Receive:
+    """The same stream, ended by 413 once it has given more than `limit` bytes, and by 408 if the body has not come whole
+    within its time, which runs on between its pieces. A slow body would hold what its request has claimed."""
+    taken, ended = 0, False
+    until = asyncio.get_running_loop().time() + seconds
 
     async def take() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, ended
+        try:
+            async with asyncio.timeout_at(None if ended else until):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(
+                408, f"The body must have come within {seconds:g} seconds.", headers={"Connection": "close"}
+            ) from None
         if message["type"] == "http.request":
+            ended = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > limit:
                 raise HTTPException(413, f"A body may have {limit} bytes.")
