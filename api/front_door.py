@@ -42,12 +42,13 @@ class FrontDoor:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
+        body = _Body(scope, receive, self._limit, self._seconds)
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": self._with_ours(message.get("headers", []))}
+                message = {**message, "headers": self._with_ours(message.get("headers", []), body)}
             await send(message)
 
         self._metrics.running.inc()
@@ -55,7 +56,7 @@ class FrontDoor:
             if self._announces_too_much(scope):
                 await _too_large(self._limit)(scope, receive, answer)
             else:
-                await self._app(scope, _bounded(receive, self._limit, self._seconds), answer)
+                await self._app(scope, body, answer)
         except Exception as error:
             response = internal(error)
             if status:
@@ -65,9 +66,10 @@ class FrontDoor:
             self._metrics.running.dec()
             self._record(scope, status, time.perf_counter() - started)
 
-    def _with_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """What the answer says of itself stands; of ours it gets the rest."""
-        given = list(headers)
+    def _with_ours(self, headers: Iterable[tuple[bytes, bytes]], body: "_Body") -> list[tuple[bytes, bytes]]:
+        """What the answer says of itself stands; of ours it gets the rest. Nobody waits for the rest of a body that was
+        answered before it came."""
+        given = [*headers, *([(b"connection", b"close")] if body.outstanding else [])]
         names = {name.lower() for name, _ in given}
         return [*given, *(header for header in self._headers if header[0] not in names)]
 
@@ -83,29 +85,29 @@ class FrontDoor:
             log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000))
 
 
-def _bounded(receive: Receive, limit: int, seconds: float) -> Receive:
-    """The same stream, ended by 413 once it has given more than `limit` bytes, and by 408 if the body has not come whole
-    within its time, which runs on between its pieces. A slow body would hold what its request has claimed."""
-    taken, ended = 0, False
-    until = asyncio.get_running_loop().time() + seconds
+class _Body:
+    """A request's body as the application reads it: ended by 413 once it has given more than `limit` bytes, and by 408 if it
+    has not come whole within its time, which runs on between its pieces. A slow body would hold what its request claims."""
 
-    async def take() -> Message:
-        nonlocal taken, ended
+    def __init__(self, scope: Scope, receive: Receive, limit: int, seconds: float) -> None:
+        self._receive, self._limit, self._seconds = receive, limit, seconds
+        self._until = asyncio.get_running_loop().time() + seconds
+        self._taken = 0
+        names = {name for name, _ in scope["headers"]}
+        self.outstanding = b"transfer-encoding" in names or dict(scope["headers"]).get(b"content-length", b"0") != b"0"
+
+    async def __call__(self) -> Message:
         try:
-            async with asyncio.timeout_at(None if ended else until):
-                message = await receive()
+            async with asyncio.timeout_at(self._until if self.outstanding else None):
+                message = await self._receive()
         except TimeoutError:
-            raise HTTPException(
-                408, f"The body must have come within {seconds:g} seconds.", headers={"Connection": "close"}
-            ) from None
+            raise HTTPException(408, f"The body must have come within {self._seconds:g} seconds.") from None
         if message["type"] == "http.request":
-            ended = not message.get("more_body", False)
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise HTTPException(413, f"A body may have {limit} bytes.")
+            self.outstanding = bool(message.get("more_body", False))
+            self._taken += len(message.get("body", b""))
+            if self._taken > self._limit:
+                raise HTTPException(413, f"A body may have {self._limit} bytes.")
         return message
-
-    return take
 
 
 def _too_large(limit: int) -> ASGIApp:
