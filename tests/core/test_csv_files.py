@@ -75,7 +75,8 @@ def test_no_cell_is_run_as_a_formula(cell: str) -> None:
 @pytest.mark.parametrize(
     "cell",
     ["=1+1", " =1+1", "\u00a0=1+1", "\u3000=1+1", "\ufeff=1+1", "\u200b=1+1", "\u202e=1+1", "＝1+1", "＋1", "－1",
-     "＠SUM(A1)", "\t=1", "\r=1", "\n=1", "\r\n =1", "|calc", "%calc", "｜calc", "％calc", "\u22121", "@SUM(A1)", "+254712000345", "-1", "x;=1+1",
+     "＠SUM(A1)", "\t=1", "\r=1", "\n=1", "\r\n =1", "|calc", "%calc", "｜calc", "％calc",
+     "\u22121", "@SUM(A1)", "+254712000345", "-1", "x;=1+1",
      "x\t=1+1", "x\n=1+1", "x; ＝cmd|'/c calc'!A1", "\v=1", "x\u2028=1"],
 )  # fmt: skip
 def test_every_spelling_of_a_formula_gets_an_apostrophe_before_it(cell: str) -> None:
