@@ -55,7 +55,8 @@ class FloatPurchases:
         connection), InvalidRequest ("no_authorised_contact"), Conflict ("already_ended")."""
         request = order.request
         async with self.database.transaction() as session:
-            partner = await partners.active(session, request.partner_id)
+            begun = await session.get(FloatPurchase, request.purchase_id)
+            partner = await partners.at_step(session, request.partner_id, begun.stage if begun else "requested")
             bank = BankSettings.model_validate((await partners.connection(session, partner.id, "bank")).settings)
             await self._authorised(session, partner.id)
             row = await saga_rows.lock_living(session, FloatPurchase, request.purchase_id)

@@ -52,13 +52,14 @@ class Loans:
         """Re-reads loan and client, checks the product's limits, holds the charges in the partner's wallet.
 
         Harmless to repeat: the holds have keys. Raises Conflict (loan no longer approved, or changed since the holds
-        were made), InvalidRequest (phone, amount, tariff, a loan that one payout cannot serve), NotAllowed (partner,
-        product, client; code "no_allowed_date" with "opens_on" and "opens_at" while the day has not come), LimitExceeded
+        were made), InvalidRequest (phone, amount, tariff, a loan that one payout cannot serve), NotAllowed (product,
+        client; a partner that was suspended before the saga did anything; code "no_allowed_date" with "opens_on" and "opens_at" while the day has not come), LimitExceeded
         (code "daily_limit"), InsufficientFunds.
         """
         request = order.request
         async with self.database.transaction() as session:
-            partner = await partners.active(session, request.partner_id)
+            row = await disbursements.get(session, request.disbursement_id)
+            partner = await partners.at_step(session, request.partner_id, row.stage if row else "requested")
             settings = DarajaSettings.model_validate(
                 (await partners.connection(session, partner.id, "daraja")).settings
             )

@@ -5,10 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.responses import RedirectResponse
 from temporalio.client import Client
 
-from api import documented, idempotency, problems
+from api import documented, idempotency, pages, problems
 from api.auth import ensure_bootstrap_key
 from api.bounded_requests import BoundedRequests
 from api.dependencies import Services, put_services
@@ -72,6 +71,8 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
                 stack.push_async_callback(pool.close)
             temporal = client or await connect_when_needed(settings)
             put_services(app, Services.build(settings, pool, temporal, metrics))
+            if settings.metrics.port is not None:
+                stack.callback(metrics.serve(settings.metrics.host, settings.metrics.port))
             if settings.security.bootstrap_admin_key is not None:
                 await ensure_bootstrap_key(pool, settings.security.bootstrap_admin_key.get_secret_value())
             yield
@@ -86,20 +87,26 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
         ),
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
+        docs_url=None,
+        redoc_url=None,
+        # A redirect to the address with a slash would be built from what the caller says our host is.
+        redirect_slashes=False,
     )
     problems.install(app)
     idempotency.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
-    app.add_api_route("/", _home, include_in_schema=False)
+    app.include_router(pages.router)
     documented.install(app)
     app.add_middleware(BoundedRequests)
-    app.add_middleware(FrontDoor, metrics=metrics, max_body_bytes=settings.api.max_body_bytes)
+    app.add_middleware(
+        FrontDoor,
+        metrics=metrics,
+        max_body_bytes=settings.api.max_body_bytes,
+        body_seconds=settings.api.body_seconds,
+        https_only=settings.environment == "production",
+    )
     return app
-
-
-async def _home() -> RedirectResponse:
-    return RedirectResponse("/docs")
 
 
 def _operation_id(route: APIRoute) -> str:

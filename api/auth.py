@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import Annotated, Final, get_args
 
 import structlog
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
 from api.dependencies import House
 from api.schemas.keys import Scope
+from api.source_address import source_address
 from core.clock import utc_now
 from core.crypto import sha256_hex
 from core.errors import InvalidRequest, NotAllowed, NotFound
 from core.ids import API_KEY, new_id
 from models.tables.security import ApiKey
-from store import api_keys, audit, people
+from store import api_keys, audit, partners, people
 from store.database import Database
 
 log = structlog.get_logger()
@@ -31,6 +32,7 @@ _bearer = HTTPBearer(
     auto_error=False,
 )
 _BOOTSTRAP: Final = "bootstrap"  # what the installation's first key names as its maker; others name a key's id
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -104,21 +106,35 @@ def prefix_of(key: str) -> str:
 
 
 async def authenticate(
-    house: House, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request, house: House, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
-    """401 without a living key; 429 if the key asks too often."""
+    """401 without a living key; 429 if the key asks too often, or its source has tried too many that are none; 403 for a
+    change by a suspended partner's key."""
     if credentials is None:
         raise _unauthenticated("Give an API key: Authorization: Bearer kvk_…")
-    principal = await principal_of(house.database, credentials.credentials)
+    key = credentials.credentials
+    key_hash, source = hash_of(key), source_address(request, house.settings.callbacks)
+    house.wrong_keys.admit(source, key_hash)
+    principal = await principal_of(house.database, key)
     if principal is None:
+        house.wrong_keys.was_wrong(source, key_hash)
         raise _unauthenticated("The API key is unknown or revoked.")
+    house.wrong_keys.was_right(key_hash)
     house.rate.take(principal.id)
+    if principal.partner_id is not None and request.method not in _READS:
+        async with house.database.transaction() as session:
+            # A suspended partner reads, and its running sagas end; it changes nothing.
+            await partners.active(session, principal.partner_id)
     return principal
+
+
+def hash_of(key: str) -> str:
+    return sha256_hex(key.encode(errors="replace"))
 
 
 async def principal_of(database: Database, key: str) -> Principal | None:
     async with database.transaction() as session:
-        row = await api_keys.by_hash(session, sha256_hex(key.encode(errors="replace")))
+        row = await api_keys.by_hash(session, hash_of(key))
         if row is None:
             return None
         await api_keys.touch(session, row)

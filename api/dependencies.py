@@ -8,6 +8,7 @@ from temporalio.client import Client
 
 from api.metrics import Metrics
 from api.rate_limit import RateLimit
+from api.wrong_keys import WrongKeys
 from core.crypto import CallbackSigner, CodeHasher, CredentialBox
 from core.settings import Settings
 from inbound.fair_turns import FairTurns
@@ -28,6 +29,7 @@ class Services:
     rate: RateLimit
     hints: RateLimit
     turns: FairTurns
+    wrong_keys: WrongKeys
 
     @classmethod
     def build(cls, settings: Settings, database: Database, client: Client, metrics: Metrics) -> Self:
@@ -48,6 +50,7 @@ class Services:
                 settings.callbacks.deliveries_per_partner,
                 waiting=settings.callbacks.deliveries_waiting,
             ),
+            wrong_keys=WrongKeys(settings.api.wrong_keys_per_minute),
         )
 
 

@@ -1,6 +1,9 @@
-"""The outermost layer: bounds bodies, measures, logs one line without any path, and lets no error out as it is."""
+"""The outermost layer: bounds bodies in size and time, measures, logs one line without any path, tells browsers what they may
+do, and lets no error out as it is."""
 
+import asyncio
 import time
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
@@ -8,12 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import Metrics
+from api.pages import HEADERS, HSTS
 from api.problems import internal, problem
 
 log = structlog.get_logger()
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 # Asked by machines every few seconds; a line for each would bury the others.
 _QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
 
@@ -21,20 +24,31 @@ _QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
 class FrontDoor:
     """ASGI middleware. A path is never logged: callback and hook addresses hold their secrets in it."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int) -> None:
-        self._app, self._metrics, self._limit = app, metrics, max_body_bytes
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        max_body_bytes: int,
+        body_seconds: float = 15.0,
+        https_only: bool = False,
+    ) -> None:
+        """`https_only` tells browsers never to come without TLS again."""
+        self._app, self._metrics, self._limit, self._seconds = app, metrics, max_body_bytes, body_seconds
+        self._headers = (*HEADERS, HSTS) if https_only else HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
+        body = _Body(scope, receive, self._limit, self._seconds)
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message.get("headers", []), *_HEADERS]}
+                message = {**message, "headers": self._with_ours(message.get("headers", []), body)}
             await send(message)
 
         self._metrics.running.inc()
@@ -42,7 +56,7 @@ class FrontDoor:
             if self._announces_too_much(scope):
                 await _too_large(self._limit)(scope, receive, answer)
             else:
-                await self._app(scope, _bounded(receive, self._limit), answer)
+                await self._app(scope, body, answer)
         except Exception as error:
             response = internal(error)
             if status:
@@ -51,6 +65,13 @@ class FrontDoor:
         finally:
             self._metrics.running.dec()
             self._record(scope, status, time.perf_counter() - started)
+
+    def _with_ours(self, headers: Iterable[tuple[bytes, bytes]], body: "_Body") -> list[tuple[bytes, bytes]]:
+        """What the answer says of itself stands; of ours it gets the rest. Nobody waits for the rest of a body that was
+        answered before it came."""
+        given = [*headers, *([(b"connection", b"close")] if body.outstanding else [])]
+        names = {name.lower() for name, _ in given}
+        return [*given, *(header for header in self._headers if header[0] not in names)]
 
     def _announces_too_much(self, scope: Scope) -> bool:
         length = dict(scope["headers"]).get(b"content-length", b"")
@@ -64,20 +85,29 @@ class FrontDoor:
             log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000))
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """The same stream, ended by 413 once it has given more than `limit` bytes."""
-    taken = 0
+class _Body:
+    """A request's body as the application reads it: ended by 413 once it has given more than `limit` bytes, and by 408 if it
+    has not come whole within its time, which runs on between its pieces. A slow body would hold what its request claims."""
 
-    async def take() -> Message:
-        nonlocal taken
-        message = await receive()
+    def __init__(self, scope: Scope, receive: Receive, limit: int, seconds: float) -> None:
+        self._receive, self._limit, self._seconds = receive, limit, seconds
+        self._until = asyncio.get_running_loop().time() + seconds
+        self._taken = 0
+        names = {name for name, _ in scope["headers"]}
+        self.outstanding = b"transfer-encoding" in names or dict(scope["headers"]).get(b"content-length", b"0") != b"0"
+
+    async def __call__(self) -> Message:
+        try:
+            async with asyncio.timeout_at(self._until if self.outstanding else None):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, f"The body must have come within {self._seconds:g} seconds.") from None
         if message["type"] == "http.request":
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise HTTPException(413, f"A body may have {limit} bytes.")
+            self.outstanding = bool(message.get("more_body", False))
+            self._taken += len(message.get("body", b""))
+            if self._taken > self._limit:
+                raise HTTPException(413, f"A body may have {self._limit} bytes.")
         return message
-
-    return take
 
 
 def _too_large(limit: int) -> ASGIApp:

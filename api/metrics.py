@@ -1,8 +1,9 @@
 """What Prometheus may know of the front door. One registry per application, so that tests can have several."""
 
+from collections.abc import Callable
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 CallbackOutcome = Literal[
@@ -35,6 +36,17 @@ class Metrics:
 
     def callback(self, kind: str, outcome: CallbackOutcome) -> None:
         self.callbacks.labels(kind, outcome).inc()
+
+    def serve(self, host: str, port: int) -> Callable[[], None]:
+        """Serves these numbers at a port of their own; the answer ends that. Raises OSError if it is taken."""
+        server, thread = start_http_server(port, host, self.registry)
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return stop
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -26,11 +26,6 @@ def is_allowed(address: str | None, allowed: Sequence[str]) -> bool:
     return not allowed or (address is not None and _among(address, allowed))
 
 
-def is_loopback(request: Request) -> bool:
-    address = _parsed(request.client.host) if request.client else None
-    return address is not None and address.is_loopback
-
-
 def _among(address: str, networks: Sequence[str]) -> bool:
     found = _parsed(address)
     return found is not None and any(found in ip_network(network, strict=False) for network in networks)

@@ -3,6 +3,7 @@ spreadsheet runs what a stranger wrote into a cell."""
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +12,15 @@ from core.errors import InvalidRequest
 
 # Enough for a person to mend a file by; the rest repeats itself.
 _MOST_MISTAKES: Final = 50
-_BEGINS_A_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet runs a cell that begins so: also behind blanks and invisible characters, in full-width spelling, and (in
+# older ones) behind a bar or a per cent sign. It may take a semicolon, a tab or a line break for the end of a cell.
+_ENDS: Final = r";\t\r\n\v\f\x85\u2028\u2029"
+_FORMULA: Final = re.compile(
+    rf"(?P<before>^|[{_ENDS}])"
+    rf"(?P<formula>(?:[^\S{_ENDS}]|[\ufeff\u200b-\u200f\u2060-\u2064\u202a-\u202e\u00ad])*"
+    r"[=+\-@|%\uff1d\uff0b\uff0d\uff20\uff5c\uff05\u2212\ufe62\ufe63\ufe66\ufe6b])"
+)
+_BLANK_BEGIN: Final = ("\t", "\r", "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,9 @@ def exactly(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_BEGINS_A_FORMULA) else cell
+    """The cell, with an apostrophe before whatever a spreadsheet would run."""
+    marked = _FORMULA.sub(lambda found: f"{found['before']}'{found['formula']}", cell)
+    return f"'{marked}" if marked.startswith(_BLANK_BEGIN) else marked
 
 
 def _counted(found: list[Line], mistakes: list[Mistake], at_most: int) -> list[Line]:

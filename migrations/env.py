@@ -16,9 +16,13 @@ def run() -> None:
     with engine.connect() as connection:
         # One migration at a time, however many processes start together.
         connection.execute(text("SELECT pg_advisory_lock(hashtext('kivuko:migrations'))"))
-        connection.execute(text("SET lock_timeout = '10s'"))
+        # A waiting change of a table makes every later query of it wait behind it, and M-Pesa gives a validation eight
+        # seconds: so it gives up soon, and `store/migrate.py` tries again.
+        connection.execute(text("SET lock_timeout = '2s'"))
         connection.commit()
-        context.configure(connection=connection, target_metadata=metadata, compare_type=True)
+        context.configure(
+            connection=connection, target_metadata=metadata, compare_type=True, transaction_per_migration=True
+        )
         with context.begin_transaction():
             context.run_migrations()
     engine.dispose()

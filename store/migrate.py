@@ -1,9 +1,17 @@
 """Brings a database to the newest schema, from code: the same migrations as `alembic upgrade head`."""
 
+import random
+import time
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from psycopg.errors import LockNotAvailable
+from sqlalchemy.exc import OperationalError
+
+_TRIES: Final = 20
+_PAUSE: Final = (0.3, 1.5)  # seconds
 
 
 def alembic_config(url: str) -> Config:
@@ -15,6 +23,15 @@ def alembic_config(url: str) -> Config:
     return config
 
 
-def migrate(url: str, revision: str = "head") -> None:
-    """Blocking. Safe when several processes start together: the migrations take a lock in the database."""
-    command.upgrade(alembic_config(url), revision)
+def migrate(url: str, revision: str = "head", *, tries: int = _TRIES) -> None:
+    """Blocking. Safe when several processes start together: the migrations take a lock in the database. A table that is in
+    use is tried again after a while, in which those who queued behind us get their turn; what was done stays done, since
+    each migration is a transaction of its own."""
+    for left in reversed(range(tries)):
+        try:
+            command.upgrade(alembic_config(url), revision)
+            return
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable) or not left:
+                raise
+            time.sleep(random.uniform(*_PAUSE))

@@ -27,6 +27,12 @@ async def active(session: AsyncSession, partner_id: str) -> Partner:
     return partner
 
 
+async def at_step(session: AsyncSession, partner_id: str, stage: str) -> Partner:
+    """The partner of a saga that stands at this stage. Raises NotFound; NotAllowed for a suspended partner, but only of a
+    saga that has done nothing yet: one that runs is finished, whatever happens to its partner meanwhile."""
+    return await (active if stage == "requested" else get)(session, partner_id)
+
+
 async def connection(session: AsyncSession, partner_id: str, provider: str) -> Connection:
     """Raises NotFound if the partner has none for this provider."""
     found = await session.exec(

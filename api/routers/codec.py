@@ -1,6 +1,7 @@
-"""Payloads in clear for Temporal's UI and command line (TEMPORAL.md 1.16). It opens everything, so admins alone; on a
-developer's own machine the UI may ask without a key, which it cannot send."""
+"""Payloads in clear for Temporal's UI and command line (TEMPORAL.md 1.16). It opens everything, so admins alone, or a UI that
+knows the secret address: the local UI can send no key."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
@@ -16,8 +17,7 @@ from api.auth import authenticate
 from api.dependencies import House, Services
 from api.documented import open_problems
 from api.schemas.system import Payloads
-from api.source_address import is_loopback
-from core.errors import InvalidRequest, NotAllowed
+from core.errors import InvalidRequest, NotAllowed, NotFound
 from temporal.client import key_ring
 from temporal.codec import AesGcmCodec
 
@@ -28,41 +28,78 @@ _optional_key = HTTPBearer(scheme_name="ApiKey", auto_error=False)
 
 
 async def admitted(
-    request: Request, house: House, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_optional_key)]
+    request: Request,
+    house: House,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_optional_key)],
 ) -> Services:
-    """401 or 403 unless it is an admin, or the local UI on a developer's machine."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin not in _origins(house):
-        # A page of a stranger that reaches this machine's loopback address through the browser.
-        raise NotAllowed("This page may not ask for payloads.", code="origin_refused")
-    if credentials is None and house.settings.environment == "local" and is_loopback(request):
-        return house
-    principal = await authenticate(house, credentials)
+    """401 or 403 unless it is an admin from a page that may ask."""
+    _refuse_strange_pages(request, house)
+    principal = await authenticate(request, house, credentials)
     if not principal.is_admin:
         raise NotAllowed("The key lacks the scope admin.", code="scope_missing", scope="admin")
     return house
 
 
+async def admitted_by_address(request: Request, house: House, secret: str) -> Services:
+    """404 unless the secret part of the address is the installation's: for a UI that can send no key. Where the caller sits
+    proves nothing: every program on this machine, and every page in its browser, comes from its loopback address."""
+    _refuse_strange_pages(request, house)
+    ours = house.settings.codec.address_secret
+    given = secret.encode(errors="replace")
+    if ours is None or not secrets.compare_digest(given, ours.get_secret_value().encode()):
+        raise NotFound("There is nothing here.")
+    return house
+
+
+def _refuse_strange_pages(request: Request, house: Services) -> None:
+    origin = request.headers.get("origin")
+    if origin is not None and origin not in _origins(house):
+        raise NotAllowed("This page may not ask for payloads.", code="origin_refused")
+
+
 Admitted = Annotated[Services, Depends(admitted)]
-_RESPONSES: Final = {"responses": open_problems(400, 401, 403, 413, 415, 429, 503), "response_model": Payloads}
+ByAddress = Annotated[Services, Depends(admitted_by_address)]
+_RESPONSES: Final = {"responses": open_problems(400, 401, 403, 404, 413, 415, 429, 503), "response_model": Payloads}
 
 
 @router.post("/encode", summary="Seal payloads", **_RESPONSES)  # type: ignore[arg-type]
 async def encode_payloads(payloads: Payloads, request: Request, house: Admitted) -> Response:
-    codec = AesGcmCodec(key_ring(house.settings))
-    return await _convert(codec, codec.encode, payloads, request, house)
+    """Not in production: whoever seals there what it likes could put words into a saga's mouth."""
+    return await _encode(payloads, request, house)
 
 
 @router.post("/decode", summary="Open payloads", **_RESPONSES)  # type: ignore[arg-type]
 async def decode_payloads(payloads: Payloads, request: Request, house: Admitted) -> Response:
     """Payloads that are not sealed by us come back as they are."""
+    return await _decode(payloads, request, house)
+
+
+@router.post("/by/{secret}/encode", summary="Seal payloads for a UI without a key", **_RESPONSES)  # type: ignore[arg-type]
+async def encode_payloads_by_address(payloads: Payloads, request: Request, house: ByAddress) -> Response:
+    return await _encode(payloads, request, house)
+
+
+@router.post("/by/{secret}/decode", summary="Open payloads for a UI without a key", **_RESPONSES)  # type: ignore[arg-type]
+async def decode_payloads_by_address(payloads: Payloads, request: Request, house: ByAddress) -> Response:
+    return await _decode(payloads, request, house)
+
+
+@router.options("/by/{secret}/{direction}", include_in_schema=False)
+@router.options("/{direction}", include_in_schema=False)
+async def preflight(request: Request, house: House) -> Response:
+    return Response(status_code=204, headers=_cors(request, house))
+
+
+async def _encode(payloads: Payloads, request: Request, house: Services) -> Response:
+    if house.settings.environment == "production":
+        raise NotFound("Payloads are sealed by the workers and the API alone.")
+    codec = AesGcmCodec(key_ring(house.settings))
+    return await _convert(codec, codec.encode, payloads, request, house)
+
+
+async def _decode(payloads: Payloads, request: Request, house: Services) -> Response:
     codec = AesGcmCodec(key_ring(house.settings))
     return await _convert(codec, codec.decode, payloads, request, house)
-
-
-@router.options("/{direction}", include_in_schema=False)
-async def preflight(direction: str, request: Request, house: House) -> Response:
-    return Response(status_code=204, headers=_cors(request, house))
 
 
 async def _convert(
@@ -87,6 +124,9 @@ async def _convert(
 
 
 def _origins(house: Services) -> frozenset[str]:
+    named = house.settings.codec.origins
+    if named or house.settings.environment == "production":
+        return frozenset(named)
     port = house.settings.temporal.ui_port
     return frozenset({f"http://localhost:{port}", f"http://127.0.0.1:{port}"})
 

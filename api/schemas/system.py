@@ -16,7 +16,7 @@ class Alive(Out):
 
 
 class Ready(Out):
-    """Whether what we depend on can be reached."""
+    """Whether this process can work, which its database decides, and whether Temporal can be reached."""
 
     model_config = example(status="ok", database="ok", temporal="ok")
 

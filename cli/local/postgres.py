@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from cli.context import write_secret
 from cli.local.postgres_home import Home, settle
 from cli.local.processes import StartFailed, end, launch, log_tail
 
@@ -122,7 +123,7 @@ class EmbeddedPostgres:
             # The children of a killed server let go of its memory a moment after it.
             time.sleep(0.2)
         self._create_database()
-        (self.data_dir.parent / "database.url").write_text(self.url + "\n")
+        write_secret(self.data_dir.parent / "database.url", self.url)
 
     def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back, everything committed is on disk. Idempotent."""

@@ -136,6 +136,7 @@ def _reachable_data(data_dir: Path, account: Account | None) -> Path:
         place = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=place.parent))
         place.chmod(0o755)
     place.mkdir(mode=0o755, exist_ok=True)
+    place.chmod(0o755)  # a strict umask would close our own new folder
     if data_dir.exists():  # made when the account could still walk here
         shutil.move(data_dir, place / "data")
         for path in (place / "data", *(place / "data").rglob("*")):

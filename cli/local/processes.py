@@ -46,6 +46,8 @@ def launch(
     log_file.parent.mkdir(parents=True, exist_ok=True)
     if log_file.exists() and log_file.stat().st_size > _LONGEST_LOG_BYTES:
         log_file.replace(log_file.with_suffix(".old.log"))
+    log_file.touch(mode=0o600)
+    log_file.chmod(0o600)  # one of an earlier start too
     with log_file.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - argv is ours, never a user's
             [str(part) for part in argv],
@@ -58,6 +60,7 @@ def launch(
             user=user,
             group=group,
             extra_groups=None if user is None else [],
+            umask=0o077,  # what it makes is for its owner alone
         )
     guard(process.pid, orphan_signal)
     return process

@@ -6,14 +6,18 @@ started here.
 
 import asyncio
 import contextlib
+import secrets
 import sys
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
+from pydantic import SecretStr
 
+from cli.context import write_secret
 from cli.local.environment import child_environment, fitted
 from cli.local.ports import PortTaken, ensure_free
 from cli.local.postgres import EmbeddedPostgres
@@ -26,6 +30,8 @@ from temporal.client import connect, connection_config
 from temporal.search_attributes import ensure_search_attributes
 
 _WATCH_SECONDS = 1.0
+# The secret part of the address at which Temporal's UI has payloads opened; kept, so that an open page goes on working.
+CODEC_FILE = "codec.secret"
 
 
 class LocalStack:
@@ -41,10 +47,12 @@ class LocalStack:
         on_progress: Callable[[str, str], None],
         children: Collection[str] = ("simulators", "workers", "api"),
     ) -> None:
-        self._settings = settings
+        self._data = settings.data_dir.absolute()
+        self._codec_secret = settings.codec.address_secret or _kept_secret(self._data / CODEC_FILE)
+        codec = settings.codec.model_copy(update={"address_secret": self._codec_secret})
+        self._settings = settings = settings.model_copy(update={"codec": codec})
         self._say = on_progress
         self._children = frozenset(children)
-        self._data = settings.data_dir.absolute()
         self._logs = self._data / "logs"
         self._group = ProcessGroup(on_progress)
         self._keeper: asyncio.Task[None] | None = None
@@ -62,7 +70,7 @@ class LocalStack:
                 ui_port=settings.temporal.ui_port,
                 namespace=settings.temporal.namespace,
                 retention_days=settings.temporal.retention_days,
-                codec_endpoint=f"http://{settings.api.host}:{settings.api.port}/codec",
+                codec_endpoint=f"http://{settings.api.host}:{settings.api.port}/codec/by/{self._codec_secret.get_secret_value()}",
                 log_file=self._logs / "temporal.log",
             )
 
@@ -111,6 +119,8 @@ class LocalStack:
         """Raises PortTaken or StartFailed, having stopped again whatever had been started."""
         self._ensure_ports()
         self._stopping.clear()
+        _make_private(self._data)
+        write_secret(self._data / CODEC_FILE, self._codec_secret.get_secret_value())
         try:
             await self._start_servers()
             await self._prepare()
@@ -247,3 +257,16 @@ async def _answers(url: str) -> bool:
             return (await http.get(url)).status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
+
+
+def _kept_secret(file: Path) -> SecretStr:
+    return SecretStr(file.read_text(encoding="utf-8").strip() if file.is_file() else secrets.token_hex(32))
+
+
+def _make_private(folder: Path) -> None:
+    """The folder holds books, logs and keys: for its owner alone, also what an earlier start left open."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    for path in (*folder.iterdir(), *(folder / "logs").glob("*")):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(0o600)

@@ -5,11 +5,11 @@ from google.protobuf.json_format import MessageToDict
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.testing import WorkflowEnvironment
 
-from core.settings import Settings
+from core.settings import Codec, Settings
 from store.database import Database
 from temporal.client import key_ring
 from temporal.codec import AesGcmCodec
-from tests.api.conftest import Door, open_door
+from tests.api.conftest import ADMIN_KEY, Door, open_door
 
 PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b'"SECRET"')
 UI = "http://localhost:8233"
@@ -41,20 +41,63 @@ async def test_nobody_else_may_open_payloads(door: Door) -> None:
     assert (await reader.post("/codec/decode", json=closed)).status_code == 403
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-async def test_on_a_developers_machine_the_ui_needs_no_key(
+SECRET = "9f3c1b7ad25e48c6a0f1d3b7e9c24a68"
+
+
+def with_codec(settings: Settings, environment: str = "local", **codec: object) -> Settings:
+    changed = Codec.model_validate({"address_secret": SECRET, **codec})
+    return settings.model_copy(update={"environment": environment, "codec": changed})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "192.0.2.7"])
+async def test_where_a_caller_sits_proves_nothing(
     api_settings: Settings, database: Database, temporal_env: WorkflowEnvironment, address: str
 ) -> None:
-    local = api_settings.model_copy(update={"environment": "local"})
+    """Every program on this machine, and every page in its browser, comes from loopback."""
+    local = with_codec(api_settings)
+    async with open_door(local, database, temporal_env.client) as door:
+        closed, visitor = await sealed(local), door.visitor(address=address, Origin=UI)
+        assert (await visitor.post("/codec/decode", json=closed)).status_code == 401
+        assert (await visitor.post("/codec/by/guess/decode", json=closed)).status_code == 404
+        assert (await visitor.post(f"/codec/by/{SECRET}/decode", json=closed)).status_code == 200
+
+
+async def test_a_ui_without_a_key_opens_by_the_secret_address_alone(
+    api_settings: Settings, database: Database, temporal_env: WorkflowEnvironment
+) -> None:
+    local = with_codec(api_settings)
     async with open_door(local, database, temporal_env.client) as door:
         closed = await sealed(local)
-        answer = await door.visitor(address=address, Origin=UI).post("/codec/decode", json=closed)
-        assert answer.status_code == 200
+        answer = await door.visitor(Origin=UI).post(f"/codec/by/{SECRET}/decode", json=closed)
+        assert answer.json() == MessageToDict(Payloads(payloads=[PLAIN]))
         assert answer.headers["access-control-allow-origin"] == UI
-        # Not from another machine, and not for another page in the same browser.
-        assert (await door.visitor(address="192.0.2.7").post("/codec/decode", json=closed)).status_code == 401
-        stranger = door.visitor(address=address, Origin="http://stranger.example")
-        assert (await stranger.post("/codec/decode", json=closed)).status_code == 403
+        stranger = door.visitor(Origin="http://stranger.example")
+        assert (await stranger.post(f"/codec/by/{SECRET}/decode", json=closed)).status_code == 403
+        asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-namespace"}
+        preflight = await door.visitor(Origin=UI).options(f"/codec/by/{SECRET}/decode", headers=asked)
+        assert preflight.headers["access-control-allow-origin"] == UI
+
+
+async def test_without_an_address_of_its_own_there_is_none(door: Door) -> None:
+    closed = await sealed(door.settings)
+    for guess in ("None", "null", "undefined"):
+        assert (await door.visitor().post(f"/codec/by/{guess}/decode", json=closed)).status_code == 404
+
+
+async def test_in_production_the_pages_are_named_and_nothing_is_sealed_for_anybody(
+    api_settings: Settings, database: Database, temporal_env: WorkflowEnvironment
+) -> None:
+    page = "https://temporal.lender.example"
+    settings = with_codec(api_settings, "production", origins=[page])
+    async with open_door(settings, database, temporal_env.client) as door:
+        closed = await sealed(settings)
+        for path in ("/codec", f"/codec/by/{SECRET}"):
+            assert (await door.admin.post(f"{path}/encode", json=closed)).status_code == 404
+            asked = [
+                (await door.visitor(ADMIN_KEY, Origin=origin).post(f"{path}/decode", json=closed)).status_code
+                for origin in (page, UI, f"{page}.stranger.example", page.replace("https", "http"))
+            ]
+            assert asked == [200, 403, 403, 403]
 
 
 async def test_a_preflight_is_answered_for_the_ui_alone(door: Door) -> None:

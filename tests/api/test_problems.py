@@ -148,6 +148,7 @@ async def test_health_tells_what_is_away(door: Door) -> None:
     put_services(door.app, replace(door.services, database=door.database))
     await away.close()
     assert (ready.status_code, ready.json()["database"], ready.json()["temporal"]) == (503, "unavailable", "ok")
+    # Storing a callback needs the database alone: a proxy must not drop this process while Temporal is away.
     async with door.without_temporal():
         ready = await door.visitor().get("/health/ready")
-    assert (ready.status_code, ready.json()["database"], ready.json()["temporal"]) == (503, "ok", "unavailable")
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok", "database": "ok", "temporal": "unavailable"})

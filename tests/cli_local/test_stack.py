@@ -10,6 +10,7 @@ import httpx
 import psutil
 import psycopg
 import pytest
+from pydantic import SecretStr
 from temporalio.client import WorkflowExecutionStatus
 
 from cli.local.ports import PortTaken, free_port
@@ -48,6 +49,13 @@ def stack_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
         )
 
 
+def open_to_others(folder: Path) -> list[str]:
+    """What of a data folder anybody but its owner may read, write or list; the database has a guard of its own."""
+    found = [] if folder.stat().st_mode & 0o777 == 0o700 else [str(folder)]
+    files = [path for path in folder.rglob("*") if not path.is_symlink() and "postgres" not in path.parts]
+    return found + [str(path) for path in files if path.is_file() and path.stat().st_mode & 0o077]
+
+
 def _our_processes(data_dir: Path) -> list[int]:
     """Every process whose command line names this data folder."""
     needle = str(data_dir)
@@ -77,8 +85,19 @@ async def test_a_second_run_finds_what_the_first_one_left(stack_settings: Settin
         await (await connect(stack.settings)).start_workflow("Anything", id="remembered", task_queue="nobody-polls")
         assert httpx.get(stack.urls["simulators"] + "/health").status_code == 200
         assert httpx.get(stack.urls["temporal ui"], follow_redirects=True).status_code == 200
+        assert open_to_others(stack_settings.data_dir) == []
+        first = (stack_settings.data_dir / "codec.secret").read_text().strip()
+        assert stack.settings.codec.address_secret == SecretStr(first)
+        told = httpx.get(stack.urls["temporal ui"] + "/api/v1/settings").json()
+        assert told["Codec"]["Endpoint"].endswith(f"/codec/by/{first}")
     assert _our_processes(stack_settings.data_dir) == []
+    # An earlier version, or somebody's editor, may have left it open.
+    stack_settings.data_dir.chmod(0o755)
+    (stack_settings.data_dir / "database.url").chmod(0o644)
+    stack = LocalStack(stack_settings, on_progress=progress, children=["simulators"])
     async with stack:
+        assert open_to_others(stack_settings.data_dir) == []
+        assert (stack_settings.data_dir / "codec.secret").read_text().strip() == first
         with psycopg.connect(stack.urls["database"]) as connection:
             connection.execute("SELECT * FROM remembered")
         found = await (await connect(stack.settings)).get_workflow_handle("remembered").describe()

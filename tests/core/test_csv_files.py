@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -65,13 +66,30 @@ def test_a_list_may_have_a_header_and_needs_none() -> None:
     assert refused.value.extra["field"] == "line 2"
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+254711", "-5", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("cell", ["=1+1", "+254711", "-5", "@SUM(A1)"])
 def test_no_cell_is_run_as_a_formula(cell: str) -> None:
     text = csv_files.write(("a", "b"), [(cell, None)])
     assert list(csv.reader(io.StringIO(text, newline="")))[1] == [f"'{cell}", ""]
 
 
-@pytest.mark.parametrize("cell", ["KES 5", "pay_1-a1", "a=b", "", "12.50"])
+@pytest.mark.parametrize(
+    "cell",
+    ["=1+1", " =1+1", "\u00a0=1+1", "\u3000=1+1", "\ufeff=1+1", "\u200b=1+1", "\u202e=1+1", "＝1+1", "＋1", "－1",
+     "＠SUM(A1)", "\t=1", "\r=1", "\n=1", "\r\n =1", "|calc", "%calc", "｜calc", "％calc",
+     "\u22121", "@SUM(A1)", "+254712000345", "-1", "x;=1+1",
+     "x\t=1+1", "x\n=1+1", "x; ＝cmd|'/c calc'!A1", "\v=1", "x\u2028=1"],
+)  # fmt: skip
+def test_every_spelling_of_a_formula_gets_an_apostrophe_before_it(cell: str) -> None:
+    made = harmless(cell)
+    assert made != cell
+    for part in re.split(r"[;\t\r\n\v\u2028]", made):
+        bare = part.strip(" \u00a0\u3000\ufeff\u200b\u202e")
+        assert not bare or bare[0] not in "=+-@|%＝＋－＠｜％\u2212"
+
+
+@pytest.mark.parametrize(
+    "cell", ["KES 5", "pay_1-a1", "a=b", "", "12.50", "one, two", "10 % off", "a|b", "Amina; Otieno", "line\nline"]
+)
 def test_other_cells_stay_as_they_are(cell: str) -> None:
     assert harmless(cell) == cell
 
