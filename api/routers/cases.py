@@ -219,7 +219,7 @@ def _message(wanted: CaseAct, principal: Principal) -> Resolution | RetryNow:
         allocations=tuple(
             Allocation(
                 kind=part.kind,
-                account_no=part.account_no,
+                account_no=part.account,
                 amount=part.amount.money,
                 accept_overpayment=part.accept_overpayment,
             )
