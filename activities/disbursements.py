@@ -15,7 +15,7 @@ from models.messages.disbursements import NoteProgress, Settle
 from models.messages.disbursements import Release as ReleaseOrder
 from models.tables.disbursements import Disbursement
 from notices.outbox import tell_client, tell_partner
-from store import cases, disbursements, partners, payouts, timeline
+from store import cases, disbursements, paid_twice, partners, payouts, timeline
 from store.database import Database
 
 # What the saga takes as a decision on each kind of case that waits for one.
@@ -65,6 +65,7 @@ class Disbursements:
                 reason_code=None,
                 reason=None,
             )
+            await paid_twice.look(session, request.workflow_id)
             partner = await partners.get(session, request.partner_id)
             wallet = await balance(session, chart.partner_wallet(partner.id, partner.currency))
             facts = {

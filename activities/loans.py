@@ -53,8 +53,8 @@ class Loans:
 
         Harmless to repeat: the holds have keys. Raises Conflict (loan no longer approved, or changed since the holds
         were made), InvalidRequest (phone, amount, tariff, a loan that one payout cannot serve), NotAllowed (product,
-        client; a partner that was suspended before the saga did anything; code "no_allowed_date" with "opens_on" and "opens_at" while the day has not come), LimitExceeded
-        (code "daily_limit"), InsufficientFunds.
+        client; a partner that was suspended before the saga did anything; code "no_allowed_date" with "opens_on" and
+        "opens_at" while the day has not come), LimitExceeded (code "daily_limit"), InsufficientFunds.
         """
         request = order.request
         async with self.database.transaction() as session:

@@ -151,8 +151,8 @@ def _allocation(text: str) -> dict[str, Any]:
         raise Failure(
             f"{text!r} is not kind:account:amount:currency, such as loan:000000091:1000.00:KES.", code="usage"
         )
-    kind, account_no, amount, currency = parts
-    return {"kind": kind, "account_no": account_no, "amount": {"amount": amount, "currency": currency}}
+    kind, account, amount, currency = parts
+    return {"kind": kind, "account": account, "amount": {"amount": amount, "currency": currency}}
 
 
 def _kind(row: dict[str, Any]) -> str:

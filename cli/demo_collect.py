@@ -109,7 +109,7 @@ class CollectDemo:
         kinds = ", ".join(case["kind"] for case in self.guide.cases(row["workflow_id"]))
         scene.promise("a person's case was opened", kinds == "payment_unplaced", kinds or "none")
         self.guide.aside(f"The demo, as an operator, called the customer, and allocates it to {self.account}.")
-        part = {"kind": "loan", "account_no": self.account, "amount": _money(amount)}
+        part = {"kind": "loan", "account": self.account, "amount": _money(amount)}
         evidence = "Demo: the customer was called and named the loan."
         resolution = {"decision": "allocate", "evidence": evidence, "allocations": [part]}
         self.guide.api.post(f"/collections/{row['id']}/resolve", resolution)

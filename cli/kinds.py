@@ -31,7 +31,7 @@ _OF_ALL: Final = ("reason_code", "reason", "requested_by", "workflow_id", "creat
 DISBURSEMENTS: Final = Kind(
     DISBURSEMENT, "/disbursements", "disbursement",
     (
-        "partner_id", "loan_id", "account_no", "source", "amount", "principal", "charges", "paid", "receipts",
+        "partner_id", "loan_id", "account", "source", "amount", "principal", "charges", "paid", "receipts",
         "transaction_id", *_OF_ALL,
     ),
 )  # fmt: skip

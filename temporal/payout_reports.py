@@ -8,7 +8,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from models.messages.payouts import PayoutReport, ReportTaken
 from models.tables.disbursements import PayoutAttempt
 from models.tables.traffic import InboxItem
-from store import cases, payouts, timeline
+from store import cases, paid_twice, payouts, timeline
 from store.database import Database
 
 
@@ -27,7 +27,12 @@ async def give(
             result_type=ReportTaken,
             rpc_timeout=rpc_timeout,
         )
-        return "contradiction" if taken.effect == "contradicts" else "taken"
+        if taken.effect != "contradicts":
+            return "taken"
+        if report.state == "paid":
+            async with database.transaction() as session:
+                await paid_twice.look(session, item.workflow_id, reported=report.reference)
+        return "contradiction"
     except WorkflowUpdateFailedError:
         return await _unclaimed(database, item, item.workflow_id, report, refused=True)
     except RPCError as error:
@@ -69,6 +74,8 @@ async def _unclaimed(
             workflow_id=workflow_id,
         )
         await timeline.write(session, workflow_id, f"inbox:{item.id}", text, tone="bad", code=report.code)
+        if late and report.state == "paid":
+            await paid_twice.look(session, workflow_id, reported=item.reference)
     if late:
         return "contradiction"
     return "refused" if refused else "unclaimed"

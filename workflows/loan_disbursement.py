@@ -62,6 +62,7 @@ class LoanDisbursement(PayingSaga):
         self.partial_accepted = False
         self.rest_undecided = False
         self.funds_arrived = False
+        self.told_paid_twice = False
 
     @workflow.run
     async def run(self, request: DisbursementRequest) -> DisbursementResult:
@@ -286,6 +287,21 @@ class LoanDisbursement(PayingSaga):
                 tell_partner="post_failed",
             )
         )
+        if self.reason.code == "disbursed_elsewhere" and not self.told_paid_twice:
+            self.told_paid_twice = True
+            await self.note(
+                NoteProgress(
+                    request=self.request,
+                    key="post:paid_twice",
+                    stage="post_review",
+                    tone="bad",
+                    text="We paid the client, and somebody else disbursed the loan: if money went out there too, it was "
+                    "paid twice.",
+                    code=self.reason.code,
+                    facts={"receipts": ", ".join(paid.receipt for paid in self.payments)},
+                    open_case="paid_twice",
+                )
+            )
         await self.until(
             lambda: self.posted_by_hand or self.take_wish(),
             timeout=self.request.policy.post_again_every,

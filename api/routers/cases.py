@@ -221,7 +221,7 @@ def _message(wanted: CaseAct, principal: Principal) -> Verdict | RetryNow:
         allocations=tuple(
             Allocation(
                 kind=part.kind,
-                account_no=part.account_no,
+                account_no=part.account,
                 amount=part.amount.money,
                 accept_overpayment=part.accept_overpayment,
             )

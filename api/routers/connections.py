@@ -101,12 +101,13 @@ async def get_connection_address(
 
 @router.post(
     "/connections/daraja/register-paybill",
+    response_model=PaybillOut,
     responses=problems(404, 409, *WRITES),
     summary="Have M-Pesa announce payments to the short code",
 )
 async def register_paybill(
-    partner_id: PartnerId, wanted: PaybillIn, house: House, principal: PartnerWriter
-) -> PaybillOut:
+    partner_id: PartnerId, wanted: PaybillIn, house: House, principal: PartnerWriter, once: Idempotent
+) -> Response:
     """May be repeated. From then on the list of payments is pulled too, for announcements that were lost."""
     principal.visible(partner_id)
     async with house.database.transaction() as session:
@@ -129,13 +130,18 @@ async def register_paybill(
         )
         if not chores.is_watched(house, row):
             await ensure_payment_pull(house.client, partner_id)
-    return shown
+        return await once.reply(session, shown, status=200)
 
 
-@router.post("/connections/{provider}/check", responses=problems(404, 409), summary="Try a connection now")
+@router.post(
+    "/connections/{provider}/check",
+    response_model=ConnectionOut,
+    responses=problems(404, 409),
+    summary="Try a connection now",
+)
 async def check_connection(
-    partner_id: PartnerId, provider: Provider, house: House, principal: PartnerWriter
-) -> ConnectionOut:
+    partner_id: PartnerId, provider: Provider, house: House, principal: PartnerWriter, once: Idempotent
+) -> Response:
     """A block stays: a harmless call does not prove that payouts would be taken. One that was `unproven` is proven now if
     the platform has vetted its address since."""
     principal.visible(partner_id)
@@ -143,7 +149,9 @@ async def check_connection(
         await partners.get(session, partner_id)
         row = await partners.connection(session, partner_id, provider)
     if row.status == "unproven":
-        return await _store(partner_id, chores.stored(row), house, principal, row, action="connections.check")
+        shown = await _store(partner_id, chores.stored(row), house, principal, row, action="connections.check")
+        async with house.database.transaction() as session:
+            return await once.reply(session, shown, status=200)
     checked = await chores.check(house, chores.stored(row))
     async with house.database.transaction() as session:
         current = await partner_admin.lock_connection(session, partner_id, provider)
@@ -164,7 +172,7 @@ async def check_connection(
                 before={"status": before},
                 after={"status": current.status, "ok": checked.ok, "code": checked.code},
             )
-        return ConnectionOut.of(current)
+        return await once.reply(session, ConnectionOut.of(current), status=200)
 
 
 @router.get("/provider-balances", responses=problems(404), summary="Balances at the providers, as last told")
@@ -177,9 +185,15 @@ async def list_provider_balances(partner_id: PartnerId, house: House, principal:
 
 
 @router.post(
-    "/provider-balances/refresh", status_code=202, responses=problems(404), summary="Ask the providers for balances"
+    "/provider-balances/refresh",
+    status_code=202,
+    response_model=ProviderBalances,
+    responses=problems(404, 409),
+    summary="Ask the providers for balances",
 )
-async def refresh_provider_balances(partner_id: PartnerId, house: House, principal: PartnerWriter) -> ProviderBalances:
+async def refresh_provider_balances(
+    partner_id: PartnerId, house: House, principal: PartnerWriter, once: Idempotent
+) -> Response:
     """The answer comes by callback, some seconds later; this is what is known until then."""
     principal.visible(partner_id)
     async with house.database.transaction() as session:
@@ -187,7 +201,9 @@ async def refresh_provider_balances(partner_id: PartnerId, house: House, princip
         await partners.connection(session, partner_id, "daraja")
         rows = await wallets.told(session, partner_id)
     await chores.ask_balance(house, partner_id)
-    return ProviderBalances(items=[ProviderBalanceOut.of(row) for row in rows])
+    shown = ProviderBalances(items=[ProviderBalanceOut.of(row) for row in rows])
+    async with house.database.transaction() as session:
+        return await once.reply(session, shown, status=202)
 
 
 @router.post(

@@ -38,11 +38,14 @@ _REFUSALS: Final = {
 
 
 @router.post(
-    "/{purchase_id}/confirm", responses=problems(404, 409, *WRITES), summary="Confirm it with the one-time code"
+    "/{purchase_id}/confirm",
+    response_model=CommandTakenOut,
+    responses=problems(404, 409, *WRITES),
+    summary="Confirm it with the one-time code",
 )
 async def confirm_float_purchase(
-    purchase_id: PurchaseId, wanted: CodeIn, house: House, principal: FloatWriter
-) -> CommandTakenOut:
+    purchase_id: PurchaseId, wanted: CodeIn, house: House, principal: FloatWriter, once: Idempotent
+) -> Response:
     """A wrong code is 422 `wrong_code`, with `tries_left` in the facts; one that takes no more tries, or none, is 409. The
     right one may be given again if an answer was lost. 409 `codes_locked` after too many wrong ones, whatever they were
     for: by one person, or for one partner."""
@@ -72,7 +75,8 @@ async def confirm_float_purchase(
         f"code:{row.id}:{checked.number}",
         repeatable=True,
     )
-    return CommandTakenOut(id=row.id, stage=taken.stage, at=taken.at)
+    async with house.database.transaction() as session:
+        return await once.reply(session, CommandTakenOut(id=row.id, stage=taken.stage, at=taken.at), status=200)
 
 
 @router.post(

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 
 from api import chores
 from api.auth import PartnerReader, PartnerWriter
 from api.dependencies import House
 from api.documented import WRITES, problems
+from api.idempotency import Idempotent
 from api.known_parameters import KNOWN_PARAMETERS
 from api.routers.partners import PartnerId
 from api.schemas.loan_products import ProductLimits, ProductList, ProductOut, ProductsFetched
@@ -24,8 +25,15 @@ router = APIRouter(
 ProductId = Annotated[int, Path(ge=1, le=BIGINT)]
 
 
-@router.post("/fetch", responses=problems(404, 502), summary="Fetch the products from the partner's Fineract")
-async def fetch_loan_products(partner_id: PartnerId, house: House, principal: PartnerWriter) -> ProductsFetched:
+@router.post(
+    "/fetch",
+    response_model=ProductsFetched,
+    responses=problems(404, 409, 502),
+    summary="Fetch the products from the partner's Fineract",
+)
+async def fetch_loan_products(
+    partner_id: PartnerId, house: House, principal: PartnerWriter, once: Idempotent
+) -> Response:
     """New products come disabled; known ones keep their limits. Asking twice at once is one fetch."""
     principal.visible(partner_id)
     async with house.database.transaction() as session:
@@ -40,7 +48,7 @@ async def fetch_loan_products(partner_id: PartnerId, house: House, principal: Pa
             subject=partner_id,
             after=synced.model_dump(mode="json"),
         )
-    return ProductsFetched(found=synced.found, new=synced.new)
+        return await once.reply(session, ProductsFetched(found=synced.found, new=synced.new), status=200)
 
 
 @router.get("", responses=problems(404), summary="The partner's products")

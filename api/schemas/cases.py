@@ -89,10 +89,10 @@ class CaseClose(Body):
 class CaseAllocation(Body):
     """A part of a payment, for one account of a customer."""
 
-    model_config = example(kind="loan", account_no="000000091", amount={"amount": "1000.00", "currency": "KES"})
+    model_config = example(kind="loan", account="000000091", amount={"amount": "1000.00", "currency": "KES"})
 
     kind: Literal["loan", "savings"]
-    account_no: ShortLine = Field(max_length=50)
+    account: ShortLine = Field(max_length=50)
     amount: PositiveMoney
     accept_overpayment: bool = Field(default=False, strict=True)
 

@@ -34,7 +34,7 @@ _ROW: dict[str, Any] = {
     "payer_reference": "KVC7F3A9C2E", "receipt": "UKL4X7QW2D", "paid_at": "2026-11-21T06:14:40Z",
     "allocations": [
         {
-            "kind": "loan", "account_no": "000000091", "amount": {"amount": "500.00", "currency": "KES"},
+            "kind": "loan", "account": "000000091", "amount": {"amount": "500.00", "currency": "KES"},
             "transaction_id": 4711, "by_hand": False,
         }
     ],
@@ -57,7 +57,7 @@ class PartOut(Out):
     """A part of a payment on one account. `transaction_id` is Fineract's; `by_hand`: a person booked it there."""
 
     kind: AccountKind
-    account_no: str
+    account: str
     amount: MoneyOut
     transaction_id: int | None
     by_hand: bool
@@ -87,7 +87,12 @@ class CollectionOut(SagaOut):
             "account": row.account_ref,
             "phone": masked(row.msisdn),
             "allocations": [
-                {**part, "amount": MoneyOut.of(Money(part["amount_minor"], row.currency))} for part in row.allocations
+                {
+                    **part,
+                    "account": part["account_no"],
+                    "amount": MoneyOut.of(Money(part["amount_minor"], row.currency)),
+                }
+                for part in row.allocations
             ],
         }
 
@@ -109,10 +114,10 @@ class CollectionDetail(CollectionOut):
 class AllocationIn(Body):
     """A part of the payment for one account; `accept_overpayment` where a loan owes less than its part."""
 
-    model_config = example(kind="loan", account_no="000000091", amount={"amount": "500.00", "currency": "KES"})
+    model_config = example(kind="loan", account="000000091", amount={"amount": "500.00", "currency": "KES"})
 
     kind: AccountKind
-    account_no: AccountNumber
+    account: AccountNumber
     amount: PositiveMoney
     accept_overpayment: bool = Field(default=False, strict=True)
 
@@ -120,7 +125,7 @@ class AllocationIn(Body):
     def message(self) -> Allocation:
         return Allocation(
             kind=self.kind,
-            account_no=self.account_no,
+            account_no=self.account,
             amount=self.amount.money,
             accept_overpayment=self.accept_overpayment,
         )
@@ -137,7 +142,7 @@ class CollectionResolution(Body):
 
     model_config = example(
         decision="allocate", evidence="The customer's call of 21 November.",
-        allocations=[{"kind": "loan", "account_no": "000000091", "amount": {"amount": "500.00", "currency": "KES"}}],
+        allocations=[{"kind": "loan", "account": "000000091", "amount": {"amount": "500.00", "currency": "KES"}}],
     )  # fmt: skip
 
     decision: Literal["paid", "not_paid", "allocate", "returned", "posted", "approve", "decline"]

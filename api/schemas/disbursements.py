@@ -17,7 +17,7 @@ STAGES: tuple[str, ...] = get_args(Stage)
 
 _ROW: dict[str, Any] = {
     "id": "dsb_01ktv0r5m8e9a7d3c2b4x6y8z0", "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0", "loan_id": 91,
-    "stage": "paying", "ended": False, "source": "api", "account_no": "000000091", "product_id": 1,
+    "stage": "paying", "ended": False, "source": "api", "account": "000000091", "product_id": 1,
     "amount": {"amount": "12500.00", "currency": "KES"}, "principal": {"amount": "12500.00", "currency": "KES"},
     "charges": {"amount": "23.00", "currency": "KES"}, "paid": {"amount": "0.00", "currency": "KES"}, "receipts": [],
     "transaction_id": None, "reason_code": None, "reason": None,
@@ -49,7 +49,7 @@ class DisbursementOut(Out):
     stage: Stage
     ended: bool
     source: Literal["poll", "hook", "api"]
-    account_no: str | None
+    account: str | None
     product_id: int | None
     amount: MoneyOut | None
     principal: MoneyOut | None
@@ -70,6 +70,7 @@ class DisbursementOut(Out):
         return {
             **{name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)},
             "ended": row.ended_at is not None,
+            "account": row.account_no,
             "amount": MoneyOut.minor(row.amount_minor, row.currency),
             "principal": MoneyOut.minor(row.principal_minor, row.currency),
             "charges": MoneyOut.minor(row.charges_minor, row.currency),

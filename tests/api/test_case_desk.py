@@ -269,7 +269,7 @@ async def test_a_payment_without_an_account_is_placed_from_the_desk(
     case = await open_case(house, row.workflow_id)
     said = {"evidence": "the customer called"}
     assert await act(house_admin, case["id"], "allocate", **said) == (422, "allocations_missing")
-    part = {"kind": "loan", "account_no": loan["accountNo"], "amount": {"amount": "1500.00", "currency": "KES"}}
+    part = {"kind": "loan", "account": loan["accountNo"], "amount": {"amount": "1500.00", "currency": "KES"}}
     assert (await act(house_admin, case["id"], "allocate", allocations=[part], **said))[0] == 200
     assert (await desk.of_receipt(paid["receipt"])).stage == "completed"
     assert len(await desk.repayments(loan)) == 1

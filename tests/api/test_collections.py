@@ -70,7 +70,7 @@ async def test_a_payment_is_followed_from_the_prompt_to_the_loan(
     (repayment,) = await desk.repayments(loan)
     assert (done["receipt"], done["payment"]["external_id"]) == (paid["receipt"], paid["receipt"])
     (part,) = done["allocations"]
-    assert (part["kind"], part["account_no"], part["amount"]["amount"]) == ("loan", loan["accountNo"], "500.00")
+    assert (part["kind"], part["account"], part["amount"]["amount"]) == ("loan", loan["accountNo"], "500.00")
     assert part["transaction_id"] == repayment["id"]
     (prompt,) = done["prompts"]
     assert (prompt["state"], prompt["to"], prompt["payer_reference"]) == (
@@ -99,7 +99,7 @@ async def test_a_payment_that_nobody_has_the_account_of_is_placed_by_a_person(
     resolve = f"/collections/{row['id']}/resolve"
 
     def part(kind: str, account: dict[str, Any], amount: str) -> dict[str, Any]:
-        return {"kind": kind, "account_no": account["accountNo"], "amount": {"amount": amount, "currency": "KES"}}
+        return {"kind": kind, "account": account["accountNo"], "amount": {"amount": amount, "currency": "KES"}}
 
     said: dict[str, Any] = {"decision": "allocate", "evidence": "the customer called"}
     missing = await say(house_admin, resolve, said)

@@ -82,3 +82,65 @@ def test_no_body_lets_unknown_fields_in() -> None:
                 schema = schemas[reference.rsplit("/", 1)[1]]
                 # Temporal's payloads are protobuf's to judge.
                 assert schema.get("additionalProperties") is False or path.startswith("/codec"), reference
+
+
+# What moves or decides nothing: a question, and a translation for Temporal's UI.
+QUESTIONS = {"/api/v1/float-purchases/quotes", "/codec/encode", "/codec/decode"}
+# Why nothing is done twice where `Idempotency-Key` may be left out.
+NATURAL_KEYS = {
+    "/api/v1/partners": "a partner's name",
+    "/api/v1/partners/{partner_id}/connections/daraja/register-paybill": "the short code's addresses",
+    "/api/v1/partners/{partner_id}/connections/{provider}/check": "the connection itself",
+    "/api/v1/partners/{partner_id}/contacts": "name, phone, email and role",
+    "/api/v1/partners/{partner_id}/loan-products/fetch": "the partner's products",
+    "/api/v1/partners/{partner_id}/provider-balances/refresh": "one question at a time",
+    "/api/v1/partners/{partner_id}/wallet/credits": "the bank's transaction",
+    "/api/v1/disbursements": "the loan",
+    "/api/v1/disbursements/{disbursement_id}/resolve": "the same words about the same attempt",
+    "/api/v1/float-purchases/{purchase_id}/confirm": "the code, which counts once",
+    "/api/v1/float-purchases/{purchase_id}/resend-code": "a new code ends the one before",
+    "/api/v1/cases/{case_id}/take": "who has the case",
+    "/api/v1/cases/{case_id}/give-back": "who has the case",
+    "/api/v1/cases/{case_id}/act": "the same words about the same attempt, and a proposal stands once",
+    "/api/v1/cases/{case_id}/close": "a case is closed once",
+    "/api/v1/unknown-outcomes/ask": "a question to the provider",
+    "/api/v1/unknown-outcomes/resolve": "the same words about the same attempt",
+    "/api/v1/tariffs": "charge, currency, beginning and amounts",
+    "/api/v1/tariffs/import": "charge, currency, beginning and amounts",
+    "/api/v1/keys": "the key's name",
+} | {
+    f"/api/v1/{saga}/{wish}": "going on at once, or ending, is the same however often it is wished"
+    for saga in (
+        "disbursements/{disbursement_id}", "top-ups/{top_up_id}", "float-purchases/{purchase_id}",
+        "collections/{collection_id}",
+    )
+    for wish in ("retry", "cancel")
+}  # fmt: skip
+
+
+def headers_of(operation: dict[str, Any]) -> dict[str, bool]:
+    return {one["name"]: one["required"] for one in operation.get("parameters", []) if one["in"] == "header"}
+
+
+def test_an_idempotency_key_is_treated_alike_everywhere() -> None:
+    """Every POST that makes or decides something takes one; where nothing else tells a repeated wish from a second one it
+    is required. A PUT names what it sets, and needs none."""
+    takes: set[str] = set()
+    needs: set[str] = set()
+    for method, path, operation in operations():
+        given = headers_of(operation)
+        assert "Idempotency-Key" not in given or method == "post", path
+        if method == "post" and not path.startswith(OPEN) and path not in QUESTIONS:
+            assert "Idempotency-Key" in given, path
+            (needs if given["Idempotency-Key"] else takes).add(path)
+    assert takes == set(NATURAL_KEYS)
+    assert {path.split("/")[3] for path in needs} == {"top-ups", "float-purchases", "collections"}
+
+
+def test_the_number_of_an_account_has_one_name() -> None:
+    """`account`; where a schema has several, each is named by what it is for (`wallet_account`)."""
+    properties = {
+        name for schema in DOCUMENT["components"]["schemas"].values() for name in schema.get("properties", {})
+    } | {one["name"] for _, _, operation in operations() for one in operation.get("parameters", [])}
+    found = {name for name in properties if "account" in name}
+    assert found == {"account", "wallet_account", "b2c_account", "float_account", "reject_unknown_accounts"}

@@ -32,7 +32,7 @@ REFERENCE = {
 TILL = {"base_url": "https://till.example", "paybill": "880100", "account": "T1", "username": "u", "password": "p"}
 FLOAT = {"operator": "mpesa", "amount": KES}
 COLLECT = {"amount": KES, "phone": "+254712345678", "account": "000000091"}
-PART = {"kind": "loan", "account_no": "000000091", "amount": KES}
+PART = {"kind": "loan", "account": "000000091", "amount": KES}
 ALLOCATE = {"decision": "allocate", "evidence": "the customer called"}
 
 P, D, C, K = "{partner}", "{disbursement}", "{case}", "{key}"

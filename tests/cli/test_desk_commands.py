@@ -60,7 +60,7 @@ def test_an_act_is_sent_with_its_facts_alone(run: Run, answering: Answering) -> 
     answering.will(200, {"case_id": CASE, "stage": "waiting_account", "at": "2026-11-21T06:14:05Z"})
     run("cases", "act", CASE, "allocate", "--evidence", "he called", "--to", "loan:000000091:1000.00:KES")
     assert answering.asked[1][2]["allocations"] == [
-        {"kind": "loan", "account_no": "000000091", "amount": {"amount": "1000.00", "currency": "KES"}}
+        {"kind": "loan", "account": "000000091", "amount": {"amount": "1000.00", "currency": "KES"}}
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from core.money import Money
 from models.messages.disbursements import DisbursementResult
 from tests.support.house import House
+from tests.support.waiting import eventually
 
 
 async def assert_posted_once(house: House, loan_id: int, result: DisbursementResult) -> None:
@@ -73,9 +74,15 @@ async def test_a_person_who_disbursed_by_hand_meanwhile_leads_to_a_case_not_to_a
     row = await house.until_stage(started, "post_review")
     assert row.reason_code == "disbursed_elsewhere"
     assert len(await house.postings(loan_id)) == 1
+
+    async def told() -> bool:
+        return await house.cases() == ["paid_twice", "post_failed"]
+
+    await eventually(told)
     await house.resolve(started, "posted")
     assert (await house.result(started)).ending == "completed"
     assert len(await house.postings(loan_id)) == 1
+    assert await house.cases() == ["paid_twice"], "a person must still ask who has the money"
 
 
 async def test_a_loan_undone_after_the_payout_leads_to_a_case(house: House) -> None:
