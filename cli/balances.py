@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from cli.context import open_database, settings, wait_for
 from cli.output import AsJson, console, money, print_json, table
+from cli.output import plain as shown
 
 if TYPE_CHECKING:
     from core.money import Money
@@ -133,4 +133,4 @@ def _show(books: Books) -> None:
         return
     out.print(f"[red]✗ The books do not balance: {len(books.breaches)} breaches.[/]")
     for breach in books.breaches:
-        out.print(f"  [red]{breach['rule']}[/] {escape(breach['subject'])}: {escape(breach['detail'])}")
+        out.print(f"  [red]{shown(breach['rule'])}[/] {shown(breach['subject'])}: {shown(breach['detail'])}")

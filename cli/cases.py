@@ -3,13 +3,12 @@
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from cli import unknown
 from cli.context import api
 from cli.errors import Failure
 from cli.follow import Narrator
-from cli.output import AsJson, cell, console, pairs, print_json, table, tinted
+from cli.output import AsJson, Styled, coloured, console, pairs, plain, print_json, table, tinted
 
 app = typer.Typer(no_args_is_help=True, help="The case desk: what a person must decide, with its evidence.")
 
@@ -24,6 +23,10 @@ _AT_A_GLANCE = (
     "closed_at",
     "closed_by",
     "resolution",
+    "amount",
+    "phone",
+    "account",
+    "receipt",
 )
 
 
@@ -45,11 +48,30 @@ def list_cases(
     elif not rows:
         console().print(f"[green]✓[/] no {state} cases")
     else:
-        listed = table(None, ["case", "kind", "what happened", "you may", "owner", "since"], [])
-        for row in rows:
-            told = (row["summary"], ", ".join(row["actions"]) or "close", row["owner"], row["opened_at"])
-            listed.add_row(cell(row["id"]), _kind(row), *(cell(value) for value in told))
-        console().print(listed)
+        columns = [
+            "case",
+            "kind",
+            "amount",
+            "phone",
+            "account",
+            "receipt",
+            "you may",
+            "what happened",
+            "owner",
+            "since",
+        ]
+        console().print(
+            table(
+                None,
+                columns,
+                [
+                    (row["id"], _kind(row), row["amount"], row["phone"], row["account"], row["receipt"] or row["reference"],
+                     ", ".join(row["actions"]) or "close", row["summary"], row["owner"], row["opened_at"])
+                    for row in rows
+                ],
+                least=("owner", "since", "what happened", "you may"),
+            )
+        )  # fmt: skip
 
 
 @app.command()
@@ -61,11 +83,11 @@ def show(ctx: typer.Context, case_id: CaseId, as_json: AsJson = False) -> None:
         print_json(row)
         return
     out = console()
-    out.print(f"[bold]{escape(row['summary'])}[/]\n{escape(row['means'])}\n")
+    out.print(f"[bold]{plain(row['summary'])}[/]\n{plain(row['means'])}\n")
     out.print(pairs(None, {name.replace("_", " "): row[name] for name in _AT_A_GLANCE}))
     if saga := row["saga"]:
         waiting = (row["now"] or {}).get("waiting_for")
-        out.print(f"\n[bold]Saga[/] {saga['id']}: {tinted(saga['stage'])}")
+        out.print(f"\n[bold]Saga[/] {plain(saga['id'])}: {tinted(saga['stage'])}")
         out.print(pairs(None, {"waits for": waiting, "page": saga["href"]}))
     out.print(pairs("\nEvidence", row["evidence"]))
     if row["events"]:
@@ -74,8 +96,8 @@ def show(ctx: typer.Context, case_id: CaseId, as_json: AsJson = False) -> None:
         for event in row["events"]:
             narrator.tell(event)
     if row["state"] == "open":
-        ways = [f"kivuko cases act {row['id']} {action}" for action in row["actions"]]
-        out.print("\n" + "\n".join(ways or [f"kivuko cases close {row['id']} --reason …"]))
+        ways = [f"kivuko cases act {plain(row['id'])} {plain(action)}" for action in row["actions"]]
+        out.print("\n" + "\n".join(ways or [f"kivuko cases close {plain(row['id'])} --reason …"]))
 
 
 @app.command()
@@ -117,7 +139,7 @@ def act(
         print_json(taken)
     else:
         stage = tinted(taken["stage"])
-        console().print(f"[green]✓[/] {action} taken at stage {stage}; the case closes when its saga goes on")
+        console().print(f"[green]✓[/] {plain(action)} taken at stage {stage}; the case closes when its saga goes on")
 
 
 @app.command()
@@ -142,7 +164,7 @@ def _post(ctx: typer.Context, case_id: str, verb: str, body: dict[str, Any], sai
     if as_json:
         print_json(row)
     else:
-        console().print(f"[green]✓[/] {case_id} {said}")
+        console().print(f"[green]✓[/] {plain(case_id)} {said}")
 
 
 def _allocation(text: str) -> dict[str, Any]:
@@ -155,7 +177,7 @@ def _allocation(text: str) -> dict[str, Any]:
     return {"kind": kind, "account": account, "amount": {"amount": amount, "currency": currency}}
 
 
-def _kind(row: dict[str, Any]) -> str:
+def _kind(row: dict[str, Any]) -> Styled:
     """Red where a saga waits for somebody."""
     colour = "dim" if row["state"] == "closed" else "red" if row["actions"] else "yellow"
-    return f"[{colour}]{escape(row['kind'])}[/]"
+    return coloured(row["kind"], colour)

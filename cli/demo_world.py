@@ -75,6 +75,10 @@ class SimulatedWorld:
         body = {"shortcode": SHORTCODE, "msisdn": phone, "amount": amount, "bill_reference": account}
         return dict(self._call("POST", "/daraja/simulator/paybill-payments", json=body))
 
+    def announces_payments(self) -> bool:
+        """Whether M-Pesa knows where to announce payments to the lender's short code."""
+        return any(row["shortcode"] == SHORTCODE for row in self._call("GET", "/daraja/simulator/c2b-urls"))
+
     # ------------------------------------------------------------------------------------------------ what goes wrong
 
     def script(self, operation: str, action: str, phone: str, **options: Any) -> None:

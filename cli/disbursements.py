@@ -6,7 +6,7 @@ import typer
 
 from cli.context import api
 from cli.errors import Failure
-from cli.output import AsJson, cell, console, print_json, table, tinted
+from cli.output import AsJson, console, print_json, table, tinted
 from cli.sagas import FollowIt, command, started
 
 DisbursementId = Annotated[str, typer.Argument(help="Such as dsb_01ktv…")]
@@ -39,12 +39,12 @@ def list_disbursements(
     if as_json:
         print_json(rows)
         return
-    listed = table(None, ["id", "loan", "stage", "amount", "receipts", "since"], [])
-    for row in rows:
-        told = (row["id"], row["loan_id"], row.get("amount"), row.get("receipts"), row["created_at"])
-        first, loan, *rest = (cell(value) for value in told)
-        listed.add_row(first, loan, tinted(row["stage"]), *rest)
-    console().print(listed if rows else "No disbursements yet.")
+    told = [
+        (row["id"], row["loan_id"], tinted(row["stage"]), row.get("amount"), row.get("receipts"), row["created_at"])
+        for row in rows
+    ]
+    columns = ["id", "loan", "stage", "amount", "receipts", "since"]
+    console().print(table(None, columns, told) if rows else "No disbursements yet.")
 
 
 def resolve(

@@ -3,11 +3,10 @@
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from cli.context import reach_of, settings, wait_for
 from cli.errors import Failure
-from cli.output import AsJson, console, print_json
+from cli.output import AsJson, console, plain, print_json
 
 _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failing": "[red]✗[/]", "skipped": "[dim]-[/]"}
 
@@ -35,8 +34,8 @@ def doctor(
 
     def told(finding: Finding) -> None:
         if not as_json:
-            hint = f"\n    [dim]{escape(finding.hint)}[/]" if finding.hint else ""
-            out.print(f"{_MARKS[finding.state]} {escape(finding.what)}: {escape(finding.detail)}{hint}")
+            hint = f"\n    [dim]{plain(finding.hint)}[/]" if finding.hint else ""
+            out.print(f"{_MARKS[finding.state]} {plain(finding.what)}: {plain(finding.detail)}{hint}")
 
     examination = Examination(settings(), reach_of(ctx), told)
     found = wait_for(examination.run(only or list(GROUPS)))

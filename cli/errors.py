@@ -1,6 +1,5 @@
 """What people read when a command cannot do what it was asked: one plain sentence, and exit code 1 (2 for bad usage)."""
 
-import json
 from typing import Any
 
 import httpx
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from typer.core import TyperGroup
 
+from cli.output import as_json_text, plain
 from core.errors import KivukoError
 
 STDERR = Console(stderr=True, highlight=False, emoji=False)
@@ -56,11 +56,11 @@ def _of_the_servers(error: Exception) -> Failure | None:
 def show(failure: Failure, *, as_json: bool) -> None:
     """On standard error; as one JSON object on standard output where the command was asked for JSON."""
     if as_json:
-        print(json.dumps({"error": {"code": failure.code, "detail": failure.sentence, **failure.extra}}, default=str))
+        print(as_json_text({"error": {"code": failure.code, "detail": failure.sentence, **failure.extra}}))
         return
-    STDERR.print(f"[red]✗[/red] {failure.sentence}", markup=True, soft_wrap=True)
+    STDERR.print(f"[red]✗[/red] {plain(failure.sentence)}", markup=True, soft_wrap=True)
     for name, value in failure.extra.items():
-        STDERR.print(f"  {name}: {value}", markup=False, soft_wrap=True)
+        STDERR.print(f"  {plain(name)}: {plain(value)}", soft_wrap=True)
 
 
 class PlainErrors(TyperGroup):

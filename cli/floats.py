@@ -10,7 +10,7 @@ from cli.context import api
 from cli.errors import STDERR, Failure
 from cli.http import ApiClient
 from cli.kinds import FLOATS
-from cli.output import AsJson, console, money, pairs, print_json
+from cli.output import AsJson, console, money, pairs, plain, print_json
 from cli.sagas import (
     AtMost,
     Currency,
@@ -85,7 +85,7 @@ def confirm(
     elif as_json:
         print_json(taken)
     else:
-        console().print(f"[green]✓[/] the code was right; follow it: kivuko watch {purchase_id}")
+        console().print(f"[green]✓[/] the code was right; follow it: kivuko watch {plain(purchase_id)}")
 
 
 @app.command()

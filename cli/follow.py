@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
-from rich.markup import escape
 
 from cli.http import ApiClient
 from cli.kinds import ENDED, path_of
-from cli.output import MARKS, TONES
+from cli.output import MARKS, TONES, plain
 
 # Facts that repeat what the line says already.
 _QUIET: Final = frozenset({"source"})
@@ -63,10 +62,10 @@ class Narrator:
 
     def aside(self, text: str) -> None:
         """A word of ours between the saga's own lines."""
-        self._out.print(f"[dim]            {escape(text)}[/]")
+        self._out.print(f"[dim]            {plain(text)}[/]")
 
     def _line(self, when: str, tone: str, text: str, facts: list[str]) -> None:
         colour = TONES.get(tone, "cyan")
-        self._out.print(f"  [dim]{when}[/]  [{colour}]{MARKS.get(tone, '•')}[/] {escape(text)}")
+        self._out.print(f"  [dim]{when}[/]  [{colour}]{MARKS.get(tone, '•')}[/] {plain(text)}")
         if facts:
-            self._out.print(f"[dim]               {escape(', '.join(facts))}[/]")
+            self._out.print(f"[dim]               {plain(', '.join(facts))}[/]")

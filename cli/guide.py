@@ -15,7 +15,7 @@ from cli.balances import Books, read_books
 from cli.context import wait_for
 from cli.demo_lender import B2C_ACCOUNT, CURRENCY, LENDER, WALLET_ACCOUNT
 from cli.demo_world import SimulatedWorld
-from cli.errors import Failure
+from cli.errors import STDERR, Failure
 from cli.follow import Narrator, follow
 from cli.http import ApiClient, poll
 from cli.kinds import ENDED, path_of
@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _ENDED_WITHIN: Final = 60.0
 _SEEN_WITHIN: Final = 15.0
+_MADE_WITHIN: Final = 60.0
 # Credits whose owner nobody has said yet, or that were given back at a counter: at the bank, and not in our ledger.
 _NOT_OURS: Final = ("unallocated", "approval", "returned")
 
@@ -172,7 +173,19 @@ def guided(ctx: typer.Context, out: Console) -> Iterator[Guide]:
     """A guide through the demo lender's systems. Raises Failure if `kivuko up` has not made them."""
     here = context.settings()
     with context.api(ctx) as api, SimulatedWorld(f"http://{here.simulators.host}:{here.simulators.port}") as world:
+        yield Guide(here, api, world, demo_lender(api, world, _MADE_WITHIN), out, Narrator(out))
+
+
+def demo_lender(api: ApiClient, world: SimulatedWorld, seconds: float, every: float = 0.5) -> str:
+    """The demo lender's id, as soon as `kivuko up` has finished making it: the API answers before that. Raises Failure if it
+    is not there in time."""
+    told = False
+    for _ in poll(seconds, every=every):
         partner = next((one for one in api.pages("/partners") if one["name"] == LENDER), None)
-        if partner is None:
-            raise Failure(f"There is no lender called {LENDER}: `kivuko up` makes it.", code="not_found")
-        yield Guide(here, api, world, partner["id"], out, Narrator(out))
+        # Where M-Pesa announces payments is the last thing that is registered for the lender.
+        if partner and world.announces_payments():
+            return str(partner["id"])
+        if not told:
+            STDERR.print(f"[dim]Waiting for {LENDER}: `kivuko up` is still making it.[/]")
+            told = True
+    raise Failure(f"There is no lender called {LENDER}: `kivuko up` makes it.", code="not_found")

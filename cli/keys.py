@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from cli.context import api, open_database, settings, wait_for
-from cli.output import AsJson, console, pairs, print_json, table
+from cli.output import AsJson, console, pairs, plain, print_json, table
 
 app = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke. Sealing keys: generate, rotate.")
 
@@ -88,7 +88,7 @@ def revoke(
     if as_json:
         print_json(answer or {"id": key_id, "revoked": True})
     else:
-        console().print(f"[green]✓[/] {key_id} is revoked")
+        console().print(f"[green]✓[/] {plain(key_id)} is revoked")
 
 
 @app.command()

@@ -32,20 +32,31 @@ from cli import (
 from cli.context import Reach
 from cli.errors import PlainErrors
 from core.logs import configure_logs
+from core.settings import installed_version
 
 app = typer.Typer(
     name="kivuko",
     cls=PlainErrors,
     no_args_is_help=True,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},  # every command inherits it
     pretty_exceptions_enable=False,  # pages of frames; locals hold secrets and phone numbers
     help="Durable mobile-money payments: start the stack, pay loans out, take money in, watch, check.",
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"kivuko {installed_version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def reach(
     ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
     url: Annotated[str | None, typer.Option(envvar="KIVUKO_URL", help="The API's address.")] = None,
     key: Annotated[str | None, typer.Option(envvar="KIVUKO_KEY", help="The API key to speak with.")] = None,
 ) -> None:

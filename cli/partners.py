@@ -10,7 +10,7 @@ import typer
 from cli.context import api
 from cli.errors import Failure
 from cli.http import ApiClient
-from cli.output import AsJson, console, pairs, print_json, table
+from cli.output import AsJson, console, pairs, plain, print_json, table
 
 app = typer.Typer(no_args_is_help=True, help="Lenders: list, show, create, give new credentials, check.")
 
@@ -89,7 +89,7 @@ def create(ctx: typer.Context, file: JsonFile, as_json: AsJson = False) -> None:
     if as_json:
         print_json(made)
     else:
-        console().print(f"[green]✓[/] {made['name']} is {made['id']}")
+        console().print(f"[green]✓[/] {plain(made['name'])} is {plain(made['id'])}")
 
 
 @app.command()
@@ -123,7 +123,8 @@ def check(ctx: typer.Context, partner_id: PartnerId, as_json: AsJson = False) ->
         for one in checked:
             good = one["status"] == "ok"
             console().print(
-                f"{'[green]✓[/]' if good else '[red]✗[/]'} {one['provider']}: {one['check_detail'] or 'works'}"
+                f"{'[green]✓[/]' if good else '[red]✗[/]'} {plain(one['provider'])}: "
+                f"{plain(one['check_detail'] or 'works')}"
             )
     if any(one["status"] != "ok" for one in checked):
         raise typer.Exit(1)

@@ -8,9 +8,8 @@ from urllib.parse import quote
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from cli.output import console, pairs, print_json
+from cli.output import console, pairs, plain, print_json
 from core.settings import Settings
 
 
@@ -74,9 +73,21 @@ def masked(phone: str) -> str:
     return f"{phone[:4]}•••••{phone[-3:]}"
 
 
-def temporal_link(here: Settings, workflow_id: str) -> str:
-    namespace = here.temporal.namespace
-    return f"http://127.0.0.1:{here.temporal.ui_port}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"
+def temporal_link(here: Settings, workflow_id: str) -> str | None:
+    """Where Temporal's UI shows this saga; None where we cannot know: a server elsewhere says nothing of its UI, unless
+    somebody named its port (KIVUKO_TEMPORAL__UI_PORT)."""
+    from temporal.client import connection_config
+
+    config = connection_config(here)
+    host, _, port = str(config["target_host"]).rpartition(":")
+    is_ours = host in ("127.0.0.1", "localhost") and port == str(here.temporal.port)
+    if host.endswith((".tmprl.cloud", ".api.temporal.io")):
+        ui = "https://cloud.temporal.io"
+    elif is_ours or "ui_port" in here.temporal.model_fields_set:
+        ui = f"http://{host}:{here.temporal.ui_port}"
+    else:
+        return None
+    return f"{ui}/namespaces/{quote(str(config['namespace']), safe='')}/workflows/{quote(workflow_id, safe='')}"
 
 
 def show(facts: dict[str, Any], workflow_ids: Iterable[str], promises: Sequence[Promise], here: Settings) -> None:
@@ -85,9 +96,11 @@ def show(facts: dict[str, Any], workflow_ids: Iterable[str], promises: Sequence[
     out.print()
     out.print(pairs(None, facts))
     out.print()
-    for workflow_id in workflow_ids:
-        out.print(f"[dim]In Temporal[/] {temporal_link(here, workflow_id)}")
-    out.print()
+    links = [link for workflow_id in workflow_ids if (link := temporal_link(here, workflow_id))]
+    for link in links:
+        out.print(f"[dim]In Temporal[/] {link}")
+    if links:
+        out.print()
     _tick(out, promises)
 
 
@@ -107,4 +120,4 @@ def conclude(shown: Sequence[Judged], *, as_json: bool, named: str = "scenes") -
 def _tick(out: Console, promises: Sequence[Promise]) -> None:
     for promise in promises:
         mark = "[green]✓[/]" if promise.kept else "[red]✗[/]"
-        out.print(f"  {mark} {escape(promise.text)} [dim]({escape(promise.seen)})[/]")
+        out.print(f"  {mark} {plain(promise.text)} [dim]({plain(promise.seen)})[/]")

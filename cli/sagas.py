@@ -1,6 +1,5 @@
 """`kivuko watch|retry|cancel`, and what the commands of all payments share: an id says by itself what it names."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from cli.context import api
 from cli.errors import Failure
 from cli.follow import Narrator, events, follow
 from cli.kinds import ENDED, Kind, kind_of, path_of
-from cli.output import AsJson, cell, console, pairs, print_json, table, tinted
+from cli.output import AsJson, as_json_text, console, pairs, plain, print_json, table, tinted
 from core.money import Money
 
 SagaId = Annotated[str, typer.Argument(help="Such as dsb_01ktv…, top_01ktv…, flt_01ktv… or col_01ktv…")]
@@ -36,12 +35,12 @@ def watch(
     with api(ctx) as client:
         for event in follow(client, saga_id, seconds=seconds):
             if as_json:
-                print(json.dumps({"event": event}, ensure_ascii=False), flush=True)
+                print(as_json_text({"event": event}), flush=True)
             else:
                 narrator.tell(event)
         row = client.get(path_of(saga_id))
     if as_json:
-        print(json.dumps({kind.key: row}, ensure_ascii=False), flush=True)
+        print(as_json_text({kind.key: row}), flush=True)
     else:
         glance(kind, row)
 
@@ -74,7 +73,7 @@ def command(ctx: typer.Context, saga_id: str, verb: str, body: dict[str, Any], a
         print_json(taken)
         return
     stage = (taken or {}).get("stage", "")
-    more = "" if stage in ENDED else f"; follow it: kivuko watch {saga_id}"
+    more = "" if stage in ENDED else f"; follow it: kivuko watch {plain(saga_id)}"
     console().print(f"[green]✓[/] {verb} taken at stage {tinted(stage)}{more}")
 
 
@@ -85,7 +84,7 @@ def started(ctx: typer.Context, row: dict[str, Any], follow_it: bool, as_json: b
         return
     if not as_json:
         for hint in (*hints, *([] if follow_it else [f"follow it: kivuko watch {row['id']}"])):
-            console().print(f"[green]✓[/] {row['id']} is {tinted(row['stage'])}; {hint}")
+            console().print(f"[green]✓[/] {plain(row['id'])} is {tinted(row['stage'])}; {plain(hint)}")
     if follow_it:
         watch(ctx, row["id"], as_json=as_json)
 
@@ -106,11 +105,11 @@ def show_list(
     if as_json:
         print_json(rows)
         return
-    listed = table(None, ["id", "stage", *columns, "since"], [])
-    for row in rows:
-        rest = [cell(row.get(name)) for name in (*columns.values(), "created_at")]
-        listed.add_row(cell(row["id"]), tinted(row["stage"]), *rest)
-    console().print(listed if rows else f"No {kind.word}s yet.")
+    told = [
+        [row["id"], tinted(row["stage"]), *(row.get(name) for name in (*columns.values(), "created_at"))]
+        for row in rows
+    ]
+    console().print(table(None, ["id", "stage", *columns, "since"], told) if rows else f"No {kind.word}s yet.")
 
 
 def show_one(ctx: typer.Context, kind: Kind, saga_id: str, as_json: bool) -> None:
@@ -132,7 +131,7 @@ def show_one(ctx: typer.Context, kind: Kind, saga_id: str, as_json: bool) -> Non
 def glance(kind: Kind, row: dict[str, Any]) -> None:
     """One saga for people."""
     out = console()
-    out.print(f"\n{row['id']}: {tinted(row['stage'])}")
+    out.print(f"\n{plain(row['id'])}: {tinted(row['stage'])}")
     facts = {name.replace("_", " "): row.get(name) for name in kind.shown}
     saga = row.get("saga") or {}
     out.print(pairs(None, {"waits for": saga.get("waiting_for"), **facts}))

@@ -8,7 +8,7 @@ import typer
 
 from cli.context import open_database, settings, wait_for
 from cli.errors import Failure
-from cli.output import AsJson, console, print_json, table
+from cli.output import AsJson, console, plain, print_json, table
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _act(schedule_id: str, deed: str, as_json: bool, *, note: str | None = None)
     if as_json:
         print_json({"schedule": schedule_id, "state": deed})
     else:
-        console().print(f"[green]✓[/] {schedule_id} {deed}")
+        console().print(f"[green]✓[/] {plain(schedule_id)} {deed}")
 
 
 async def _told(schedule_id: str, deed: str, note: str | None) -> None:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from cli import files
 from cli.context import api
 from cli.errors import Failure
-from cli.output import AsJson, cell, console, print_json, table
+from cli.output import AsJson, coloured, console, plain, print_json, table
 from core import csv_files, desk_files
 from core.csv_files import BadFile, Line
 from core.desk_files import DECISION_COLUMNS, Decided
@@ -37,7 +36,7 @@ def unknown(
             if as_json:
                 print_json({"file": csv, "rows": count})
             else:
-                console().print(f"[green]✓[/] {count} rows in {escape(csv)}; fill in decision, receipt and evidence")
+                console().print(f"[green]✓[/] {count} rows in {plain(csv)}; fill in decision, receipt and evidence")
             return
         rows = client.get("/unknown-outcomes", minutes=minutes, partner_id=partner, limit=limit)["items"]
     if as_json:
@@ -45,13 +44,17 @@ def unknown(
     elif not rows:
         console().print(f"[green]✓[/] nothing is without an answer for {minutes} minutes")
     else:
-        listed = table(None, ["reference", "provider's", "amount", "to", "age", "saga", "stage", "case"], [])
-        for row in rows:
-            saga = row["saga"]
-            told = (row["reference"], row["provider_reference"], row["amount"], row["to"], _age(row["age_seconds"]),
-                    saga["id"], saga["stage"], row["case_id"])  # fmt: skip
-            listed.add_row(*(cell(value) for value in told))
-        console().print(listed)
+        console().print(
+            table(
+                None,
+                ["reference", "amount", "to", "age", "stage", "saga", "case", "provider's"],
+                [
+                    (row["reference"], row["amount"], row["to"], _age(row["age_seconds"]), row["saga"]["stage"],
+                     row["saga"]["id"], row["case_id"], row["provider_reference"])
+                    for row in rows
+                ],
+            )
+        )  # fmt: skip
 
 
 def ask(
@@ -110,14 +113,17 @@ def _tell(answers: list[dict[str, Any]], stopped: Failure | None, good: str, cou
     if as_json and stopped is None:
         print_json(answers)
     elif not as_json and answers:
-        listed = table(None, ["line", "reference", "result", "saga", "why"], [])
-        for row in answers:
-            colour = _COLOURS.get(row["result"], "red")
-            listed.add_row(
-                str(row["line"]), cell(row["reference"]), f"[{colour}]{row['result']}[/]",
-                cell((row["saga"] or {}).get("id")), cell(row["detail"]),
-            )  # fmt: skip
-        console().print(listed)
+        console().print(
+            table(
+                None,
+                ["line", "reference", "result", "why", "saga"],
+                [
+                    (row["line"], row["reference"], coloured(row["result"], _COLOURS.get(row["result"], "red")),
+                     row["detail"], (row["saga"] or {}).get("id"))
+                    for row in answers
+                ],
+            )
+        )  # fmt: skip
         console().print(f"{done} of {count} {good}")
     if stopped is not None:
         # What was answered before it stopped must not be lost to whoever has to go on.

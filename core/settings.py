@@ -234,7 +234,8 @@ class Notices(BaseModel):
         return url
 
 
-def _installed_version() -> str:
+def installed_version() -> str:
+    """Of this software; "not-installed" where it runs from a checkout."""
     try:
         return version("kivuko")
     except PackageNotFoundError:
@@ -256,7 +257,7 @@ class Worker(BaseModel):
     graceful_shutdown_seconds: float = Field(default=40.0, ge=0)
     mpesa_calls_per_second: float = Field(default=20.0, gt=0)
     # Which code runs, as the Temporal UI shows it beside each workflow task: an image tag or a commit.
-    build_id: str = Field(default_factory=_installed_version, min_length=1)
+    build_id: str = Field(default_factory=installed_version, min_length=1)
 
 
 class Settings(BaseSettings):

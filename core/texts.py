@@ -20,8 +20,13 @@ def clean(text: str, limit: int) -> str:
     characters, unpaired surrogates) gone, runs of blanks one blank."""
     bounded = text[: limit * 8 + 4096]  # what is cut off here could not have been shown anyway
     plain = _BLANKS.sub(" ", _ESCAPES.sub("", bounded))
-    shown = "".join(char for char in plain if char == " " or unicodedata.category(char) not in _UNSEEN)
+    shown = "".join(char for char in plain if char == " " or not is_unseen(char))
     return _BLANKS.sub(" ", shown).strip()[:limit].rstrip()
+
+
+def is_unseen(char: str) -> bool:
+    """Whether a character steers, formats or hides instead of being read: line breaks too."""
+    return unicodedata.category(char) in _UNSEEN
 
 
 # Controls, formatting, surrogates, private use, unassigned, and the two separators that break lines.

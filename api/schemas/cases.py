@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
+from api.schemas.case_facts import facts_of
 from api.schemas.saga_links import LINK, SagaLink
 from api.schemas.sagas import EventOut, ProposalId, SagaNow
 from api.schemas.values import BIGINT, Body, Moment, Out, PositiveMoney, Prose, ShortLine, example
@@ -18,8 +19,11 @@ _CASE: dict[str, Any] = {
     "id": "cas_01ktv0r5m8e9a7d3c2b4x6y8z0", "kind": "payout_unknown", "means": KINDS["payout_unknown"].means,
     "state": "open", "owner": None, "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0",
     "workflow_id": "loan-disbursement/prt_01ktv0r5m8e9a7d3c2b4x6y8z0/91",
-    "summary": "M-Pesa never said what became of the payout.", "evidence": {"reference": "pay_…-a1"},
-    "actions": ["paid", "not_paid", "approve", "decline", "retry"], "opened_at": "2026-11-21T14:14:05Z", "closed_at": None,
+    "summary": "M-Pesa never said what became of the payout.",
+    "evidence": {"reference": "pay_…-a1", "amount": "KES 12,500.00", "to": "+2547•••••678"},
+    "amount": "KES 12,500.00", "receipt": None, "phone": "+2547•••••678", "account": None, "reference": "pay_…-a1",
+    "actions": ["paid", "not_paid", "approve", "decline", "retry"], "opened_at": "2026-11-21T14:14:05Z",
+    "closed_at": None,
     "closed_by": None, "resolution": None,
 }  # fmt: skip
 
@@ -39,6 +43,11 @@ class CaseOut(Out):
     workflow_id: str | None
     summary: str
     evidence: dict[str, Any]
+    amount: str | None = Field(description="This and the next four are what its evidence names, to tell cases apart")
+    receipt: str | None
+    phone: str | None = Field(description="Masked")
+    account: str | None = Field(description="The customer's account, or what the payer typed")
+    reference: str | None = Field(description="Ours, or the provider's")
     actions: list[str]
     opened_at: datetime
     closed_at: datetime | None
@@ -49,7 +58,8 @@ class CaseOut(Out):
     def facts(cls, row: Case) -> dict[str, Any]:
         known = KINDS.get(row.kind)
         return {name: getattr(row, name) for name in CaseOut.model_fields if hasattr(row, name)} | {
-            "means": known.means if known else row.summary
+            "means": known.means if known else row.summary,
+            **facts_of(row.evidence),
         }
 
     @classmethod

@@ -12,8 +12,9 @@ from cryptography.fernet import Fernet
 from cli.checks import schedule_finding
 from cli.context import write_secret
 from cli.main import app
+from cli.promises import temporal_link
 from core.crypto import KeyRing
-from core.settings import get_settings
+from core.settings import Settings, get_settings, installed_version
 from tests.cli.conftest import Answering, Run
 
 DSB = "dsb_01ktv0r5m8e9a7d3c2b4x6y8z0"
@@ -33,6 +34,43 @@ def test_help_names_every_command(run: Run) -> None:
     for name in ("up", "demo", "api", "worker", "simulators", "db", "schedules", "keys", "partner", "disburse", "watch",
                  "resolve", "retry", "cancel", "topups", "floats", "collections", "balances", "cases", "doctor"):  # fmt: skip
         assert re.search(rf"\b{name}\b", shown), name
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["cases"], ["cases", "list"], ["demo", "loan"], ["watch"], ["partner", "create"]]
+)
+def test_h_is_help_everywhere(run: Run, words: list[str]) -> None:
+    short, long = run(*words, "-h"), run(*words, "--help")
+    assert short.exit_code == 0
+    assert short.stdout == long.stdout
+    assert "Usage" in short.stdout
+
+
+def test_the_version_is_said(run: Run) -> None:
+    said = run("--version")
+    assert (said.exit_code, said.stdout) == (0, f"kivuko {installed_version()}\n")
+
+
+@pytest.mark.parametrize(
+    ("address", "ui_port", "link"),
+    [
+        (None, None, "http://127.0.0.1:8233/namespaces/default/workflows/loan%2F1"),
+        ("127.0.0.1:7233", None, "http://127.0.0.1:8233/namespaces/default/workflows/loan%2F1"),
+        ("temporal.internal:7233", None, None),  # nobody knows where its UI is
+        ("127.0.0.1:9999", None, None),
+        ("temporal.internal:7233", 8080, "http://temporal.internal:8080/namespaces/default/workflows/loan%2F1"),
+        ("kivuko.a1b2.tmprl.cloud:7233", None, "https://cloud.temporal.io/namespaces/default/workflows/loan%2F1"),
+    ],
+)
+def test_a_demos_link_follows_temporals_address(
+    monkeypatch: pytest.MonkeyPatch, address: str | None, ui_port: int | None, link: str | None
+) -> None:
+    for name in ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    if address:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+    here = Settings(_env_file=None, **({"temporal": {"ui_port": ui_port}} if ui_port else {}))  # type: ignore[arg-type]
+    assert temporal_link(here, "loan/1") == link
 
 
 def test_every_command_takes_json() -> None:

@@ -20,7 +20,8 @@ def case(**more: Any) -> dict[str, Any]:
     return {
         "id": CASE, "kind": "payout_unknown", "means": "The provider has not said.", "state": "open", "owner": None,
         "partner_id": "prt_1", "workflow_id": "loan-disbursement/prt_1/91", "summary": "Silence [of M-Pesa].",
-        "evidence": {"reference": "pay_1-a1"}, "actions": ["paid", "not_paid", "retry"],
+        "evidence": {"reference": "pay_1-a1"}, "amount": "KES 12,500.00", "phone": "+2547•••••678", "account": None,
+        "receipt": None, "reference": "pay_1-a1", "actions": ["paid", "not_paid", "retry"],
         "opened_at": "2026-11-21T06:14:03Z", "closed_at": None, "closed_by": None, "resolution": None, **more,
     }  # fmt: skip
 

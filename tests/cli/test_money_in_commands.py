@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from cli.demo_world import SimulatedWorld
+from cli.guide import demo_lender
+from cli.http import ApiClient
 from tests.cli.conftest import Answering, Run
 
 PRT = "prt_01ktv0r5m8e9a7d3c2b4x6y8z0"
@@ -213,8 +216,23 @@ def test_a_demo_takes_amounts_of_money_alone(run: Run, demo: str, wrong: str, sa
     assert said in run("demo", demo, f"--amount={wrong}").stderr
 
 
-def test_a_demo_without_its_lender_says_what_makes_it(run: Run, answering: Answering) -> None:
+def test_a_demo_without_its_lender_says_what_makes_it(
+    run: Run, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.guide._MADE_WITHIN", 0)
     answering.will(200, {"items": [{"id": PRT, "name": "Another Sacco"}], "next_cursor": None})
     failed = run("demo", "topup")
     assert failed.exit_code == 1
     assert "There is no lender called Demo Sacco: `kivuko up` makes it." in failed.stderr
+
+
+def test_a_demo_waits_until_its_lender_is_whole(answering: Answering, capsys: pytest.CaptureFixture[str]) -> None:
+    """The API answers before `kivuko up` has made the lender and registered all that announces to it."""
+    others: dict[str, Any] = {"items": [{"id": "prt_x", "name": "Another Sacco"}], "next_cursor": None}
+    ours = {"items": [*others["items"], {"id": PRT, "name": "Demo Sacco"}], "next_cursor": None}
+    for answer in (others, ours, [], ours, [{"shortcode": "600997"}]):
+        answering.will(200, answer)
+    with ApiClient(answering.url, "kvk_a_b") as api, SimulatedWorld(answering.url) as world:
+        assert demo_lender(api, world, 30, every=0.01) == PRT
+    assert answering.answers == []
+    assert capsys.readouterr().err.count("Waiting for Demo Sacco") == 1
