@@ -101,9 +101,7 @@ async def page(
         query = query.where(Proposal.state == "open", col(Proposal.expires_at) > now)
     elif state == "expired":
         query = query.where(
-            or_(
-                col(Proposal.state) == "expired", and_(col(Proposal.state) == "open", col(Proposal.expires_at) <= now)
-            )
+            or_(col(Proposal.state) == "expired", and_(col(Proposal.state) == "open", col(Proposal.expires_at) <= now))
         )
     elif state:
         query = query.where(Proposal.state == state)

@@ -211,7 +211,9 @@ async def test_guesses_are_counted_across_purchases(door: Door, guesser: str) ->
     partner_id = await rich_lender(door)
     scopes = ("float-purchases:read", "float-purchases:write")
     visitors = [await door.key(*scopes, partner_id=partner_id) for _ in range(1 if guesser == "one person" else 4)]
-    rows = [dict((await say(door.admin, "/float-purchases", {**BUY, "partner_id": partner_id})).json()) for _ in range(4)]
+    rows = [
+        dict((await say(door.admin, "/float-purchases", {**BUY, "partner_id": partner_id})).json()) for _ in range(4)
+    ]
     codes = []
     for number, row in enumerate(rows):
         await send(door, row)

@@ -26,7 +26,9 @@ LOAN = 91
 async def person(door: Door, partner_id: str | None = None, maker: httpx.AsyncClient | None = None) -> Any:
     """A key with everything that these acts need, of a person of its own."""
     name = new_id("nam")
-    scopes = ["partners:read", "partners:write", "disbursements:read", "disbursements:write"] if partner_id else ["admin"]
+    scopes = (
+        ["partners:read", "partners:write", "disbursements:read", "disbursements:write"] if partner_id else ["admin"]
+    )
     body = {"name": name, "new_person": name, "scopes": scopes, "partner_id": partner_id}
     made = await (maker or door.admin).post("/api/v1/keys", json=body)
     assert made.status_code == 201, made.text
@@ -190,7 +192,9 @@ async def test_an_agreement_to_pay_again_is_about_the_round_that_was_looked_at(d
     assert len(await door.rows(Disbursement)) == 2
 
 
-@pytest.mark.parametrize(("source", "code"), [("poll", "ended_unpaid"), ("hook", "ended_unpaid"), ("api", "sent_before")])
+@pytest.mark.parametrize(
+    ("source", "code"), [("poll", "ended_unpaid"), ("hook", "ended_unpaid"), ("api", "sent_before")]
+)
 async def test_nothing_pays_a_sent_loan_again_by_itself(door: Door, source: Any, code: str) -> None:
     partner_id = await door.lender()
     row = await ended_loan(door, partner_id, sent=True)
