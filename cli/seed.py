@@ -18,6 +18,7 @@ from cli.context import open_database
 from cli.demo_lender import AUTHORISED_EMAIL, CONTACTS, CURRENCY, FLAT_FEES, LENDER, OPENING_CREDIT, WALLET_ACCOUNT
 from cli.http import ApiClient
 from cli.seed_outside import connections, ensure_bank_pushes, ensure_hook, ensure_paybill, open_systems
+from cli.seed_people import PEOPLE, ensure_people
 from core.clock import utc_now
 from core.settings import Settings
 from temporal.schedules import ensure_bank_statement, ensure_loan_watch, ensure_payment_pull
@@ -75,7 +76,10 @@ def _seed_lender(settings: Settings, url: str, key: str, tell: Tell) -> str:
             tell("demo lender", "made and its connections checked")
         partner_id = str(partner["id"])
         complete_connections(api, partner_id, given, tell)
-        ensure_reachable(api, partner_id)
+        second = ensure_people(settings, url, api)[PEOPLE[0]]
+        tell("two people", f"their keys are beside the admin's: {', '.join(f'{name}.key' for name in PEOPLE)}")
+        with ApiClient(url, second) as theirs:
+            ensure_reachable(api, theirs, partner_id)
         _enable_products(api, partner_id, tell)
         _fund(api, world, partner_id)
         ensure_hook(world, api.get(f"/partners/{partner_id}/hook"))
@@ -111,13 +115,15 @@ def complete_connections(api: ApiClient, partner_id: str, given: dict[str, dict[
             tell("demo lender", f"{provider} connection given" + (" anew" if there else ""))
 
 
-def ensure_reachable(api: ApiClient, partner_id: str) -> None:
-    """An older version's authorised contact has no email address, and one-time codes go both ways."""
+def ensure_reachable(api: ApiClient, second: ApiClient, partner_id: str) -> None:
+    """An older version's authorised contact has no email address, and one-time codes go both ways. `second` speaks for
+    the person who agrees to a new one."""
     people = api.get(f"/partners/{partner_id}")["contacts"]
     authorised = [person for person in people if person["role"] == "authorised"]
     if authorised and not any(person["email"] for person in authorised):
         body = {"name": authorised[0]["name"], "email": AUTHORISED_EMAIL, "role": "authorised"}
-        api.post(f"/partners/{partner_id}/contacts", body)
+        made = api.post(f"/partners/{partner_id}/contacts", body)
+        second.post(f"/proposals/{made['proposal_id']}/agree", {"note": "The demo lender's own contact."})
 
 
 def _enable_products(api: ApiClient, partner_id: str, tell: Tell) -> None:

@@ -65,12 +65,14 @@ def person(role: str, email: str | None) -> dict[str, Any]:
 
 def test_an_authorised_person_without_an_address_gets_one(api: ApiClient, answering: Answering) -> None:
     answering.will(200, {"contacts": [person("authorised", None), person("notify", "operations@demosacco.example")]})
-    answering.will(201, {})
-    ensure_reachable(api, PRT)
+    answering.will(201, {"proposal_id": "prp_1"})
+    answering.will(200, {})
+    ensure_reachable(api, api, PRT)
     assert answering.asked[1][:3] == (
         "POST", f"/api/v1/partners/{PRT}/contacts",
         {"name": "Grace Njeri", "email": AUTHORISED_EMAIL, "role": "authorised"},
     )  # fmt: skip
+    assert answering.asked[2][:2] == ("POST", "/api/v1/proposals/prp_1/agree")
 
 
 @pytest.mark.parametrize("contacts", [[person("authorised", "ann@demosacco.example")], [person("notify", None)], []])
@@ -78,5 +80,5 @@ def test_people_whom_somebody_chose_are_left_alone(
     api: ApiClient, answering: Answering, contacts: list[dict[str, Any]]
 ) -> None:
     answering.will(200, {"contacts": contacts})
-    ensure_reachable(api, PRT)
+    ensure_reachable(api, api, PRT)
     assert [asked[0] for asked in answering.asked] == ["GET"]
