@@ -16,6 +16,7 @@ from cli.promises import temporal_link
 from core.crypto import KeyRing
 from core.settings import Settings, get_settings, installed_version
 from tests.cli.conftest import Answering, Run
+from tests.support.production import production_settings
 
 DSB = "dsb_01ktv0r5m8e9a7d3c2b4x6y8z0"
 PRT = "prt_01ktv0r5m8e9a7d3c2b4x6y8z0"
@@ -270,9 +271,10 @@ def test_a_partner_key_gets_what_its_back_end_needs_and_no_more(run: Run, answer
 def test_generated_keys_are_fresh_and_fit_the_settings(run: Run, tmp_path: Path) -> None:
     shown = [run("keys", "generate").stdout for _ in range(2)]
     assert shown[0] != shown[1]
-    (tmp_path / ".env").write_text(shown[0] + "KIVUKO_ENVIRONMENT=production\n")
+    others = "".join(f"{name}={value}\n" for name, value in production_settings().items() if name not in shown[0])
+    (tmp_path / ".env").write_text(others + shown[0])
     get_settings.cache_clear()
-    security = get_settings().security  # production would refuse the sample keys
+    security = get_settings().security  # production would refuse what does not fit
     Fernet(security.credential_keys[0].get_secret_value())
     KeyRing({name: key.get_secret_value() for name, key in security.payload_keys.items()}, security.payload_key_active)
 

@@ -46,6 +46,20 @@ def test_no_image_is_the_deprecated_one_that_sets_itself_up(services: dict[str, 
     )
 
 
+_EXACT = re.compile(r"(?:[a-z0-9.-]+/)?[a-z0-9-]+:v?\d+\.\d+(?:\.\d+)?(?:-[a-z0-9.-]+)?(?:@sha256:[0-9a-f]{64})?")
+
+
+def test_every_image_is_named_by_an_exact_version(services: dict[str, Any]) -> None:
+    """A digest is added by the release; until then a tag that its publisher does not move on to the next version."""
+    named = {str(service["image"]) for service in services.values()}
+    defaults = [re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", image) for image in named]
+    defaults += re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(defaults) == 6
+    assert [image for image in defaults if not _EXACT.fullmatch(image)] == []
+    built = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(built) == {"${PYTHON_IMAGE}"}
+
+
 def test_postgresql_18_keeps_its_data_where_the_image_looks_for_it(services: dict[str, Any]) -> None:
     assert services["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
 
