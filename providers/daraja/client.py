@@ -47,6 +47,7 @@ class Daraja(Collecting, PayoutPort):
             "money",
             reference=order.reference,
             same_reference_is_safe=version == "v3",
+            not_after=order.send_by,
         )
         if version == "v1":
             return Accepted(ack.originator_id or ack.conversation_id)

@@ -64,7 +64,9 @@ class Collecting(DarajaSession, CollectionPort, PullPort):
           never resend. 500.001.1001 is among these, whatever its text: the sheet finds it terminal for no payment.
         """
         body = stk_request(order, self._credentials, utc_now())
-        answer = await self._answer("stk.send", STK_PATH, body, "money", reference=order.reference)
+        answer = await self._answer(
+            "stk.send", STK_PATH, body, "money", reference=order.reference, not_after=order.send_by
+        )
         if answer.status == 200:
             return parse_stk_ack(answer.json)
         raise error_of(

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import time
 from dataclasses import replace
+from datetime import datetime
 from typing import Final, Self
 
 from core.errors import Garbled, NotAllowed, Transient
@@ -66,9 +67,10 @@ class DarajaSession:
         *,
         reference: str | None = None,
         same_reference_is_safe: bool = False,
+        not_after: datetime | None = None,
     ) -> Ack:
         """One request that M-Pesa queues. Raises what `error_of` makes of any answer but an acknowledgement."""
-        answer = await self._answer(operation, path, body, effect, reference=reference)
+        answer = await self._answer(operation, path, body, effect, reference=reference, not_after=not_after)
         if answer.status == 200:
             try:
                 return parse_ack(answer.json)
@@ -87,15 +89,22 @@ class DarajaSession:
         )
 
     async def _answer(
-        self, operation: str, path: str, body: dict[str, str], effect: Effect, *, reference: str | None = None
+        self,
+        operation: str,
+        path: str,
+        body: dict[str, str],
+        effect: Effect,
+        *,
+        reference: str | None = None,
+        not_after: datetime | None = None,
     ) -> Answer:
         """One request under a valid token; resent once, unchanged, if the gateway refused the token itself, which it
         does before M-Pesa sees the request (daraja.md 1)."""
         token = await self._token_for(effect)
-        answer = await self._post(operation, path, body, effect, token, reference)
+        answer = await self._post(operation, path, body, effect, token, reference, not_after)
         if is_token_error(answer.status, answer.json):
             token = await self._token_for(effect, refused=token)
-            answer = await self._post(operation, path, body, effect, token, reference)
+            answer = await self._post(operation, path, body, effect, token, reference, not_after)
         return answer
 
     async def _token_for(self, effect: Effect, *, refused: str | None = None) -> str:
@@ -106,7 +115,14 @@ class DarajaSession:
             raise held(error) if effect == "money" else error from None
 
     async def _post(
-        self, operation: str, path: str, body: dict[str, str], effect: Effect, token: str, reference: str | None
+        self,
+        operation: str,
+        path: str,
+        body: dict[str, str],
+        effect: Effect,
+        token: str,
+        reference: str | None,
+        not_after: datetime | None,
     ) -> Answer:
         return await self._http.call(
             operation,
@@ -116,6 +132,7 @@ class DarajaSession:
             json_body=body,
             headers={"Authorization": f"Bearer {token}"},
             reference=reference,
+            not_after=not_after,
         )
 
     async def _valid_token(self, *, refused: str | None = None) -> str:

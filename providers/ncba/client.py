@@ -5,7 +5,7 @@ is found again on the statement, or in the account push that `wire.parse_push` r
 """
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Self
 
 from core.clock import utc_now
@@ -95,7 +95,9 @@ class Ncba(BankPort):
         """
         operation = f"transfer.{order.rail}"
         body = transfer_body(order, self._credentials)
-        bank_id = await self._submit(operation, TRANSFER_PATHS[order.rail], body, "resultCode", order.reference)
+        bank_id = await self._submit(
+            operation, TRANSFER_PATHS[order.rail], body, "resultCode", order.reference, order.send_by
+        )
         receipt = receipt_of(bank_id) if bank_id else order.reference
         result = PayoutResult(
             PayoutState.paid if receipt else PayoutState.unclear,
@@ -112,7 +114,8 @@ class Ncba(BankPort):
         """Buys M-Pesa float; "000" means taken, and the debit push or a statement line settles it. Raises as `transfer`
         and InvalidRequest ("unsupported_operator")."""
         body = float_body(order, self._credentials, nairobi_day(utc_now()))
-        return Submitted(await self._submit("float", FLOAT_PATH, body, "resErrorCode", order.reference))
+        bank_id = await self._submit("float", FLOAT_PATH, body, "resErrorCode", order.reference, order.send_by)
+        return Submitted(bank_id)
 
     async def find(self, inquiry: Inquiry) -> PayoutResult:
         """Scans the statement from the day of sending to today, in Nairobi. Never `failed`: absence proves nothing."""
@@ -128,7 +131,9 @@ class Ncba(BankPort):
         """Prompts a payer by the Till API. Rejected with code "prompt_refused" for its StatusCode "1"."""
         till = self._require_till()
         body = till_ask_body(order, self._credentials)
-        answer = await till.call("till.ask", TILL_ASK_PATH, body, "money", reference=order.reference)
+        answer = await till.call(
+            "till.ask", TILL_ASK_PATH, body, "money", reference=order.reference, not_after=order.send_by
+        )
         code = text_of(answer.object.get("StatusCode"))
         transaction_id = clean(text_of(answer.object.get("TransactionID")), ID_LENGTH)
         if answer.status == 200 and code == "0" and transaction_id:
@@ -160,9 +165,15 @@ class Ncba(BankPort):
             await self._till.renew()
 
     async def _submit(
-        self, operation: str, path: str, body: dict[str, str], code_field: str, reference: str
+        self,
+        operation: str,
+        path: str,
+        body: dict[str, str],
+        code_field: str,
+        reference: str,
+        send_by: datetime | None,
     ) -> str | None:
-        answer = await self._bank.call(operation, path, body, "money", reference=reference)
+        answer = await self._bank.call(operation, path, body, "money", reference=reference, not_after=send_by)
         if not answer.object or not 200 <= answer.status < 300:
             return self._doubted(operation, answer, code_field)
         return accepted(operation, answer.object, code_field, self._credentials.rejection_codes)

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from core.errors import Busy, KivukoError, NotAllowed, Throttled, Transient
@@ -67,6 +67,7 @@ class Session:
         *,
         reference: str | None = None,
         secret_answer: bool = False,
+        not_after: datetime | None = None,
     ) -> Answer:
         """One POST; sent again, unchanged, if the gateway refused the token itself.
 
@@ -84,6 +85,7 @@ class Session:
                 headers={**self._headers, "Authorization": token.authorization},
                 reference=reference,
                 secret_answer=secret_answer,
+                not_after=not_after,
             )
             if answer.status == 401 and not fresh and not _is_key_problem(answer):
                 token = await self._token_for(effect, refused=token)

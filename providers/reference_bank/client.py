@@ -6,7 +6,7 @@ by asking, and may be resolved by sending the very same again.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, Self
 
 from core.errors import InvalidRequest, KivukoError, NotAllowed, Rejected, Throttled, Transient, Unknown
@@ -85,11 +85,11 @@ class ReferenceBank(BankPort):
         - Unknown: no answer, none of the protocol, or "reference_conflict": another instruction was taken under this
           reference, and may have been executed.
         """
-        return await self._submit("transfer", TRANSFERS_PATH, order.reference, transfer_body(order))
+        return await self._submit("transfer", TRANSFERS_PATH, order, transfer_body(order))
 
     async def buy_float(self, order: FloatOrder) -> Submitted:
         """As `transfer`. The protocol carries no narration for float; the reference alone shows it again."""
-        return await self._submit("float", FLOATS_PATH, order.reference, float_body(order))
+        return await self._submit("float", FLOATS_PATH, order, float_body(order))
 
     async def find(self, inquiry: Inquiry) -> PayoutResult:
         """The state by our reference. REVERSED is `failed` with code "reversed"; a 404 is `pending`, "not_found"."""
@@ -152,10 +152,20 @@ class ReferenceBank(BankPort):
         if answer.status not in (200, 404) or not answer.object:
             raise unreadable("reference_bank", "check", answer, "read")
 
-    async def _submit(self, operation: str, path: str, reference: str, body: dict[str, Any]) -> Submitted:
+    async def _submit(
+        self, operation: str, path: str, order: TransferOrder | FloatOrder, body: dict[str, Any]
+    ) -> Submitted:
+        reference = order.reference
         headers = {"Idempotency-Key": reference}
         answer = await self._call(
-            operation, "POST", path, "money", json_body=body, headers=headers, reference=reference
+            operation,
+            "POST",
+            path,
+            "money",
+            json_body=body,
+            headers=headers,
+            reference=reference,
+            not_after=order.send_by,
         )
         said, code = answer.object, text_of(answer.object.get("code"))[:40]
         facts = {"provider_code": code, "operation": operation}
@@ -184,6 +194,7 @@ class ReferenceBank(BankPort):
         params: Mapping[str, str] | None = None,
         reference: str | None = None,
         secret_answer: bool = False,
+        not_after: datetime | None = None,
     ) -> Answer:
         answer = await self._http.call(
             operation,
@@ -195,6 +206,7 @@ class ReferenceBank(BankPort):
             headers={**(headers or {}), "Authorization": f"Bearer {self._credentials.token}"},
             reference=reference,
             secret_answer=secret_answer,
+            not_after=not_after,
         )
         if error := _refusal(operation, answer):
             raise held(error) if effect == "money" and isinstance(error, NotAllowed) else error
