@@ -166,6 +166,8 @@ async def _statement(world: World, bank: Bank, request: Request, customer: Custo
     lines = [_row(row) for row in rows]
     if fault and fault.action == "unnamed_lines":
         lines = [line | {"InstrumentReferenceNumber": ""} for line in lines]
+    if fault and fault.action == "torn_line" and lines:
+        lines.insert(0, lines[0] | {"CreditAmount": "?", "InstrumentReferenceNumber": "FT26014TORN"})
     return JSONResponse({"resultCode": "000", "transactions": lines})
 
 

@@ -74,7 +74,7 @@ def reference_routes(world: World, bank: Bank) -> APIRouter:
         fault = world.faults.next("bank.statement", dialect="reference", account=number)
         if ended := await mishaps.before(fault, request):
             return ended
-        return _entries(world, bank, customer, number, dict(request.query_params))
+        return _entries(world, bank, customer, number, dict(request.query_params), fault)
 
     return router
 
@@ -154,7 +154,9 @@ def _take(
     )  # fmt: skip
 
 
-def _entries(world: World, bank: Bank, customer: Customer, number: str, query: dict[str, str]) -> Response:
+def _entries(
+    world: World, bank: Bank, customer: Customer, number: str, query: dict[str, str], fault: Fault | None
+) -> Response:
     if number not in customer["accounts"]:
         return JSONResponse({"code": "NOT_FOUND"}, 404)
     try:
@@ -176,6 +178,8 @@ def _entries(world: World, bank: Bank, customer: Customer, number: str, query: d
         }
         for row in rows[first : first + size]
     ]
+    if fault and fault.action == "torn_line" and shown:
+        shown.insert(0, shown[0] | {"amount": "?", "bank_transaction_id": "FT26014TORN"})
     return JSONResponse({"entries": shown, "next_cursor": str(first + size) if first + size < len(rows) else None})
 
 

@@ -19,7 +19,8 @@ bank.push         lose · double · late (seconds) · wrong_hash (the reference 
 bank.till.ask     refuse · timeout_after_execution (seconds) · payer_refuses; facts: msisdn, account_no
 bank.till.query   failed_but_credited_later (seconds): FAILED, although the payment is still in flight; facts: msisdn,
                   account
-bank.statement    down · unnamed_lines (NCBA: no line names its transaction); facts: dialect, account
+bank.statement    down · unnamed_lines (NCBA: no line names its transaction) · torn_line: before the others stands one that
+                  nobody can read; facts: dialect, account
 bank.find         down · not_found (reference bank); facts: reference
 
 Money of prompts that were waiting when the simulator stopped never comes.
@@ -49,7 +50,7 @@ def bank_routes(world: World) -> APIRouter:
     faults.declare("bank.push", *PUSH_ACTIONS)
     faults.declare("bank.till.ask", *ASK_ACTIONS)
     faults.declare("bank.till.query", *QUERY_ACTIONS)
-    faults.declare("bank.statement", "down", "unnamed_lines")
+    faults.declare("bank.statement", "down", "unnamed_lines", "torn_line")
     faults.declare("bank.find", "down", "not_found")
 
     @asynccontextmanager

@@ -98,6 +98,25 @@ async def test_the_pull_finds_a_payment_whose_confirmation_was_lost(house: House
     assert await pull(desk) == 0
 
 
+async def test_an_odd_row_of_the_pull_hides_no_payment_and_is_shown_to_a_person_once(
+    house: House, desk: MoneyDesk
+) -> None:
+    odd = [
+        {"transactionId": "UKL9SETTLE", "trxDate": "2026-11-21 09:14:55", "amount": "90000.00",
+         "transactiontype": "Organization Settlement Account Transfer"},
+        {"transactionId": "UKL9BAD123", "trxDate": "2026-11-21 09:14:55", "amount": "?"},
+    ]  # fmt: skip
+    await house.http.patch("/daraja/simulator/behaviour", json={"pull_odd_rows": odd})
+    await lose(house, "confirmation")
+    loan = await desk.loan("5000.00")
+    paid = await desk.paybill("1500", loan["accountNo"])
+    assert await pull(desk, until=1) == 1
+    await assert_booked_once(desk, await desk.of_receipt(paid["receipt"]), loan, "1500.00")
+    await pull(desk)
+    assert await house.cases() == ["payment_row_unreadable"]
+    assert [payment.external_id for payment in await desk.incoming()] == [paid["receipt"]]
+
+
 async def test_a_confirmation_after_the_pull_changes_nothing(house: House, desk: MoneyDesk) -> None:
     await house.fault("daraja.c2b.confirmation", "late", options={"seconds": 3})
     loan = await desk.loan("5000.00")

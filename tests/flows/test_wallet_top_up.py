@@ -112,6 +112,22 @@ async def test_a_lost_push_is_recovered_from_the_statement(house: House, desk: M
 
 
 @both_dialects
+async def test_a_torn_statement_line_hides_no_other_and_is_shown_to_a_person_once(
+    house: House, desk: MoneyDesk
+) -> None:
+    await house.fault("bank.push", "lose")
+    await house.fault("bank.statement", "torn_line", times=1000)
+    row = await waiting(desk)
+    await desk.deposit("2500.00", str(row.reference))
+    await told(house, "lost")
+    assert (await pull_statement(house)).recovered == 1
+    assert (await desk.ended(row)).stage == "completed"
+    await pull_statement(house)
+    assert await house.cases() == ["statement_line_unreadable"]
+    await desk.assert_books_agree()
+
+
+@both_dialects
 async def test_money_told_by_push_and_by_statement_is_credited_once(house: House, desk: MoneyDesk) -> None:
     """SCARS: one payment booked as two because two channels announce it."""
     await house.fault("bank.push", "late", options={"seconds": 1.5})
