@@ -75,7 +75,7 @@ def read_error(operation: str, answer: Answer) -> KivukoError:
         )
     # A container that is being redeployed says 404 in HTML; that is no word about the thing asked for.
     if answer.status == 404 and said.readable:
-        return NotFound("Fineract does not know what was asked for.", **_provider_code(said))
+        return NotFound(f"Fineract knows nothing under what {operation} asked for.", **_provider_code(said))
     if answer.status == 429:
         return Throttled("Fineract asks us to slow down.", retry_after=_retry_after(answer))
     return unreadable(PROVIDER, operation, answer, "read")
