@@ -89,7 +89,9 @@ class Principal:
         there, NotFound for another's."""
         partner_id = named or self.partner_id
         if partner_id is None:
-            raise InvalidRequest("Name the partner; this key is of the house.", code="missing", field="partner_id")
+            raise InvalidRequest(
+                "Name the partner; this key belongs to no partner.", code="missing", field="partner_id"
+            )
         return self.visible(partner_id)
 
 

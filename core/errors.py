@@ -9,11 +9,14 @@
        ├─ NoAnswer, Garbled
 
 Callers branch on the class or on `code`, never on `detail`. A detail is one plain sentence for people; it names no
-phone number, no person and no secret, because it ends up in logs and in Temporal's history.
+phone number, no person and no secret, because it ends up in logs and in Temporal's history, and none of our calls'
+names (`core/plain_words.py`), because people read it at the desk.
 """
 
 from datetime import timedelta
 from typing import ClassVar
+
+from core.plain_words import in_plain_words
 
 
 class KivukoError(Exception):
@@ -22,8 +25,8 @@ class KivukoError(Exception):
     default_code: ClassVar[str] = "kivuko_error"
 
     def __init__(self, detail: str, *, code: str | None = None, **extra: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+        self.detail = in_plain_words(detail)
+        super().__init__(self.detail)
         self.code = code or self.default_code
         self.extra = extra
 

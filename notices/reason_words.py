@@ -31,22 +31,37 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "Mkopo unatolewa kwa awamu; lazima ushughulikiwe na mtu.",
     ),
     (
-        "loan_is_topup topup_loan top_up_loan",
+        "top_up_without_net top_up_too_small",
         "The loan replaces an older one, and Fineract does not say how much is left to pay.",
         "Mkopo huu unalipia mkopo wa zamani, na Fineract haisemi kiasi kilichobaki cha kutuma.",
     ),
     (
-        "nothing_to_pay net_not_positive no_net_amount",
+        "nothing_to_pay",
         "Nothing is left to pay of this loan.",
         "Hakuna kiasi kilichobaki cha kutuma kwa mkopo huu.",
     ),
     (
-        "no_client group_loan",
+        "net_above_principal down_payment",
+        "One payout cannot serve this kind of loan; a person must look at it.",
+        "Aina hii ya mkopo haiwezi kutumwa kwa malipo moja; lazima iangaliwe na mtu.",
+    ),
+    (
+        "loan_changed phone_changed",
+        "The loan or the client's phone was changed meanwhile.",
+        "Mkopo au simu ya mteja imebadilishwa wakati huo.",
+    ),
+    (
+        "loan_paid_elsewhere sent_before",
+        "This loan was already sent once; our people look into it.",
+        "Mkopo huu ulishatumwa mara moja; tunauchunguza.",
+    ),
+    (
+        "no_client group_loan joint_liability_loan",
         "The loan names no client whom to pay.",
         "Mkopo hauna mteja wa kutumiwa pesa.",
     ),
     (
-        "client_not_active client_in_transfer client_transfer",
+        "client_not_active client_closed client_in_transfer group_not_active",
         "The client is not active in Fineract.",
         "Mteja si hai katika Fineract.",
     ),
@@ -56,13 +71,13 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "Mkopo umefutwa kama deni lisilolipika katika Fineract.",
     ),
     (
-        "loan_locked concurrent_change still_processing list_unsettled idempotency_key_reused key_number_used not_verified",
+        "loan_locked concurrent_change still_processing list_unsettled idempotency_key_reused not_verified",
         "Fineract was still working on the account.",
         "Fineract ilikuwa bado inaishughulikia akaunti.",
     ),
     (
         "future_date before_approval before_disbursement before_activation before_last_transaction on_holiday "
-        "on_non_working_day before_client_activation date_refused waiting_date no_date_allowed before_transfer",
+        "on_non_working_day waiting_date no_allowed_date before_transfer books_closed",
         "Fineract does not take this date.",
         "Fineract haikubali tarehe hii.",
     ),
@@ -77,7 +92,7 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "Fineract haina aina ya malipo ya M-Pesa.",
     ),
     (
-        "refused_by_rule duplicate_external_id too_long",
+        "refused_by_rule duplicate_external_id data_integrity too_long",
         "A rule of Fineract forbids it.",
         "Kanuni ya Fineract hairuhusu.",
     ),
@@ -202,7 +217,7 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "Benki imehamisha pesa.",
     ),
     (
-        "receipt_taken receipt_unfit paid_twice",
+        "receipt_taken unfit_receipt paid_twice",
         "The receipt does not fit this payment.",
         "Risiti hailingani na malipo haya.",
     ),
@@ -304,7 +319,7 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "Zimerudishwa kwa mlipaji.",
     ),
     (
-        "booked_elsewhere credited_elsewhere",
+        "booked_elsewhere credited_elsewhere payment_elsewhere",
         "The same money is booked already.",
         "Pesa hizo hizo zimesharekodiwa.",
     ),
@@ -343,12 +358,12 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
     (
         "bad_credentials credentials_refused password_expired permission_missing tenant_unknown not_entitled "
         "token_refused bad_certificate connection_blocked no_connection no_fineract_here wrong_address callback_url "
-        "blocked_by_firewall invalid_settings empty_not_found",
+        "blocked_by_firewall invalid_settings connection_unproven address_refused no_address claimed_elsewhere",
         "The connection to your system is refused; its settings must be mended.",
         "Muunganisho na mfumo wako umekataliwa; mipangilio irekebishwe.",
     ),
     (
-        "not_reached transient busy throttled no_token no_usable_answer garbled_read",
+        "not_reached transient busy throttled no_token no_usable_answer garbled_read answer_too_large not_yet too_late",
         "The other system could not be reached.",
         "Mfumo mwingine haukupatikana.",
     ),
@@ -371,7 +386,8 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "already_ended ended_unpaid already_sent attempt_living fenced contradiction_open claim_contended name_taken "
         "idempotency_key_lost already_reversed account_differs key_reused hold_released hold_resolved hold_not_expired "
         "not_reversible not_a_hold capture_too_large ledger_busy sealed forged_callback forged_push stale_push "
-        "window_too_long kivuko_error",
+        "window_too_long kivuko_error foreign_decision unknown_decision known row_lost claimed_already in_use is_a_name "
+        "no_claim rotation_in_progress",
         "Kivuko could not carry it out; our people look into it.",
         "Kivuko haikuweza kulitekeleza; tunalishughulikia.",
     ),
