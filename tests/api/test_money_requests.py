@@ -93,7 +93,7 @@ async def test_what_is_accepted_while_temporal_is_away_is_started_by_the_sweep(d
     assert (made.status_code, shown.json()["stage"]) == (202, "requested")
     assert (await say(door.admin, path, body, key="a")).json()["id"] == made.json()["id"]
     await age(door, MODELS[path])
-    swept = await Sweeps(door.database, door.client).sweep()
+    swept = await Sweeps(door.database, door.client, door.services.box).sweep()
     assert swept.started == 1
     described = await door.client.get_workflow_handle(made.json()["workflow_id"]).describe()
     assert described.status == WorkflowExecutionStatus.RUNNING
