@@ -131,7 +131,7 @@ async def test_a_settled_transfer_that_the_bank_moves_back_is_a_case_and_no_top_
     own reference: whoever takes it for a payment credits the wallet with its own money."""
     await desk.deposit("2000.00", "spare", account=B2C_ACCOUNT)
     await until_case(house, "credit_elsewhere")
-    await house.fault("bank.transfer", "reverse_later", options={"seconds": 1.2})
+    await house.fault("bank.transfer", "reverse_later", options={"seconds": 4})
     row = await desk.ended(await funded_purchase(house, desk))
     assert row.stage == "completed", row.reason
     wanted = sorted(["credit_elsewhere", "payout_contradiction"])
