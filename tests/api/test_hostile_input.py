@@ -146,13 +146,12 @@ async def test_a_control_byte_in_a_name_makes_no_push_unreadable(door: Door) -> 
 @pytest.mark.parametrize("name", ["digits", "deep lists", "many values", "a long text"])
 async def test_a_signed_event_beyond_the_bounds_is_kept_for_a_person(door: Door, name: str) -> None:
     partner_id = await rich_lender(door, dialect="reference")
-    beyond: dict[str, Any] = {
+    more: Any = {
         "digits": int("9" * 4000),
         "deep lists": None,
         "many values": [1] * 20_500,
         "a long text": "a" * 60_000,
-    }
-    more = beyond[name]
+    }[name]
     for _ in range(40 if name == "deep lists" else 0):
         more = [more]
     raw, headers = event("account.credited", **credited(reference=more))
