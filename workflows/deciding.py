@@ -6,7 +6,7 @@ the saga may have gone on meanwhile, and counts once, for the question that it w
 """
 
 import asyncio
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -67,11 +67,12 @@ class DecidingSaga(Saga):
         """An operator's decision where the machine must not guess: the id of its row."""
         said = await self._read(made)
         async with self._one_at_a_time:  # their lines and stages follow one another
+            stage, at = self.stage, workflow.now()
             if said.decision in ("approve", "decline"):
                 await self._answer(said)
-            else:
-                await self._decide(said)
-        return CommandTaken(stage=self.stage, at=workflow.now())
+            elif await self._decide(said) == "proposed":
+                stage = APPROVAL
+        return CommandTaken(stage=stage, at=at)
 
     async def _read(self, made: DecisionMade) -> Resolution:
         order = ReadDecision(decision_id=made.decision_id, workflow_id=workflow.info().workflow_id)
@@ -84,7 +85,7 @@ class DecidingSaga(Saga):
             raise ApplicationError(facts.detail, type=facts.code) from error
         return said
 
-    async def _decide(self, said: Resolution) -> None:
+    async def _decide(self, said: Resolution) -> Literal["decided", "proposed"]:
         self._counts_once(said)
         self.judge(said)
         if said.about != self.question:
@@ -93,11 +94,12 @@ class DecidingSaga(Saga):
         if not self.needs_two(said.decision):
             self.carry_out(said)
             await self._note(said, "decided")
-            return
+            return "decided"
         self.decision.propose(said)
         self.enter(APPROVAL, searchable=True)
         await self._note(said, "proposed", self.proposal_stages, APPROVAL)
         asyncio.create_task(self._until_answered(said))  # noqa: RUF006  (the workflow holds its tasks)
+        return "proposed"
 
     async def _answer(self, said: Resolution) -> None:
         self._counts_once(said)

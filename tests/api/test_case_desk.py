@@ -169,7 +169,7 @@ async def test_a_case_shows_why_and_takes_only_what_its_saga_takes(
     _, first = await house.disburse("900.00")
     started, case = await in_review(house)
     shown = (await house_admin.get(f"{DESK}/{case['id']}")).json()
-    assert shown["actions"] == ["paid", "not_paid", "retry"]
+    assert shown["actions"] == ["paid", "not_paid", "approve", "decline", "retry"]
     assert shown["saga"] == {
         "kind": "loan-disbursement", "id": started.disbursement_id, "stage": "in_review", "ended": False,
         "href": f"/api/v1/disbursements/{started.disbursement_id}",
@@ -243,7 +243,7 @@ async def test_whose_credit_it_is_one_person_says_and_another_agrees(
     (row,) = await desk.wait_for_top_ups(1)
     await desk.until(row, "unallocated")
     case = await open_case(house, row.workflow_id)
-    body = {"name": "second", "scopes": ["disbursements:read", "top-ups:resolve"]}
+    body = {"name": "second", "new_person": "Second", "scopes": ["disbursements:read", "top-ups:resolve"]}
     key = (await house_admin.post("/api/v1/keys", json=body)).json()["key"]
     said = {"evidence": "the bank's advice names the lender"}
     assert (await act(house_admin, case["id"], "allocate", **said))[0] == 200
@@ -270,6 +270,8 @@ async def test_a_payment_without_an_account_is_placed_from_the_desk(
     said = {"evidence": "the customer called"}
     assert await act(house_admin, case["id"], "allocate", **said) == (422, "allocations_missing")
     part = {"kind": "loan", "account": loan["accountNo"], "amount": {"amount": "1500.00", "currency": "KES"}}
+    less = part | {"amount": {"amount": "1499.99", "currency": "KES"}}
+    assert await act(house_admin, case["id"], "allocate", allocations=[less], **said) == (422, "allocation_sum")
     assert (await act(house_admin, case["id"], "allocate", allocations=[part], **said))[0] == 200
     assert (await desk.of_receipt(paid["receipt"])).stage == "completed"
     assert len(await desk.repayments(loan)) == 1

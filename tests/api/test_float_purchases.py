@@ -179,7 +179,11 @@ async def test_what_nobody_knows_two_people_decide(
     assert (own.status_code, own.json()["code"]) == (409, "four_eyes")
     assert (await house_admin.get(path)).json()["ended"] is False
     (await house.http.delete("/faults")).raise_for_status()
-    key = (await house_admin.post("/api/v1/keys", json={"name": "two", "scopes": ["float-purchases:resolve"]})).json()
+    key = (
+        await house_admin.post(
+            "/api/v1/keys", json={"name": "two", "new_person": "Two", "scopes": ["float-purchases:resolve"]}
+        )
+    ).json()
     agreed = await house_admin.post(
         f"/api/v1{resolve}",
         json={"decision": "approve", "evidence": "seen on the statement too", "reference": attempt["reference"]},

@@ -124,6 +124,9 @@ async def test_whose_money_it_is_one_key_says_and_another_agrees(
     said = {"decision": "allocate", "evidence": "the lender's mail with the slip"}
     proposed = await say(house_admin, resolve, said, key="p")
     assert (proposed.status_code, proposed.json()["stage"]) == (200, "approval")
+    waiting = (await house_admin.get("/api/v1/top-ups?stage=approval")).json()["items"]
+    assert [row["id"] for row in waiting] == [top_up]
+    assert (await house_admin.get(path)).json()["saga"]["proposal"]["decision"] == "allocate"
     repeated = await say(house_admin, resolve, said, key="p")
     assert (repeated.status_code, repeated.headers["idempotency-replayed"]) == (200, "true")
 
@@ -133,7 +136,7 @@ async def test_whose_money_it_is_one_key_says_and_another_agrees(
     wallet = f"/api/v1/partners/{house.partner_id}/wallet"
     assert (await house_admin.get(wallet)).json()["available"]["amount"] == "1000.00"
 
-    body = {"name": "second pair of eyes", "scopes": ["top-ups:resolve"]}
+    body = {"name": "second pair of eyes", "new_person": "Ben", "scopes": ["top-ups:resolve"]}
     made = (await house_admin.post("/api/v1/keys", json=body)).json()
     agreed = await house_admin.post(
         f"/api/v1{resolve}",
@@ -145,4 +148,4 @@ async def test_whose_money_it_is_one_key_says_and_another_agrees(
     assert (done["stage"], done["credited"]["amount"]) == ("completed", "2500.00")
     assert (await house_admin.get(wallet)).json()["available"]["amount"] == "3500.00"
     (credited,) = [e for e in (await house_admin.get(f"{path}/events")).json()["items"] if e["key"] == "credited"]
-    assert made["id"] in credited["text"]
+    assert "Decided by installation and Ben." in credited["text"]

@@ -254,6 +254,15 @@ async def test_a_file_of_decisions_is_taken_row_by_row(house: House, house_admin
     assert results(answers[0]) == [(2, "taken"), (3, "taken")]
     assert (answers[1].json(), answers[1].headers["idempotency-replayed"]) == (answers[0].json(), "true")
     assert (await house.result(first)).receipts == (receipts[sent.reference],)
+    waiting = (await house_admin.get("/api/v1/disbursements?stage=approval")).json()["items"]
+    assert [row["id"] for row in waiting] == [second.disbursement_id]
+    own = await send(house_admin, "resolve", HEADER, f"{other.reference},approve,,so say I")
+    assert results(own) == [(2, "refused")]
+    body = {"name": "second", "new_person": "Second", "scopes": ["disbursements:read", "disbursements:resolve"]}
+    made = (await house_admin.post("/api/v1/keys", json=body)).json()["key"]
+    async with httpx.AsyncClient(base_url=house.api_url, headers={"Authorization": f"Bearer {made}"}) as agreeing:
+        agreed = await send(agreeing, "resolve", HEADER, f"{other.reference},approve,,seen there too")
+    assert results(agreed) == [(2, "taken")]
     assert (await house.result(second)).code == "resolved_not_paid"
     await assert_each_row_is_recorded(house, sent.reference, other.reference)
 
@@ -264,7 +273,8 @@ async def assert_each_row_is_recorded(house: House, *references: str) -> None:
     async with house.database.transaction() as session:
         entries = list(await session.exec(select(AuditEntry).where(AuditEntry.action == "unknown_outcomes.resolve")))
     assert {entry.subject for entry in entries} == set(references)
-    assert all(entry.after["evidence"] == "portal, 21 November" for entry in entries)
+    assert {entry.after["decision"] for entry in entries} == {"paid", "not_paid", "approve"}
+    assert all(entry.after["decision_id"].startswith("dec_") for entry in entries)
 
 
 async def test_a_decision_never_falls_on_another_part_of_a_split_loan(
