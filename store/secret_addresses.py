@@ -23,7 +23,7 @@ Kind = Literal["hook", "push"]
 _BYTES: Final = 32
 
 
-def made(kind: Kind, box: CredentialBox, secret: str | None = None) -> dict[str, str]:
+def made(kind: Kind, box: CredentialBox, secret: str | None = None) -> dict[str, Any]:
     """The columns of a new address."""
     plain = secret or secrets.token_hex(_BYTES)
     return {f"{kind}_secret": box.seal(plain), f"{kind}_digest": digest(plain)}
