@@ -41,14 +41,16 @@ async def ready(house: House, response: Response) -> Ready:
     return Ready(status=database, database=database, temporal=temporal)
 
 
+_NUMBERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/plain": {"example": "kivuko_http_requests_total{…} 7.0"}}}
+}
+
+
 @router.get(
     "/metrics",
     summary="Prometheus metrics",
     response_class=Response,
-    responses={
-        200: {"content": {"text/plain": {"example": "kivuko_http_requests_total{…} 7.0"}}},
-        **open_problems(401, 403, 404, 429, 503),
-    },
+    responses=_NUMBERS | open_problems(401, 403, 404, 429, 503),
 )
 async def metrics(
     request: Request, house: House, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_optional_key)]

@@ -9,7 +9,7 @@ from api.app import create_app
 from core.settings import Settings
 
 DOCUMENT: dict[str, Any] = create_app(Settings(_env_file=None, environment="test")).openapi()
-OPEN = ("/health/", "/metrics", "/cb/")
+OPEN = ("/health/", "/metrics", "/cb/", "/codec/by/")
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
