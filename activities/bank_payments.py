@@ -58,9 +58,10 @@ class BankPayments:
             await mark_error(self.database, reference, error)
             await block_if_needed(self.database, instruction.partner_id, "bank", error)
             raise
+        report = submitted.result and PayoutReport.of(submitted.result, reference, "status")
         async with self.database.transaction() as session:
             await payouts.mark(session, reference, "accepted", provider_reference=submitted.provider_reference)
-        report = submitted.result and PayoutReport.of(submitted.result, reference, "status")
+            report = report and await payouts.with_own_receipt(session, report)
         return PayoutAccepted(reference=reference, provider_reference=submitted.provider_reference, report=report)
 
     @activity.defn(name="bank.ask_status")
@@ -89,7 +90,8 @@ class BankPayments:
             )
         )
         window = timedelta(minutes=settings.settlement_window_minutes)
-        report = PayoutReport.of(found, reference, "status")
+        async with self.database.transaction() as session:
+            report = await payouts.with_own_receipt(session, PayoutReport.of(found, reference, "status"))
         if found.code == "not_found" and bank.capabilities.status_query and utc_now() - attempt.updated_at > window:
             # Only a bank that knows references, and only after its window: until then "not found" may mean "not yet".
             report = report.model_copy(

@@ -25,6 +25,7 @@ from models.messages.payouts import PayoutReport, ReportSource
 from models.tables.disbursements import PayoutAttempt
 from models.tables.partners import Connection
 from models.tables.traffic import InboxItem
+from notices import blocked
 from providers.collecting import AskResult, AskState
 from providers.daraja.wire import (
     external_id,
@@ -128,7 +129,7 @@ async def read_balances(session: AsyncSession, box: CredentialBox, item: InboxIt
         balances = parse_balance_result(body)
     except KivukoError as error:
         if isinstance(error, NotAllowed) and connection is not None:
-            await partner_admin.block(session, connection.id, error.detail)
+            await blocked.block(session, connection, error.detail)
         log.warning("balances_not_told", partner_id=partner_id, code=error.code)
         if isinstance(error, Garbled):
             return refusals.unreadable(reading, error.detail, key=f"unreadable:{partner_id}:balance")
@@ -228,8 +229,7 @@ async def _learn(
     if report.operator_needed:
         # Before the next send: one stale password fails, then locks, a whole batch (SCARS).
         sent_at = attempt.created_at if news.name == "result" else None
-        if await partner_admin.block(session, connection.id, report.detail, sent_at=sent_at):
-            log.warning("connection_blocked", partner_id=attempt.partner_id, code=report.code)
+        await blocked.block(session, connection, report.detail, sent_at=sent_at)
     if result.balances:
         told_at = min(result.happened_at or item.received_at, item.received_at)
         await wallets.tell(session, attempt.partner_id, PROVIDER, result.balances, told_at)

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import utc_now
 from core.errors import Conflict, NoAnswer, Rejected
 from core.recovery import RecoveryWindow, rows_may_be_missing
-from models.messages.payouts import AskStatus, PayoutInstruction, SendPayout
+from models.messages.payouts import AskStatus, PayoutInstruction, PayoutReport, SendPayout
 from models.tables.base import table_of
 from models.tables.disbursements import PayoutAttempt
 
@@ -182,9 +182,16 @@ async def _holder(session: AsyncSession, reference: str, receipt: str) -> str | 
     return found.first()
 
 
-async def receipt_holder(session: AsyncSession, reference: str, receipt: str | None) -> str | None:
-    """The other attempt from the account of this one that has the receipt which a report names for it."""
-    return None if receipt is None else await _holder(session, reference, receipt)
+async def with_own_receipt(session: AsyncSession, report: PayoutReport) -> PayoutReport:
+    """The report as it may be believed: one that names the receipt of another payment from the same account proves nothing
+    of this one, and is `unclear` with the code "receipt_taken"."""
+    if report.state != "paid" or report.receipt is None:
+        return report
+    holder = await _holder(session, report.reference, report.receipt)
+    if holder is None:
+        return report
+    detail = f"It is reported as paid with the receipt {report.receipt}, which is that of {holder} already."
+    return report.model_copy(update={"state": "unclear", "code": "receipt_taken", "detail": detail, "receipt": None})
 
 
 async def fence(

@@ -19,6 +19,8 @@ async def give(
     contradicts that. Raises RPCError or a time-out where nobody could be asked."""
     if item.workflow_id is None:
         return await _unexplained(database, item, report)
+    async with database.transaction() as session:
+        report = await payouts.with_own_receipt(session, report)
     try:
         taken = await client.get_workflow_handle(item.workflow_id).execute_update(
             "report",

@@ -33,6 +33,7 @@ from core.errors import Conflict, NotFound
 from core.ids import CONTACT, new_id
 from models.messages.connections import Provider, RegisterPaybill, SealedConnection
 from models.tables.partners import Connection, Contact
+from notices import blocked
 from store import audit, partner_admin, partners, wallets
 from store import proposals as proposals_of
 from temporal.schedules import ensure_payment_pull
@@ -325,6 +326,8 @@ async def _store(
             await claim(session, principal, row, proof)
             session.add(row)
             await session.flush()
+            if proof.status == "ok":
+                await blocked.lifted(session, row)
             shown = ConnectionOut.of(row)
             await audit.write(
                 session,

@@ -9,7 +9,7 @@ from core.crypto import CallbackRoute, CallbackSigner
 from core.ids import new_id
 from models.messages.payouts import CommandTaken, RetryNow
 from models.messages.policies import DisbursementPolicy
-from store import payouts
+from store import cases, payouts
 from temporal.starts import Started
 from tests.support.house import PHONE, QUICK, House
 from tests.support.waiting import eventually
@@ -161,3 +161,40 @@ async def test_what_is_no_longer_payable_after_a_wait_is_not_paid(house: House) 
     result = await house.result(started)
     assert (result.ending, result.code, await house.payouts()) == ("withdrawn", "loan_not_approved", [])
     await house.assert_books_balance()
+
+
+# ------------------------------------------------------------------------------------------------------------ receipts
+
+
+async def test_the_receipt_of_another_payout_proves_nothing_and_a_person_sees_both(house: House) -> None:
+    first = await house.start(await house.approve_loan())
+    assert (await house.result(first)).ending == "completed"
+    (paid,) = await house.payouts()
+    await house.fault("daraja.b2c.send", "system_error")  # nothing is paid
+    await house.fault("daraja.status.answer", "lose", times=100)
+    second = await house.start(await house.approve_loan())
+    await call_back(house, second, TransactionID=paid["receipt"], ResultParameters=parameters(paid["receipt"]))
+
+    async def told() -> bool:
+        return "payout_contradiction" in await house.cases()
+
+    await eventually(told)
+    row = await house.until_stage(second, "in_review")
+    assert (row.ended_at, row.receipts) == (None, [])
+    assert len(await house.payouts()) == 1
+    async with house.database.transaction() as session:
+        (case,) = [one for one in await cases.page(session, state="open") if one.kind == "payout_contradiction"]
+    shown = f"{case.summary} {case.evidence}"
+    assert paid["receipt"] in shown
+    assert paid["reference"] in shown
+
+
+@pytest.mark.parametrize("receipt", ["K" * 5000, "UKL4X7QW2D\x1b[31m", "UKL 4X7 QW2D", "‮UKL4X7QW2D"])
+async def test_a_receipt_that_is_none_is_a_case_at_once_and_never_a_receipt(house: House, receipt: str) -> None:
+    await house.fault("daraja.b2c.send", "system_error")
+    await house.fault("daraja.status.answer", "lose", times=100)
+    started = await house.start(await house.approve_loan())
+    await call_back(house, started, TransactionID=receipt, ResultParameters=parameters(receipt))
+    row = await house.until_stage(started, "in_review")
+    assert (row.ended_at, row.receipts) == (None, [])
+    assert "payout_contradiction" in await house.cases()
