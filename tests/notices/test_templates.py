@@ -52,6 +52,7 @@ FACTS: dict[str, dict[str, str]] = {
     "payment_unplaced": {
         "amount": AMOUNT, "receipt": "TKL91ABC23", "reference": "0712 345 678", "reason": REASON,
     },
+    "contact_proposed": {"name": "Grace Njeri", "partner_name": "Jaza Sacco"},
     "collection_failed": {"amount": AMOUNT, "phone": MASKED, "account_no": "000000091", "reason": REASON},
 }  # fmt: skip
 # The printable part of ASCII that GSM 03.38 holds in its basic table.
