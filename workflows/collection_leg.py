@@ -10,7 +10,7 @@ flight, its "paid" names no receipt (daraja.md 6, bank_ncba.md 3).
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -132,9 +132,11 @@ class CollectionLeg:
         for wait in self.policy.query_after:
             ends = workflow.now() + wait
             # A person's own question, and one that a doubtful callback asks for, use up none of the schedule.
-            while self.outcome is None and (left := ends - workflow.now()) > timedelta(0):
+            while self.outcome is None and workflow.now() < ends:
                 asked_for = await self.saga.until(
-                    lambda: self.outcome or self._query_now, timeout=left, waiting_for="the payer to answer the prompt"
+                    lambda: self.outcome or self._query_now,
+                    timeout=ends - workflow.now(),
+                    waiting_for="the payer to answer the prompt",
                 )
                 if self.outcome or (asked_for and await self._query()):
                     return
@@ -169,10 +171,10 @@ class CollectionLeg:
 
     async def _wait_for_evidence(self) -> None:
         ends = workflow.now() + self.policy.evidence_within
-        while self.outcome is None and (left := ends - workflow.now()) > timedelta(0):
+        while self.outcome is None and workflow.now() < ends:
             if not await self.saga.until(
                 lambda: self.outcome or self._query_now,
-                timeout=left,
+                timeout=ends - workflow.now(),
                 waiting_for="evidence of the payment; the provider did not say what became of the prompt",
             ):
                 return

@@ -34,14 +34,14 @@ with workflow.unsafe.imports_passed_through():
     )
     from models.messages.policies import PayoutPolicy
     from models.messages.sagas import LegStatus
-    from workflows.attempts import Attempt, Effect, LegNote, contradiction, evidence
+    from workflows import policies
+    from workflows.attempts import Attempt, Effect, LegNote, evidence
     from workflows.failures import facts_of
     from workflows.rails import RAILS
     from workflows.saga import EndsUnpaid, Saga
+    from workflows.weighing import FOR_A_PERSON, Scale
 
 NEVER_SENT: Final = "never_sent"
-# Told of a payout, and no machine may decide on it: a person sees them at once.
-_FOR_A_PERSON: Final = frozenset({"unfit_receipt", "receipt_taken", "attempt_living"})
 
 
 class PayoutLeg:
@@ -64,7 +64,7 @@ class PayoutLeg:
         EndsUnpaid for what is no longer to be paid. `after` is how the leg before ended, where a part is paid anew."""
         self.saga, self.instruction, self.policy, self.note = saga, instruction, policy, note
         self.stage, self.cancellable, self.still_wanted = stage, cancellable, still_wanted
-        self.rail = RAILS[instruction.provider]
+        self.rail, self.scale = RAILS[instruction.provider], Scale(instruction, policy)
         self.attempts: list[Attempt] = []
         self.in_review = False
         self.ended = False
@@ -139,7 +139,7 @@ class PayoutLeg:
             if attempt.outcome:  # a report overtook the answer, and knows better
                 return True
             attempt.code, attempt.detail = facts.code, facts.detail
-            attempt.review_now = facts.code in _FOR_A_PERSON
+            attempt.review_now = facts.code in FOR_A_PERSON
             if facts.kind == "transient":
                 attempt.in_doubt = False
                 return False
@@ -188,11 +188,11 @@ class PayoutLeg:
             if not self.in_review and now >= review_at:
                 await self._open_review(attempt)
                 continue
-            settled_at = None if self._asked_since_window(attempt) else self._window_ends(attempt)
+            settled_at = None if self.scale.asked_since_window(attempt) else self.scale.window_ends(attempt)
             wakes = [moment for moment in (ask_at, settled_at, None if self.in_review else review_at) if moment]
             await self.saga.until(
                 lambda: attempt.outcome or attempt.ask_now or (attempt.review_now and not self.in_review),
-                timeout=max(min(wakes) - now, _AT_ONCE) if wakes else None,
+                timeout=max(min(wakes) - now, policies.AT_ONCE) if wakes else None,
                 waiting_for=self._waiting_for,
             )
             if attempt.outcome is not None:
@@ -289,9 +289,7 @@ class PayoutLeg:
         await self._question(attempt, f"did attempt {attempt.number} really fail?")
         if attempt.outcome != "failed":
             return
-        limit = self.policy.confirm_failure_from_minor
-        large = limit is not None and self.instruction.amount.minor >= limit
-        if attempt.status_said != "failed" and (large or attempt.status_said == "pending"):
+        if self.scale.failure_needs_a_person(attempt):
             attempt.reopen()
             await self._learn(attempt)
         else:
@@ -311,37 +309,7 @@ class PayoutLeg:
     def take(self, report: PayoutReport) -> tuple[Effect, LegNote | None]:
         """Weighs a report: what it changed, and what must be written down about it."""
         attempt = next(a for a in self.attempts if a.reference == report.reference)
-        attempt.provider_reference = attempt.provider_reference or report.provider_reference
-        if report.source == "status":
-            attempt.status_said = report.state
-        if report.state in ("pending", "unclear"):
-            return self._take_unclear(attempt, report)
-        if report.state == "paid" and not self._fits(report):
-            attempt.ask_now = attempt.outcome is None
-            return "contradicts", contradiction(self.instruction, attempt, report, "does not fit what was asked")
-        if attempt.outcome is None:
-            if self._needs_confirmation(report):
-                attempt.ask_now = True
-                attempt.detail = f"A callback says paid, receipt {report.receipt}; the status answer must agree."
-                return "noted", None
-            self._settle(attempt, report)
-            return "settled", None
-        if attempt.outcome == report.state:
-            return "agrees", None
-        why = f"contradicts the recorded outcome ({attempt.outcome})"
-        note = contradiction(self.instruction, attempt, report, why)
-        if report.state == "paid" and attempt is self.attempts[-1] and not self.ended:
-            self._settle(attempt, report)  # the money is out: no new attempt may be made
-        return "contradicts", note
-
-    def _take_unclear(self, attempt: Attempt, report: PayoutReport) -> tuple[Effect, LegNote | None]:
-        if attempt.outcome is None:
-            attempt.code, attempt.detail = report.code, report.detail
-        attempt.ask_now = attempt.ask_now or (report.state == "unclear" and report.source != "status")
-        if report.code not in _FOR_A_PERSON or attempt.outcome is not None:
-            return "noted", None
-        attempt.review_now = True
-        return "noted", contradiction(self.instruction, attempt, report, f"cannot be believed ({report.detail})")
+        return self.scale.weigh(attempt, report, is_open=attempt is self.attempts[-1] and not self.ended)
 
     def ask_again(self) -> None:
         """A person wants to go on now: ask the status, or make the next attempt, instead of waiting."""
@@ -350,25 +318,8 @@ class PayoutLeg:
             self.attempts[-1].ask_now = True
 
     def may_be_decided(self, decision: str) -> str | None:
-        """Why a person may not say "paid" or "not_paid" of this payment now; None if it may be said.
-
-        That money has left can be known at any time. That it has not can be known only once the instruction can no longer
-        leave and the rail's settlement window has passed, by a status question put after that which said neither paid
-        nor pending.
-        """
-        attempt = self.attempts[-1] if self.attempts else None
-        if attempt is None or attempt.outcome is not None or not attempt.in_doubt:
-            return "Its outcome is known, or nothing has been sent."
-        if decision == "paid":
-            return None
-        ends = self._window_ends(attempt)
-        if workflow.now() < ends:
-            return f"Until {ends:%Y-%m-%d %H:%M:%S} UTC it may still be carried out; nobody can say before that it was not."
-        if attempt.asking or not self._asked_since_window(attempt):
-            return "The provider has not been asked since it can no longer be carried out; ask it first (retry)."
-        if attempt.status_said in ("paid", "pending"):
-            return f"The provider's last answer was “{attempt.status_said}”."
-        return None
+        """Why a person may not say "paid" or "not_paid" of this payment now; None if it may be said."""
+        return self.scale.may_be_decided(self.attempts[-1] if self.attempts else None, decision)
 
     def resolve(self, resolution: Resolution) -> None:
         """A person decides, with evidence. The caller has asked `may_be_decided`."""
@@ -426,49 +377,6 @@ class PayoutLeg:
         now = workflow.now()
         return now if attempt.review_now or ask_at is None else attempt.sent_at + self.policy.case_after
 
-    def _window_ends(self, attempt: Attempt) -> datetime:
-        assert attempt.send_by is not None
-        return attempt.send_by + self.policy.settlement_window
-
-    def _asked_since_window(self, attempt: Attempt) -> bool:
-        return attempt.asked_at is not None and attempt.asked_at >= self._window_ends(attempt)
-
-    def _settle(self, attempt: Attempt, report: PayoutReport) -> None:
-        if report.state == "paid":
-            attempt.outcome, attempt.code, attempt.detail = "paid", report.code, report.detail
-            attempt.receipt = report.receipt
-            attempt.paid_at = self._believable(attempt, report.happened_at)
-        else:
-            # What a person must mend first (a locked credential) may be tried again too: the sending activity holds
-            # back while the connection is blocked.
-            attempt.fail(report.code, report.detail, retriable=report.retriable or report.operator_needed)
-            attempt.failure_told = report.source == "callback"
-
-    def _believable(self, attempt: Attempt, told: datetime | None) -> datetime:
-        """The provider's time of a payment, unless its clock cannot have said that of this one."""
-        now, tolerance = workflow.now(), self.policy.clock_tolerance
-        first = attempt.sent_at or now
-        return told if told is not None and first - tolerance <= told <= now + tolerance else now
-
-    def _fits(self, report: PayoutReport) -> bool:
-        """A success counts only if it names a receipt, and our amount and party where it names them at all."""
-        phone = self.instruction.msisdn
-        return (
-            report.receipt is not None
-            and report.amount in (None, self.instruction.amount)
-            and (phone is None or report.party_digits in (None, phone.digits))
-        )
-
-    def _needs_confirmation(self, report: PayoutReport) -> bool:
-        """A callback carries no signature: a large success, and one that does not say how much went to whom, is asked
-        about first."""
-        if report.state != "paid" or report.source != "callback":
-            return False
-        limit = self.policy.confirm_from_minor
-        large = limit is not None and self.instruction.amount.minor >= limit
-        silent = report.amount is None or (self.instruction.msisdn is not None and report.party_digits is None)
-        return large or silent
-
     def _take_retry(self) -> bool:
         wanted, self._retry_now = self._retry_now, False
         return wanted
@@ -484,6 +392,3 @@ class PayoutLeg:
             paid_at=attempt.paid_at,
             resolved_by=attempt.resolved_by,
         )
-
-
-_AT_ONCE: Final = timedelta(milliseconds=1)  # a timer must run, however late it is

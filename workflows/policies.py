@@ -10,6 +10,8 @@ from temporalio.common import RetryPolicy
 
 from temporal.queues import BANK_QUEUE, FINERACT_QUEUE, FLOWS_QUEUE, MPESA_QUEUE
 
+AT_ONCE: Final = timedelta(milliseconds=1)  # a timer must run, however late it is
+
 
 @dataclass(frozen=True, slots=True)
 class ActivityPolicy:

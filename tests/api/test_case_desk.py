@@ -7,6 +7,7 @@ import pytest
 
 from api.schemas.saga_links import RESOURCES
 from models.messages.cases import KINDS
+from models.tables.decisions import Decision
 from models.tables.disbursements import Case
 from models.tables.security import AuditEntry
 from store import cases, sagas
@@ -209,7 +210,12 @@ async def assert_recorded(house: House, case_id: str, receipt: str) -> None:
     assert [entry.action for entry in entries] == ["cases.act", "cases.act.refused", "cases.act"]
     assert entries[1].after == {"code": "receipt_missing"}
     assert entries[2].before["stage"] == "in_review"
-    assert entries[2].after == {"decision": "paid", "evidence": "portal, line 14: completed", "receipt": receipt}
+    said = {name: value for name, value in entries[2].after.items() if name != "decision_id"}
+    assert said == {"decision": "paid", "evidence": "portal, line 14: completed", "receipt": receipt}
+    async with house.database.transaction() as session:
+        decision = await session.get(Decision, entries[2].after["decision_id"])
+    assert decision is not None
+    assert (decision.key_id, decision.facts) == (entries[2].actor, {"receipt": receipt})
 
 
 async def test_retry_from_the_desk_asks_the_provider(house: House, house_admin: httpx.AsyncClient) -> None:

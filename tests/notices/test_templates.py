@@ -59,6 +59,8 @@ FACTS: dict[str, dict[str, str]] = {
     "payment_unplaced": {
         "amount": AMOUNT, "receipt": "TKL91ABC23", "reference": "0712 345 678", "reason_code": REASON,
     },
+    "contact_proposed": {"name": "Grace Njeri", "partner_name": "Jaza Sacco"},
+    "connection_blocked": {"provider": "M-Pesa"},
     "collection_failed": {"amount": AMOUNT, "phone": MASKED, "account_no": "000000091", "reason_code": REASON},
 }  # fmt: skip
 # The printable part of ASCII that GSM 03.38 holds in its basic table.

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import InvalidRequest, KivukoError, NotReached, Rejected, Throttled, Transient
+from core.errors import InvalidRequest, KivukoError, NotAllowed, NotReached, Rejected, Throttled, Transient
 from providers.collecting import AskInquiry, AskState
 from tests.providers.daraja.bench import PHONE
 from tests.providers.daraja.desk import Desk
@@ -111,3 +111,21 @@ async def test_a_refused_token_is_renewed_for_a_query_too(desk: Desk) -> None:
     desk.bench.fault("daraja.stk.query", "invalid_token")
     assert (await client.query_ask(desk.inquiry(asked))).state is AskState.paid
     assert desk.bench.minted() == 2
+
+
+async def test_a_success_that_names_another_prompt_says_nothing_of_this_one(desk: Desk) -> None:
+    await desk.payer("cancel")
+    asked = await desk.client().ask(desk.order())
+    await desk.reports()
+    desk.bench.fault("daraja.stk.query", "other_prompt")
+    read = await desk.client().query_ask(desk.inquiry(asked))
+    assert (read.state, read.code) == (AskState.pending, "other_prompt")
+    assert (await desk.client().query_ask(desk.inquiry(asked))).state is AskState.failed
+
+
+async def test_an_empty_404_is_a_wrong_address_and_not_a_pending_prompt(desk: Desk) -> None:
+    asked = await desk.client().ask(desk.order())
+    desk.bench.fault("daraja.stk.query", "empty_404")
+    with pytest.raises(NotAllowed) as caught:
+        await desk.client().query_ask(desk.inquiry(asked))
+    assert caught.value.code == "wrong_address"
