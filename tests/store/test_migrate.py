@@ -31,7 +31,7 @@ def before_the_last(postgres_server: EmbeddedPostgres, template_database: str) -
 def used(url: str, table: str) -> Iterator[psycopg.Connection]:
     """A transaction that has read the table and stays open."""
     with psycopg.connect(url) as reader:
-        reader.execute(f"SELECT count(*) FROM {table}")  # type: ignore[arg-type]
+        reader.execute(f"SELECT count(*) FROM {table}")
         yield reader
 
 
