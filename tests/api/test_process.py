@@ -37,7 +37,8 @@ async def test_the_process_opens_without_temporal_and_ends_well_when_it_is_asked
                     return False
 
             await eventually(answers, timeout=40)
-            assert (await http.get("/health/ready")).status_code == 503
+            ready = await http.get("/health/ready")
+            assert (ready.status_code, ready.json()["temporal"]) == (200, "unavailable")
             assert (await http.get("/cb/hooks/my-secret/")).status_code == 404
         process.send_signal(signal.SIGTERM)
         output, _ = await asyncio.wait_for(process.communicate(), 20)
