@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import case, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -147,7 +147,8 @@ async def mark(session: AsyncSession, reference: str, state: str, **values: Any)
 
 
 async def finish(session: AsyncSession, reference: str, state: str, **values: Any) -> None:
-    """The outcome, as the saga decided it: `paid` or `failed`. A `void` fence stays.
+    """The outcome, as the saga decided it: `paid` or `failed`. A `void` fence stays, and so does what was never sent: a
+    loan may be paid anew without a second person only if nothing of it ever left.
 
     Raises Conflict (code "receipt_taken") for a receipt that another payment from the same account has: one receipt is
     one movement of money, and which of the two it was nobody may guess."""
@@ -155,10 +156,11 @@ async def finish(session: AsyncSession, reference: str, state: str, **values: An
         taken = await _holder(session, reference, receipt)
         if taken is not None:
             raise Conflict(f"The receipt {receipt} is that of {taken} already.", code="receipt_taken", holder=taken)
+    kept = case((_ATTEMPTS.c.state == "not_sent", "not_sent"), else_=state)
     await session.exec(
         update(_ATTEMPTS)
         .where(_ATTEMPTS.c.reference == reference, _ATTEMPTS.c.state != "void")
-        .values(state=state, updated_at=utc_now(), **values)
+        .values(state=kept if state == "failed" else state, updated_at=utc_now(), **values)
     )
 
 

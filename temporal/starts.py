@@ -107,13 +107,15 @@ async def start_disbursement(
     requested_by: str,
     policy: DisbursementPolicy | None = None,
     record: Record | None = None,
+    agreed: bool = False,
 ) -> Started:
     """One saga per loan, however many callers and channels ask (P1, A3). Safe to call again at any point: a crash after
     the claim leaves a `requested` row, which the next call or the sweep starts. Raises as `claim_disbursement`."""
     async with database.transaction() as session:
         claimed = await claim_disbursement(
-            session, partner_id=partner_id, loan_id=loan_id, source=source, requested_by=requested_by, record=record
-        )
+            session, partner_id=partner_id, loan_id=loan_id, source=source, requested_by=requested_by, record=record,
+            agreed=agreed,
+        )  # fmt: skip
     return await start_claimed(client, claimed, policy)
 
 

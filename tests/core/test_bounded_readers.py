@@ -43,7 +43,7 @@ def test_what_is_hostile_is_refused_quickly(raw: bytes) -> None:
     assert processor_seconds(lambda: read_json(raw)) < 0.4
 
 
-@pytest.mark.parametrize("name", set(HOSTILE) - {"quotes that never close", "backslashes"})
+@pytest.mark.parametrize("name", sorted(set(HOSTILE) - {"quotes that never close", "backslashes"}))
 def test_what_is_hostile_is_known_before_it_is_parsed(name: str) -> None:
     with pytest.raises(BeyondBounds):
         check_json(HOSTILE[name])
