@@ -19,6 +19,7 @@ from api.routers import (
     announcements,
     callbacks,
     cases,
+    claims,
     codec,
     collections,
     connections,
@@ -47,8 +48,8 @@ from store.database import Database
 
 # Fixed paths of hooks and delivery reports go before the callbacks' open ones.
 _ROUTERS = (
-    partners, addresses, connections, vetted_addresses, loan_products, wallets, disbursements, top_ups, float_purchases,
-    float_codes,
+    partners, addresses, connections, vetted_addresses, claims, loan_products, wallets, disbursements,
+    top_ups, float_purchases, float_codes,
     collections, cases, inbox, unknown_outcomes, exchanges, tariffs, keys, people, proposals, reports, hooks,
     announcements, delivery_reports, callbacks, codec, health,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api import contacts, payouts_again
+from api import claims, contacts, payouts_again
 from api.auth import Principal, are_different
 from api.dependencies import Services
 from api.schemas.keys import Scope
@@ -47,6 +47,12 @@ ACTS: Final[dict[str, Act]] = {
         "A loan whose payout was sent before, and is known not to have been paid, is paid out anew.",
         "disbursements:write",
         payouts_again.start,
+    ),
+    claims.MOVE: Act(
+        "A tenant, short code or bank account goes from one partner to another.",
+        "admin",
+        claims.move,
+        house_only=True,
     ),
 }
 

@@ -5,12 +5,13 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Table, exists, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
 from core.errors import Busy, Conflict, NotFound
-from core.outside import OutsideKey, bank_account, fineract_identity, fineract_tenant, mpesa_shortcode
+from core.outside import OutsideKey, OutsideKind, bank_account, fineract_identity, fineract_tenant, mpesa_shortcode
 from models.messages.connections import BankSettings, DarajaSettings, FineractSettings
 from models.tables.base import table_of
 from models.tables.claims import OutsideClaim
@@ -28,7 +29,7 @@ _USERS: Final[dict[str, tuple[Table, ...]]] = {
     "daraja": (table_of(Disbursement), table_of(Collection)),
     "bank": (table_of(TopUp), table_of(FloatPurchase)),
 }
-_PROVIDER_OF: Final[dict[str, Literal["fineract", "daraja", "bank"]]] = {
+_PROVIDER_OF: Final[dict[OutsideKind, Literal["fineract", "daraja", "bank"]]] = {
     "fineract_tenant": "fineract",
     "fineract_identity": "fineract",
     "mpesa_shortcode": "daraja",
@@ -142,7 +143,35 @@ async def is_in_use(session: AsyncSession, partner_id: str, provider: str) -> bo
     return False
 
 
-async def move(session: AsyncSession, kind: str, key: str, to_partner: str, *, by: str) -> str:
+async def page(
+    session: AsyncSession, *, kind: str | None, partner_id: str | None, after: str | None, limit: int
+) -> list[OutsideClaim]:
+    """Claims in the order of kind and key. `after` is `kind/key` of the last one that was seen."""
+    query = select_rows(OutsideClaim).order_by(col(OutsideClaim.kind), col(OutsideClaim.key)).limit(limit)
+    if kind is not None:
+        query = query.where(OutsideClaim.kind == kind)
+    if partner_id is not None:
+        query = query.where(OutsideClaim.partner_id == partner_id)
+    if after is not None:
+        last_kind, _, last_key = after.partition("/")
+        query = query.where(tuple_(col(OutsideClaim.kind), col(OutsideClaim.key)) > tuple_(last_kind, last_key))
+    return list(await session.exec(query))
+
+
+async def may_move(session: AsyncSession, kind: str, key: str, to_partner: str) -> str:
+    """The holder of a claim that could go to another partner. Raises as `move` does."""
+    if kind == "fineract_identity":
+        raise Conflict("A server's identity moves with its tenant; move that.", code="is_a_name", field="kind")
+    claimed = select_rows(OutsideClaim.partner_id).where(OutsideClaim.kind == kind, OutsideClaim.key == key)
+    holder = (await session.exec(claimed)).first()
+    if holder is None:
+        raise NotFound("Nobody has claimed that.", code="no_claim", field="key")
+    if holder == to_partner:
+        raise Conflict("That partner has it already.", code="claimed_already", field="to_partner_id")
+    return holder
+
+
+async def move(session: AsyncSession, kind: OutsideKind, key: str, to_partner: str, *, by: str) -> str:
     """Gives a claim to another partner; who agreed to it is the caller's to prove. The holder's connection that names it
     becomes `unproven`, the receiver proves its own afterwards. Its former partner's id.
 
@@ -151,21 +180,14 @@ async def move(session: AsyncSession, kind: str, key: str, to_partner: str, *, b
     Raises NotFound (claim or partner), NotAllowed (a suspended receiver), Conflict ("claimed_already", "in_use" while a
     saga of the holder runs on it, "is_a_name" for an identity, which moves with the tenant that it stands for).
     """
-    if kind == "fineract_identity":
-        raise Conflict("A server's identity moves with its tenant; move that.", code="is_a_name", field="kind")
-    found = await session.exec(
-        select_rows(OutsideClaim).where(OutsideClaim.kind == kind, OutsideClaim.key == key).with_for_update()
-    )
-    claim = found.first()
-    if claim is None:
-        raise NotFound("Nobody has claimed that.", code="no_claim", field="key")
-    holder = claim.partner_id
-    if holder == to_partner:
-        raise Conflict("That partner has it already.", code="claimed_already", field="to_partner")
+    holder = await may_move(session, kind, key, to_partner)
     await partners.active(session, to_partner)
     provider = _PROVIDER_OF[kind]
     query = select_rows(Connection).where(Connection.partner_id == holder, Connection.provider == provider)
+    # The connection before the claim, as whoever stores a connection does.
     connection = (await session.exec(query.with_for_update())).first()
+    if (await _lock(session, OutsideKey(kind, key))).partner_id != holder:
+        raise Conflict("The claim was moved meanwhile; look again.", code="moved_meanwhile")
     if await is_in_use(session, holder, provider):
         raise Conflict("A saga of its holder still runs on it; let it end first.", code="in_use")
     if connection is not None and _names(connection, kind, key):

@@ -28,8 +28,9 @@ async def add(session: AsyncSession, partner: Partner, connections: list[Connect
 
 
 async def lock(session: AsyncSession, partner_id: str) -> Partner:
-    """The partner, for a change. Raises NotFound."""
-    found = (await session.exec(select(Partner).where(Partner.id == partner_id).with_for_update())).first()
+    """The partner, for a change. Its id stays as it is, so rows that name it are written meanwhile. Raises NotFound."""
+    query = select(Partner).where(Partner.id == partner_id).with_for_update(key_share=True)
+    found = (await session.exec(query)).first()
     if found is None:
         raise NotFound("No partner has that id.", field="partner_id")
     return found

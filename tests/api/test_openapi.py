@@ -95,6 +95,7 @@ NATURAL_KEYS = {
     "/api/v1/partners/{partner_id}/loan-products/fetch": "the partner's products",
     "/api/v1/partners/{partner_id}/provider-balances/refresh": "one question at a time",
     "/api/v1/partners/{partner_id}/wallet/credits": "the bank's transaction",
+    "/api/v1/claims/move": "a claim has one open proposal",
     "/api/v1/disbursements": "the loan",
     "/api/v1/disbursements/{disbursement_id}/resolve": "the same words about the same attempt",
     "/api/v1/float-purchases/{purchase_id}/confirm": "the code, which counts once",

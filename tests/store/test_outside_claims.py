@@ -10,7 +10,7 @@ from core.errors import Busy, Conflict, NotAllowed, NotFound
 from core.outside import OutsideKey, mpesa_shortcode
 from models.tables.claims import OutsideClaim
 from models.tables.partners import Connection, Partner
-from store import claims, disbursements
+from store import claims, disbursements, partner_admin
 from store.database import Database
 from store.disbursements import Claim
 from tests.store.conftest import another_partner, give_fineract
@@ -145,7 +145,7 @@ async def test_a_claim_is_not_moved_from_under_a_running_saga(database: Database
     claimed = await loan(database, partner_id)
     key, other = await tenant(database, partner_id), await another_partner(database)
 
-    async def move(*, kind: str = key.kind, name: str = key.key, to: str = other) -> str:
+    async def move(*, kind: Any = key.kind, name: str = key.key, to: str = other) -> str:
         async with database.transaction() as session:
             return await claims.move(session, kind, name, to, by="key_1")
 
@@ -180,3 +180,26 @@ async def test_a_servers_identity_moves_with_its_tenant(database: Database, part
         await claims.move(session, key.kind, key.key, other, by="key_1")
         held = {(row.kind, row.partner_id) for row in await session.exec(select(OutsideClaim))}
     assert held == {("fineract_tenant", other), ("fineract_identity", other)}
+
+
+async def test_loans_are_claimed_while_the_connection_is_being_given_anew(database: Database, partner_id: str) -> None:
+    """Neither waits for the other for ever: whoever stores a connection holds the partner, whoever claims a loan names it."""
+
+    async def give_anew() -> None:
+        async with database.transaction() as session:
+            await partner_admin.lock(session, partner_id)
+            await asyncio.sleep(0.05)  # a claim holds the connection by now
+            assert await partner_admin.lock_connection(session, partner_id, "fineract") is not None
+
+    async def claim(number: int) -> bool:
+        async with database.transaction() as session:
+            await claims.tenant_of(session, partner_id)
+            await asyncio.sleep(0.1)
+            made = await disbursements.claim(
+                session, partner_id=partner_id, loan_id=number, currency="KES", source="api", requested_by="t",
+                again_after=frozenset(),
+            )  # fmt: skip
+        return made.created
+
+    _, *made = await asyncio.wait_for(asyncio.gather(give_anew(), *(claim(number) for number in range(3))), 20)
+    assert made == [True] * 3

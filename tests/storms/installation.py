@@ -67,8 +67,9 @@ class Installation:
         with suppress(*AWAY):
             run = await first_run(client, workflow_id)
             points = await completed_tasks(client, workflow_id, run)
-            await reset(client, workflow_id, run, self.dice.choice(points))
-            self.hits["reset saga"] += 1
+            if points:  # else it has only just been started
+                await reset(client, workflow_id, run, self.dice.choice(points))
+                self.hits["reset saga"] += 1
 
     def _pids(self) -> dict[str, int]:
         return {**self.stack.child_pids, **self.stack.server_pids}

@@ -73,7 +73,7 @@ async def test_everything_is_paid_and_posted_once(tmp_path_factory: pytest.TempP
         blows = asyncio.create_task(strike(installation))
         try:
             await asyncio.gather(*(request(installation, loan_id) for loan_id in loans), pay(desk, savings))
-            await until_done(installation, desk, loans)
+            await until_done(installation, desk, loans, blows)
         finally:
             blows.cancel()
         paid = Counter(str(payout["msisdn"]) for payout in await house.payouts())
@@ -122,10 +122,14 @@ async def pay(desk: MoneyDesk, savings: list[dict[str, Any]]) -> None:
     await asyncio.gather(*(one(number) for number in range(PAYMENTS)))
 
 
-async def until_done(installation: Installation, desk: MoneyDesk, loans: dict[int, str]) -> None:
+async def until_done(
+    installation: Installation, desk: MoneyDesk, loans: dict[int, str], blows: asyncio.Task[None]
+) -> None:
     """What the schedules do, only more often, and what two operators do with payouts that never reached M-Pesa."""
     until = time.monotonic() + MINUTES * 60
     while time.monotonic() < until:
+        if blows.done():
+            await blows  # whatever ended them too early fails the test
         with suppress(*AWAY):
             await asyncio.wait_for(operate(installation, loans), 60)
         for work in (sweep(installation), pull(desk)):
