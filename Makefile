@@ -18,7 +18,7 @@ CLOCKS ?= 2026-11-30T23:30:00+00:00 2027-01-31T20:50:00+00:00 2028-02-29T09:00:0
 CLOCK_TESTS := tests/architecture tests/core tests/notices tests/workflows tests/providers tests/simulators tests/store \
 	tests/ledger
 
-.PHONY: help up demo test test-fast test-clock check lint bench lock fmt clean install
+.PHONY: help up demo test test-fast test-clock storm check lint bench lock fmt clean install
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -38,6 +38,13 @@ test-fast: $(STAMP) ## the tests that take moments
 test-clock: $(STAMP) ## the pure, provider, simulator, store and ledger tests at other times of day and year
 	@for clock in $(CLOCKS); do echo "── $$clock"; \
 		$(BIN)/python -m pytest $(PARALLEL) --clock "$$clock" $(CLOCK_TESTS) $(PYTEST_ARGS); done
+
+# KIVUKO_STORM_SEED chooses another storm.
+storm: export KIVUKO_STORM_LOANS ?= 250
+storm: export KIVUKO_STORM_PAYMENTS ?= 250
+storm: export KIVUKO_STORM_HITS ?= 30
+storm: $(STAMP) ## 250 loans and 250 payments while every process is killed or stands still and sagas are reset
+	$(BIN)/python -m pytest -s tests/storms $(PYTEST_ARGS)
 
 check: lint test ## format, lint, types, layers, migrations, tests
 
