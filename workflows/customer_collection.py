@@ -85,7 +85,7 @@ class CustomerCollection(CollectingSaga):
 
     async def receive(self) -> Collected:
         """The payment: it has arrived already, or the payer is asked for it."""
-        if self.payment is None and workflow.patched("look-before-asking"):
+        if self.payment is None:
             self.safe_point()
             unfit = await self.look_at_account()
             if self.payment is None and unfit is not None:
