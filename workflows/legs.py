@@ -227,7 +227,6 @@ class PayoutLeg:
             )
             attempt.asked_at = workflow.now()
             if asked.report is not None:
-                attempt.status_said = asked.report.state
                 await self._hear(asked.report)
             elif asked.asks_provider and not asked.never_sent:
                 await self.saga.until(

@@ -28,7 +28,8 @@ class Scale:
         while no newer attempt was made and the leg has not ended."""
         attempt.provider_reference = attempt.provider_reference or report.provider_reference
         if report.source == "status":
-            attempt.status_said = report.state
+            # That a bank does not find it is no word that it is under way.
+            attempt.status_said = "not_found" if report.code == "not_found" else report.state
         if report.state in ("pending", "unclear"):
             return self._weigh_unclear(attempt, report)
         if report.state == "paid" and not self._fits(report):

@@ -1,9 +1,10 @@
 """Decisions as the API writes them, for tests that speak to sagas without it."""
 
+import asyncio
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateFailedError
 
 from core.clock import utc_now
 from core.crypto import sha256_hex
@@ -71,6 +72,20 @@ async def send(client: Client, workflow_id: str, decision_id: str, **more: Any) 
         "resolve", DecisionMade(decision_id=decision_id), id=new_id("cmd"), result_type=CommandTaken, **more
     )
     return taken
+
+
+async def decide_in_time(
+    client: Client, database: Database, workflow_id: str, decision: str, *, by: str, **more: Any
+) -> CommandTaken:
+    """The same by somebody who comes again as long as it is too early to say it."""
+    for _ in range(75):
+        try:
+            return await decide(client, database, workflow_id, decision, by=by, **more)
+        except WorkflowUpdateFailedError as refused:
+            if getattr(refused.cause, "type", None) != "too_early":
+                raise
+            await asyncio.sleep(0.2)
+    return await decide(client, database, workflow_id, decision, by=by, **more)
 
 
 async def decide(

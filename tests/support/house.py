@@ -37,7 +37,7 @@ from models.tables.traffic import InboxItem
 from store import cases, disbursements, partners, saga_rows, timeline
 from store.database import Database
 from temporal.starts import Started, start_disbursement, tell_waiting_sagas
-from tests.support.deciding import decide
+from tests.support.deciding import decide_in_time
 from tests.support.lender import make_lender
 from tests.support.simulator_server import RunningSimulators
 from tests.support.waiting import eventually
@@ -198,7 +198,7 @@ class House:
 
     async def resolve(self, started: Started, decision: str, *, actor: str = "key_ann", **more: Any) -> CommandTaken:
         """`actor` names a person."""
-        return await decide(self.client, self.database, started.workflow_id, decision, by=actor, **more)
+        return await decide_in_time(self.client, self.database, started.workflow_id, decision, by=actor, **more)
 
     async def resolved_by_two(self, started: Started, decision: str, **more: Any) -> CommandTaken:
         await self.resolve(started, decision, **more)

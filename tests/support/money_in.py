@@ -28,7 +28,7 @@ from models.tables.sagas import SagaRow
 from models.tables.wallets import FloatPurchase, TopUp
 from store import collections, float_purchases, one_time_codes, timeline, top_ups
 from temporal.requests import start_row
-from tests.support.deciding import decide
+from tests.support.deciding import decide_in_time
 from tests.support.house import PHONE, House
 from tests.support.lender import B2C_ACCOUNT, SHORTCODE, WALLET_ACCOUNT
 from tests.support.waiting import eventually
@@ -44,6 +44,8 @@ QUICK_PROMPT = PromptPolicy(
     resend_after=_seconds(0.2, 0.5),
     query_after=_seconds(1.5, 0.5, 0.5),
     evidence_within=timedelta(seconds=2),
+    send_within=timedelta(seconds=4),
+    settlement_window=timedelta(seconds=0.2),
 )
 QUICK_COLLECTION = CollectionPolicy(
     prompt=QUICK_PROMPT,
@@ -60,6 +62,9 @@ QUICK_FLOAT = FloatPolicy(
         answer_within=timedelta(seconds=2),
         attempt_again_after=(),
         confirm_from_minor=None,
+        send_within=timedelta(seconds=4),
+        settlement_window=timedelta(seconds=0.2),
+        case_after=timedelta(seconds=30),
     ),
     confirm_within=timedelta(seconds=30),
 )
@@ -271,7 +276,9 @@ class MoneyDesk:
             name: [part.model_dump(mode="json") for part in value] if name == "allocations" else value
             for name, value in more.items()
         }
-        return await decide(self.house.client, self.house.database, row.workflow_id, decision, by=actor, **facts)
+        return await decide_in_time(
+            self.house.client, self.house.database, row.workflow_id, decision, by=actor, **facts
+        )
 
     async def resolved_by_two(self, row: SagaRow, decision: str, **more: Any) -> CommandTaken:
         await self.resolve(row, decision, actor="key_ann", **more)
