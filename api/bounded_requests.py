@@ -59,7 +59,11 @@ def _of_query(query: bytes) -> ASGIApp | None:
     """Text of strangers may hold much, but no NUL, which the database cannot."""
     if len(query) <= _LONGEST_ADDRESS and b"\0" not in unquote_to_bytes(query):
         return None
-    fault = FieldError(field="query", rule="not_text", detail="It is too long, or holds characters that are no text.")
+    named = [
+        part.partition(b"=")[0] for part in query.split(b"&") if b"\0" in unquote_to_bytes(part.partition(b"=")[2])
+    ]
+    field = unquote_to_bytes(named[0]).decode("ascii", errors="replace")[:40] if named else "query"
+    fault = FieldError(field=field, rule="not_text", detail="It is too long, or holds characters that are no text.")
     return problem(422, "validation_failed", "The query cannot be read.", fields=[fault])
 
 

@@ -16,7 +16,6 @@ from starlette.responses import JSONResponse, Response
 
 from api.auth import Anyone, Principal
 from api.dependencies import House, Services
-from core.crypto import sha256_hex
 from core.errors import Conflict
 from models.tables.security import IdempotencyKey
 from store import idempotency
@@ -86,7 +85,7 @@ async def _claiming(request: Request, house: Services, principal: Principal, key
     claim = None
     if key is not None:
         wish = f"{request.method} {request.url.path}"
-        claim = idempotency.new_claim(principal.id, key, wish, _body_hash(await request.body()))
+        claim = idempotency.new_claim(principal.id, key, wish, _body_hash(house, wish, await request.body()))
         async with house.database.transaction() as session:
             holder = await idempotency.claim(session, claim)
         if holder is not None:
@@ -140,9 +139,11 @@ def _answer_of(house: Services, claim: Claim, holder: IdempotencyKey) -> Excepti
     return Replayed(holder, answer)
 
 
-def _body_hash(body: bytes) -> str:
-    """Of the content, not of its spelling: a client may order its fields anew when it repeats itself."""
+def _body_hash(house: Services, wish: str, body: bytes) -> str:
+    """Of the content, not of its spelling: a client may order its fields anew when it repeats itself. Keyed, since a body may
+    be as small as a one-time code, which a plain hash gives away."""
     try:
-        return sha256_hex(json.dumps(json.loads(body), sort_keys=True)) if body else sha256_hex(b"")
+        content = json.dumps(json.loads(body), sort_keys=True) if body else ""
     except (ValueError, RecursionError):
-        return sha256_hex(body)
+        content = body.hex()
+    return house.codes.hash(wish, "body", content)

@@ -54,13 +54,17 @@ async def prove(house: Services, principal: Principal, wanted: SealedConnection,
     return Proof("unproven", _SILENT)
 
 
-async def claim(session: AsyncSession, principal: Principal, row: Connection, proof: Proof) -> None:
-    """In the transaction that stores the connection. Raises Conflict (code "claimed_elsewhere")."""
+async def claim(
+    session: AsyncSession, principal: Principal, row: Connection, proof: Proof, *, moved: bool = False
+) -> None:
+    """In the transaction that stores the connection. A core bank that has only `moved` keeps the name under which its loans
+    are unique. Raises Conflict (code "claimed_elsewhere")."""
     if proof.claims:
-        row.tenant_key = await claims.take(
+        tenant_key = await claims.take(
             session, proof.claims, partner_id=row.partner_id, connection_id=row.id, by=principal.id,
             identity=proof.identity,
         )  # fmt: skip
+        row.tenant_key = row.tenant_key if moved and row.tenant_key else tenant_key
 
 
 async def refuse_while_in_use(session: AsyncSession, row: Connection | None, wanted: SealedConnection) -> None:

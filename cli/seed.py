@@ -111,7 +111,8 @@ def complete_connections(api: ApiClient, partner_id: str, given: dict[str, dict[
         there = known.get(provider)
         since = _SINCE.get(provider)
         if there is None or there["base_url"] != wanted["base_url"] or (since and there.get(since) is None):
-            api.put(f"/partners/{partner_id}/connections/{provider}", wanted)
+            moved = "?moved=true" if there is not None else ""
+            api.put(f"/partners/{partner_id}/connections/{provider}{moved}", wanted)
             tell("demo lender", f"{provider} connection given" + (" anew" if there else ""))
 
 

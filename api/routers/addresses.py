@@ -14,7 +14,7 @@ from api import chores
 from api.auth import PartnerWriter
 from api.dependencies import House, Services
 from api.documented import WRITES, again, problems
-from api.idempotency import Idempotent
+from api.idempotency import Keyed
 from api.known_parameters import KNOWN_PARAMETERS
 from api.routers.partners import PartnerId
 from api.schemas.addresses import RotateIn, SecretAddress, SecretAddresses
@@ -52,7 +52,7 @@ async def rotate_address(
     wanted: RotateIn,
     house: House,
     principal: PartnerWriter,
-    once: Idempotent,
+    once: Keyed,
 ) -> Response:
     """Then tell whoever calls there: the partner's Fineract (its hook), M-Pesa by `register-paybill`, the bank."""
     principal.visible(partner_id)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api import chores, proposals
@@ -41,6 +41,12 @@ from temporal.schedules import ensure_payment_pull
 router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"], dependencies=KNOWN_PARAMETERS)
 
 
+Moved = Annotated[
+    bool,
+    Query(description="The same system at another address: payments under way go on there. For the platform alone"),
+]
+
+
 class ProviderBalances(Out):
     """What the partner's providers last told us of its accounts there."""
 
@@ -51,27 +57,31 @@ class ProviderBalances(Out):
     "/connections/fineract", responses=problems(404, 409, *WRITES), summary="Give or rotate Fineract's settings"
 )
 async def put_fineract(
-    partner_id: PartnerId, wanted: FineractIn, house: House, principal: PartnerWriter
+    partner_id: PartnerId, wanted: FineractIn, house: House, principal: PartnerWriter, moved: Moved = False
 ) -> ConnectionOut:
     """Tried first: what does not work is a 422 that names the field, and the old settings stay. What a partner's key gives
     at an address that the platform has not vetted is kept as `unproven`, and nothing is sent there. 409
     `claimed_elsewhere` if another partner has the tenant."""
-    return await _put(partner_id, wanted, house, principal)
+    return await _put(partner_id, wanted, house, principal, moved)
 
 
 @router.put("/connections/daraja", responses=problems(404, 409, *WRITES), summary="Give or rotate M-Pesa's settings")
-async def put_daraja(partner_id: PartnerId, wanted: DarajaIn, house: House, principal: PartnerWriter) -> ConnectionOut:
+async def put_daraja(
+    partner_id: PartnerId, wanted: DarajaIn, house: House, principal: PartnerWriter, moved: Moved = False
+) -> ConnectionOut:
     """Tried first, with a question for the balance, whose answer proves the short code: without it within some seconds the
     connection is `unchecked`. Working credentials also lift a block: payouts that waited for them go on."""
-    return await _put(partner_id, wanted, house, principal)
+    return await _put(partner_id, wanted, house, principal, moved)
 
 
 @router.put("/connections/bank", responses=problems(404, 409, *WRITES), summary="Give or rotate the bank's settings")
-async def put_bank(partner_id: PartnerId, wanted: BankIn, house: House, principal: PartnerWriter) -> ConnectionOut:
+async def put_bank(
+    partner_id: PartnerId, wanted: BankIn, house: House, principal: PartnerWriter, moved: Moved = False
+) -> ConnectionOut:
     """For the platform alone: who sets what proves a push credits a wallet. Tried first. The bank must be told its address:
     see `address`."""
     principal.only_platform("A bank connection feeds the wallet, so the platform gives it.")
-    return await _put(partner_id, wanted, house, principal)
+    return await _put(partner_id, wanted, house, principal, moved)
 
 
 @router.get(
@@ -287,13 +297,17 @@ async def _proposed(session: AsyncSession, principal: Principal, row: Contact, w
     return ContactOut.of(row, proposal.id)
 
 
-async def _put(partner_id: str, wanted: ConnectionIn, house: Services, principal: Principal) -> ConnectionOut:
+async def _put(
+    partner_id: str, wanted: ConnectionIn, house: Services, principal: Principal, moved: bool
+) -> ConnectionOut:
     principal.visible(partner_id)
+    if moved:
+        principal.only_platform("That a system is the same at another address is the platform's to say.")
     async with house.database.transaction() as session:
         chores.keeps_currency((await partners.get(session, partner_id)).currency, wanted)
         current = await partner_admin.find_connection(session, partner_id, wanted.provider)
     sealed = chores.sealed_connection(house, partner_id, wanted)
-    return await _store(partner_id, sealed, house, principal, current, action="connections.put")
+    return await _store(partner_id, sealed, house, principal, current, action="connections.put", moved=moved)
 
 
 async def _store(
@@ -304,6 +318,7 @@ async def _store(
     current: Connection | None,
     *,
     action: str,
+    moved: bool = False,
 ) -> ConnectionOut:
     """Tried, claimed and stored: the claim is in the transaction that stores what was proven."""
     proof = await prove(house, principal, sealed, current)
@@ -313,7 +328,8 @@ async def _store(
             row = await partner_admin.lock_connection(session, partner_id, sealed.provider)
             if action == "connections.check" and row is not None and row.version != sealed.version:
                 raise Conflict("The connection was given anew meanwhile.", code="changed_meanwhile")
-            await refuse_while_in_use(session, row, sealed)
+            if not moved:
+                await refuse_while_in_use(session, row, sealed)
             before = ConnectionOut.of(row).model_dump(mode="json") if row else None
             watched = row is not None and row.status != "unproven" and chores.is_watched(house, row)
             if row is None:
@@ -323,7 +339,7 @@ async def _store(
             chores.take_over(
                 house, row, sealed.model_copy(update={"version": row.version + 1}), proof.status, proof.detail
             )
-            await claim(session, principal, row, proof)
+            await claim(session, principal, row, proof, moved=moved)
             session.add(row)
             await session.flush()
             if proof.status == "ok":

@@ -32,7 +32,7 @@ async def list_vetted_addresses(house: House, admin: Admin) -> VettedList:
         return VettedList(items=[VettedOut.of(row) for row in await vetted.page(session)])
 
 
-@router.put("/{provider}/{server}", responses=problems(*WRITES), summary="Vet a server")
+@router.put("/{provider}/{server}", responses=problems(404, *WRITES), summary="Vet a server")
 async def vet_address(provider: Vettable, server: Server, wanted: VetIn, house: House, admin: Admin) -> VettedOut:
     """Partners' connections there can be proven from now on: `POST …/connections/{provider}/check` tries those that wait."""
     spelt = _spelt(server)

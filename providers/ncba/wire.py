@@ -63,7 +63,7 @@ def parse_push(
     """
     fields = read_envelope(raw)
     _verify(fields, secrets)
-    given, account = (fields.text(name).strip() for name in ("TransID", "AccountNr"))
+    given, account = fields.text("TransID").strip(), "".join(fields.text("AccountNr").split())
     kind_text = clean(fields.text("TransType"), 40)
     status = clean(fields.text("Status"), 40).upper()
     signed = amount_of("".join(fields.text("TransAmount").split()), currency)

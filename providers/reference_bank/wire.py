@@ -60,7 +60,7 @@ def parse_push(
         raise Garbled("This is not an event of the reference bank.")
     happened_at = moment_of(body.get("occurred_at")) or now
     amount = _amount(data, currency)
-    account = text_of(data.get("account")) or None
+    account = "".join(text_of(data.get("account")).split()) or None
     if account is not None and not _ACCOUNT.fullmatch(account):
         raise Garbled("An event of the reference bank names no account that can be one.")
     if kind in _RESULTS:

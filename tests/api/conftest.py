@@ -128,7 +128,8 @@ class Door:
         leg_id, workflow_id = new_id(PAYOUT), f"loan-disbursement/{partner_id}/91"
         now = utc_now()
         row = {
-            "id": new_id(DISBURSEMENT), "partner_id": partner_id, "loan_id": 91, "round": 1, "workflow_id": workflow_id,
+            "id": new_id(DISBURSEMENT), "partner_id": partner_id, "tenant_key": partner_id, "loan_id": 91, "round": 1,
+            "workflow_id": workflow_id,
             "source": "api", "requested_by": "test", "stage": ended or "paying", "currency": "KES", "paid_minor": 0,
             "receipts": [], "created_at": now, "updated_at": now, "ended_at": now if ended else None,
         }  # fmt: skip

@@ -139,7 +139,7 @@ def test_an_idempotency_key_is_treated_alike_everywhere() -> None:
             assert "Idempotency-Key" in given, path
             (needs if given["Idempotency-Key"] else takes).add(path)
     assert takes - set(NATURAL_KEYS) == set(), "say why nothing is done twice, or require the key"
-    assert {path.split("/")[3] for path in needs} == {"top-ups", "float-purchases", "collections"}
+    assert {path.split("/")[3] for path in needs} == {"top-ups", "float-purchases", "collections", "partners"}
 
 
 def test_the_number_of_an_account_has_one_name() -> None:

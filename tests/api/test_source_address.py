@@ -6,7 +6,6 @@ import pytest
 from starlette.requests import Request
 from temporalio.testing import WorkflowEnvironment
 
-from api.app import create_app
 from api.source_address import is_allowed, source_address
 from core.settings import Callbacks, Settings
 from models.tables.traffic import InboxItem
@@ -60,12 +59,6 @@ def test_a_header_is_believed_only_from_our_own_proxies(
 )
 def test_who_is_allowed(address: str | None, allowed: list[str], is_in: bool) -> None:
     assert is_allowed(address, allowed) is is_in
-
-
-def test_a_misspelt_network_stops_the_start(settings: Settings) -> None:
-    wrong = settings.model_copy(update={"callbacks": Callbacks(allowed_sources=["196.201.214.300"])})
-    with pytest.raises(ValueError, match=r"196\.201\.214\.300"):
-        create_app(wrong)
 
 
 async def test_a_callback_from_elsewhere_is_refused_though_its_address_is_right(

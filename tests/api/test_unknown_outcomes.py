@@ -1,5 +1,6 @@
 """The missing-callback desk at the front door: listed, asked about, decided from a file, and nothing guessed."""
 
+import asyncio
 import csv
 import io
 from datetime import timedelta
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from api import commands
+from core.clock import utc_now
 from core.desk_files import DECISION_COLUMNS, FACT_COLUMNS
 from core.money import Money
 from models.tables.disbursements import PayoutAttempt
@@ -246,6 +248,9 @@ async def test_a_file_of_decisions_is_taken_row_by_row(house: House, house_admin
     for row in rows:
         decision, receipt = filled[row["reference"]]
         writer.writerow({**row, "decision": decision, "receipt": receipt, "evidence": "portal, 21 November"})
+    # Nobody can say before its time that the second one was not paid.
+    assert other.send_by is not None
+    await asyncio.sleep(max(0.0, (other.send_by - utc_now()).total_seconds()) + 2.5)
     key = {"Idempotency-Key": "file-1"}
     answers = [
         await house_admin.post(f"{DESK}/resolve", content=text.getvalue().encode(), headers={**CSV, **key})

@@ -20,7 +20,7 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs a command in an empty folder: `run("db", "url")`."""
-    for name in ("KIVUKO_KEY", "KIVUKO_URL", "KIVUKO_DATABASE__URL", "KIVUKO_DATA_DIR", "TEMPORAL_ADDRESS"):
+    for name in ("KIVUKO_KEY", "KIVUKO_URL", "KIVUKO_DATABASE__URL", "KIVUKO_DATA_DIR", "TEMPORAL_ADDRESS", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KIVUKO_TEMPORAL__PORT", "1")  # nothing listens there, and nobody's real stack is touched

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _MEMORY = Path("/dev/shm")
@@ -34,5 +34,6 @@ def _forget_dead_sessions() -> None:
     """Memory is not emptied by time: what killed test sessions left there is removed after an hour."""
     for folder in _MEMORY.glob(f"{_PREFIX}*"):
         owner = folder.name.removeprefix(_PREFIX).split("-")[0]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and folder.stat().st_mtime < time.time() - 3600:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another session forgets it at this moment
+            if owner.isdigit() and not Path(f"/proc/{owner}").exists() and folder.stat().st_mtime < time.time() - 3600:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -28,7 +28,7 @@ async def test_a_payouts_own_callback_is_read_by_our_wire(bench: Bench) -> None:
     assert read.happened_at is not None
     assert abs((read.happened_at - datetime.fromisoformat(paid["at"])).total_seconds()) < 1
     assert read.balances["Utility Account"] == Money.parse("498750.00", "KES")
-    assert read.balances["Charges Paid Account"] == Money.parse("-5.00", "KES")
+    assert read.balances["Charges Paid Account"] == Money.parse("-5.00", "KES", signed=True)
     assert bench.callbacks[0].path == bench.order().result_url.split("/cb/")[1]
 
 
@@ -240,7 +240,7 @@ async def test_the_balance_falls_by_what_was_paid(bench: Bench) -> None:
     await client.query_balance(bench.callback_url("bal", "x"), bench.callback_url("bal", "y"))
     balances = parse_balance_result((await bench.received(2))[1].body)
     assert balances["Utility Account"] == Money.parse("498750.00", "KES")
-    assert balances["Charges Paid Account"] == Money.parse("-5.00", "KES")
+    assert balances["Charges Paid Account"] == Money.parse("-5.00", "KES", signed=True)
 
 
 async def test_v1_has_its_own_reference_and_is_asked_by_it(bench: Bench) -> None:
