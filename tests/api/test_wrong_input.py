@@ -189,7 +189,7 @@ WRONG: list[tuple[str, str, Any, str, str]] = [
     ("POST", "/collections", {**COLLECT, "account": "91\u0000"}, "account", "string_pattern_mismatch"),
     ("POST", "/collections", {**COLLECT, "account": 91}, "account", "string_type"),
     ("POST", "/collections", COLLECT, "partner_id", "missing"),
-    ("POST", f"{L}/resolve", {**ALLOCATE, "decision": "approve"}, "decision", "literal_error"),
+    ("POST", f"{L}/resolve", {**ALLOCATE, "decision": "partial"}, "decision", "literal_error"),
     ("POST", f"{L}/resolve", {**ALLOCATE, "allocations": [{**PART, "kind": "share"}]}, "allocations.0.kind",
      "literal_error"),
     ("POST", f"{L}/resolve", {**ALLOCATE, "allocations": [{**PART, "amount": {"amount": "0", "currency": "KES"}}]},
