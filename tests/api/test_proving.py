@@ -14,7 +14,7 @@ from core.settings import Settings
 from models.tables.claims import OutsideClaim
 from models.tables.collections import Collection
 from models.tables.partners import Connection
-from store import collections, partners
+from store import claims, collections, partners
 from tests.api.conftest import Door
 from tests.api.money import rich_lender
 from tests.support.addresses import secret_of
@@ -211,6 +211,25 @@ async def test_of_two_partners_that_come_at_once_one_has_the_tenant(
     assert sorted([await claimed(house, second), await claimed(house, third)], key=len) == [
         set(), {"fineract_tenant:new"}
     ]  # fmt: skip
+
+
+async def test_a_system_that_moved_keeps_the_name_of_its_loans_and_only_the_platform_says_so(
+    house: House, house_admin: httpx.AsyncClient
+) -> None:
+    async with house.database.transaction() as session:
+        before = await claims.tenant_of(session, house.partner_id)
+        await collections.begin_prompted(
+            session, partner_id=house.partner_id, amount=Money.parse("10", "KES"), account_ref="000000091",
+            msisdn=Msisdn("+254712345678"), requested_by="test",
+        )  # fmt: skip
+    given, path = await tenant(house, "moved-here"), f"{path_of(house.partner_id, 'fineract')}?moved=true"
+    async with await partner_key(house, house_admin, house.partner_id) as visitor:
+        refused = await visitor.put(path, json=given)
+    assert (refused.status_code, refused.json()["code"]) == (403, "platform_only"), refused.text
+    taken = await house_admin.put(path, json=given)
+    assert (taken.status_code, taken.json()["status"]) == (200, "ok"), taken.text
+    async with house.database.transaction() as session:
+        assert await claims.tenant_of(session, house.partner_id) == before
 
 
 async def test_what_sagas_speak_with_does_not_lead_elsewhere_under_them(

@@ -36,6 +36,7 @@ PAYMENTS = int(os.environ.get("KIVUKO_STORM_PAYMENTS", "12"))
 HITS = int(os.environ.get("KIVUKO_STORM_HITS", "5"))
 SEED = int(os.environ.get("KIVUKO_STORM_SEED", "8"))
 MINUTES = 4 if LOANS <= 30 else 40
+BETWEEN_HITS = max(4.0, 1.2 * LOANS / HITS)  # seconds: over most of the storm
 AT_ONCE = 10
 
 STORM = DisbursementPolicy(
@@ -94,7 +95,7 @@ async def test_everything_is_paid_and_posted_once(tmp_path_factory: pytest.TempP
 async def strike(installation: Installation) -> None:
     """Blow after blow, with time in between for what was killed to stand up again."""
     while installation.hits.total() < HITS:
-        await asyncio.sleep(installation.dice.uniform(2.0, 6.0))
+        await asyncio.sleep(installation.dice.uniform(0.5, 1.5) * BETWEEN_HITS)
         with suppress(*AWAY):
             await asyncio.wait_for(hit(installation), 30)
 
