@@ -6,7 +6,6 @@ from datetime import timedelta
 import httpx
 
 from core.clock import utc_now
-from core.crypto import sha256_hex
 from ledger import chart
 from ledger.balances import balance
 from models.tables.security import ApiKey, IdempotencyKey
@@ -92,7 +91,9 @@ async def claim(door: Door, path: str, *, age: timedelta) -> idempotency.Claim:
     """What a request that runs since `age` has left in the table."""
     (admin,) = await door.rows(ApiKey)
     body = '{"amount": {"amount": "500.00", "currency": "KES"}, "reference": "FT-1"}'
-    made = idempotency.Claim(admin.id, "a", f"POST {path}", sha256_hex(body), utc_now() - age)
+    made = idempotency.Claim(
+        admin.id, "a", f"POST {path}", door.services.codes.hash(f"POST {path}", "body", body), utc_now() - age
+    )
     async with door.database.transaction() as session:
         assert await idempotency.claim(session, made) is None
     return made
