@@ -117,7 +117,7 @@ async def told_not_paid_and_started_again(house: House, started: Started, loan_i
     await house.until_stage(started, "in_review")
     await house.resolved_by_two(started, "not_paid")
     assert (await house.result(started)).code == "resolved_not_paid"
-    return await house.start(loan_id)
+    return await house.start(loan_id, agreed=True)
 
 
 async def until_running(house: House, loan: Loan, activity: str) -> None:

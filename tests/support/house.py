@@ -93,7 +93,10 @@ class House:
         assert loan.status_code == 201, loan.text
         return int(loan.json()["id"])
 
-    async def start(self, loan_id: int, policy: DisbursementPolicy = QUICK, source: Any = "api") -> Started:
+    async def start(
+        self, loan_id: int, policy: DisbursementPolicy = QUICK, source: Any = "api", *, agreed: bool = False
+    ) -> Started:
+        """`agreed`: by a second person, for a loan that something was sent for before."""
         return await start_disbursement(
             self.client,
             self.database,
@@ -102,6 +105,7 @@ class House:
             source=source,
             requested_by="test",
             policy=policy,
+            agreed=agreed,
         )
 
     async def disburse(
