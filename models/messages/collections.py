@@ -1,8 +1,6 @@
 """The words of money that comes in: announced payments, prompts to payers, the collection saga."""
 
-from datetime import datetime
-from enum import Enum
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field
 
@@ -10,6 +8,7 @@ from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.base import Message, ProviderId
 from models.messages.policies import CollectionPolicy
+from models.messages.said import Said
 
 Channel = Literal["confirmation", "push", "pull", "statement", "callback", "admin"]
 AccountKind = Literal["loan", "savings"]
@@ -100,27 +99,6 @@ class AskPrompt(Message):
     begun_at: AwareDatetime
 
 
-class SaidOfPrompt(Protocol):
-    """What any provider says of a prompt (`providers.collecting.AskResult`)."""
-
-    @property
-    def state(self) -> Enum: ...
-    @property
-    def code(self) -> str: ...
-    @property
-    def detail(self) -> str: ...
-    @property
-    def provider_reference(self) -> str | None: ...
-    @property
-    def receipt(self) -> str | None: ...
-    @property
-    def amount(self) -> Money | None: ...
-    @property
-    def party_digits(self) -> str | None: ...
-    @property
-    def happened_at(self) -> datetime | None: ...
-
-
 class PromptReport(Message):
     """What a provider says of a prompt. A hint until it fits the instruction; a query's success names no receipt."""
 
@@ -136,7 +114,7 @@ class PromptReport(Message):
     happened_at: AwareDatetime | None = None
 
     @classmethod
-    def of(cls, said: SaidOfPrompt, reference: str, source: Literal["callback", "query"]) -> Self:
+    def of(cls, said: Said, reference: str, source: Literal["callback", "query"]) -> Self:
         """All that a provider said of the prompt that was asked about, or to whose address it came."""
         facts = {
             "state": said.state.value, "code": said.code, "detail": said.detail,

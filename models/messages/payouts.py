@@ -1,7 +1,6 @@
 """The words between a saga's payout leg, its activities, the callbacks and the operators."""
 
 from datetime import datetime
-from enum import Enum
 from typing import Any, Literal, Protocol, Self
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -10,6 +9,7 @@ from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.base import Message, ProviderId
 from models.messages.collections import Allocation
+from models.messages.said import Said
 
 ReportState = Literal["paid", "failed", "pending", "unclear"]
 # "books": our own rows, told to a saga that was reset.
@@ -107,25 +107,9 @@ class StatusAsked(Message):
     report: "PayoutReport | None" = None
 
 
-class SaidOfPayout(Protocol):
+class SaidOfPayout(Said, Protocol):
     """What any provider says of a payout (`providers.ports.PayoutResult`)."""
 
-    @property
-    def state(self) -> Enum: ...
-    @property
-    def code(self) -> str: ...
-    @property
-    def detail(self) -> str: ...
-    @property
-    def provider_reference(self) -> str | None: ...
-    @property
-    def receipt(self) -> str | None: ...
-    @property
-    def amount(self) -> Money | None: ...
-    @property
-    def party_digits(self) -> str | None: ...
-    @property
-    def happened_at(self) -> datetime | None: ...
     @property
     def retriable(self) -> bool: ...
     @property

@@ -13,17 +13,7 @@ from tests.support.lender import claim_all
 
 @pytest.fixture
 async def partner_id(database: Database) -> str:
-    now, made = utc_now(), new_id(PARTNER)
-    async with database.transaction() as session:
-        session.add(
-            Partner(
-                id=made, name=made, currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
-                status="active", hook_secret=made, hook_digest=made, low_balance_minor=0, created_at=now, updated_at=now,
-            )
-        )  # fmt: skip
-        await session.flush()
-        await give_fineract(session, made, "default")
-    return made
+    return await another_partner(database, "default")
 
 
 async def give_fineract(session: AsyncSession, partner_id: str, tenant: str, *, claimed: bool = True) -> Connection:
