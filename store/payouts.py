@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, update
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,6 +16,7 @@ from core.recovery import RecoveryWindow, rows_may_be_missing
 from models.messages.payouts import AskStatus, PayoutInstruction, PayoutReport, SendPayout
 from models.tables.base import table_of
 from models.tables.disbursements import PayoutAttempt
+from store import sagas
 
 _ATTEMPTS = table_of(PayoutAttempt)
 _MOST_REFERENCES = 10  # a narrative of thousands would cost as many questions
@@ -83,10 +84,13 @@ async def begin(
 
     Returns the row of a reference that is known to have been paid: a saga that was reset has forgotten it. Nothing may be
     sent then, nor if it raises: Rejected for one known to have failed (its own code; `retriable` "yes" if a later attempt
-    was made) or declared never sent ("never_sent"); NoAnswer for one that may have been sent ("already_sent"), whose row
-    may have been lost in a restore ("row_lost"), or beside another attempt that may have been paid ("attempt_living").
+    was made), declared never sent ("never_sent"), or wanted by a saga that has ended ("already_ended"); NoAnswer for one
+    that may have been sent ("already_sent"), whose row may have been lost in a restore ("row_lost"), or beside another
+    attempt that may have been paid ("attempt_living").
     """
     instruction, reference = order.instruction, order.reference
+    if await sagas.has_ended(session, instruction.workflow_id):
+        return await _known_after_the_end(session, reference)
     if (previous := order.previous) is not None:
         await finish(session, previous.reference, "failed", code=previous.code, detail=previous.detail)
     lost = rows_may_be_missing(recovery, instruction.begun_at)
@@ -111,6 +115,14 @@ async def begin(
     )
     if resumed.first() is not None:
         return None
+    return await _known(session, reference)
+
+
+async def _known_after_the_end(session: AsyncSession, reference: str) -> PayoutAttempt:
+    """A saga that was reset after its end has forgotten that it ended unpaid, and that another may have paid since."""
+    existing = await get(session, reference)
+    if existing is None or existing.state == "not_sent":
+        raise Rejected("The saga has ended; nothing more is sent for it.", code="already_ended", retriable="no")
     return await _known(session, reference)
 
 
@@ -147,8 +159,8 @@ async def mark(session: AsyncSession, reference: str, state: str, **values: Any)
 
 
 async def finish(session: AsyncSession, reference: str, state: str, **values: Any) -> None:
-    """The outcome, as the saga decided it: `paid` or `failed`. A `void` fence stays, and so does what was never sent: a
-    loan may be paid anew without a second person only if nothing of it ever left.
+    """The outcome, as the saga decided it: `paid` or `failed`. A `void` fence stays. What was never sent ends as
+    `failed` too: a saga that was reset after its end must not send it after all.
 
     Raises Conflict (code "receipt_taken") for a receipt that another payment from the same account has: one receipt is
     one movement of money, and which of the two it was nobody may guess."""
@@ -156,11 +168,10 @@ async def finish(session: AsyncSession, reference: str, state: str, **values: An
         taken = await _holder(session, reference, receipt)
         if taken is not None:
             raise Conflict(f"The receipt {receipt} is that of {taken} already.", code="receipt_taken", holder=taken)
-    kept = case((_ATTEMPTS.c.state == "not_sent", "not_sent"), else_=state)
     await session.exec(
         update(_ATTEMPTS)
         .where(_ATTEMPTS.c.reference == reference, _ATTEMPTS.c.state != "void")
-        .values(state=kept if state == "failed" else state, updated_at=utc_now(), **values)
+        .values(state=state, updated_at=utc_now(), **values)
     )
 
 

@@ -15,6 +15,7 @@ from core.recovery import RecoveryWindow, rows_may_be_missing
 from models.messages.collections import AskPrompt, PromptInstruction, SendPrompt
 from models.tables.base import table_of
 from models.tables.collections import Prompt
+from store import sagas
 
 _PROMPTS = table_of(Prompt)
 
@@ -34,10 +35,12 @@ async def begin(session: AsyncSession, order: SendPrompt, *, recovery: Sequence[
     """Writes the prompt as `sending`; commit before you send. It is sent a second time only if the first try is known not
     to have left.
 
-    Nothing may be sent if it raises: Rejected (code "fenced"), NoAnswer ("already_sent", "prompt_living", or "row_lost"
-    where its row may have been lost in a restore).
+    Nothing may be sent if it raises: Rejected (code "fenced", or "already_ended" for a saga that was reset after its end),
+    NoAnswer ("already_sent", "prompt_living", or "row_lost" where its row may have been lost in a restore).
     """
     instruction, reference = order.instruction, order.reference
+    if await sagas.has_ended(session, instruction.workflow_id):
+        raise Rejected("The saga has ended; nobody is asked for it any more.", code="already_ended")
     lost = rows_may_be_missing(recovery, order.begun_at)
     made = await session.exec(
         insert(_PROMPTS)

@@ -57,6 +57,12 @@ async def find_all(session: AsyncSession, workflow_ids: Iterable[str]) -> dict[s
     return found
 
 
+async def has_ended(session: AsyncSession, workflow_id: str) -> bool:
+    """Whether the saga's row says that it is over. One without a row has not ended."""
+    saga = await find(session, workflow_id)
+    return saga is not None and saga.ended_at is not None
+
+
 async def turn(session: AsyncSession, workflow_id: str, from_stages: Iterable[str], stage: str) -> None:
     """A living saga's row goes from one of these stages to another; one that has moved on meanwhile stays where it is."""
     table = TABLES[kind_of(workflow_id)]

@@ -87,6 +87,8 @@ class DecidingSaga(Saga):
 
     async def _decide(self, said: Resolution) -> Literal["decided", "proposed"]:
         self._counts_once(said)
+        if self.question is not None and said.about != self.question:
+            raise ApplicationError(_PASSED, type="superseded")
         self.judge(said)
         if said.about != self.question:
             raise ApplicationError(_PASSED, type="superseded")

@@ -29,7 +29,7 @@ from models.tables.base import table_of
 from models.tables.disbursements import Disbursement
 from models.tables.partners import Connection, LoanProduct, Partner
 from models.tables.security import AuditEntry
-from store import payouts, saga_rows, secret_addresses
+from store import disbursements, payouts, saga_rows, secret_addresses
 from store.database import Database
 from temporal.schedules import bank_statement_id, loan_watch_id, payment_pull_id
 from tests.support.databases import database_from
@@ -129,14 +129,15 @@ class Door:
         now = utc_now()
         row = {
             "id": new_id(DISBURSEMENT), "partner_id": partner_id, "tenant_key": partner_id, "loan_id": 91, "round": 1,
-            "workflow_id": workflow_id,
-            "source": "api", "requested_by": "test", "stage": ended or "paying", "currency": "KES", "paid_minor": 0,
-            "receipts": [], "created_at": now, "updated_at": now, "ended_at": now if ended else None,
+            "workflow_id": workflow_id, "source": "api", "requested_by": "test", "stage": "paying", "currency": "KES",
+            "paid_minor": 0, "receipts": [], "created_at": now, "updated_at": now,
         }  # fmt: skip
         instruction = payout_instruction(leg_id, partner_id, workflow_id, role=leg_id)
         async with self.database.transaction() as session:
             await session.exec(insert(table_of(Disbursement)).values(row).on_conflict_do_nothing())
             await payouts.begin(session, to_send(instruction), account="600997")
+            if ended:
+                await disbursements.change(session, str(row["id"]), ended=True, stage=ended)
         return CallbackRoute(workflow_id, f"{leg_id}-a1")
 
     def callback_path(self, route: CallbackRoute, kind: str) -> str:

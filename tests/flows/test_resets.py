@@ -9,6 +9,7 @@ import pytest
 
 from models.messages.payouts import CommandTaken, RetryNow
 from models.tables.sagas import SagaRow
+from store import partners
 from tests.support.bank_books import BOUGHT, THERE, assert_bought, funded_purchase, movements
 from tests.support.house import House
 from tests.support.money_in import MoneyDesk
@@ -61,6 +62,46 @@ async def test_a_loan_whose_payout_waits_for_its_report_is_reset_and_paid_once(h
     (posting,) = await house.postings(loan_id)
     assert posting["receiptNumber"] == payout["receipt"]
     await house.assert_books_balance()
+
+
+@pytest.mark.parametrize("held_back", ["blocked", "unreachable"])
+async def test_a_cancelled_saga_that_is_reset_pays_nothing_beside_the_next_one(house: House, held_back: str) -> None:
+    """It ended before anything left, perhaps before anything was written, and has forgotten that somebody cancelled it."""
+    loan_id = await house.approve_loan()
+    if held_back == "blocked":
+        await set_status(house, "blocked")
+    else:
+        await house.fault("daraja.token", "down", times=1000)
+    first = await house.start(loan_id)
+
+    async def waits() -> bool:
+        return "nothing was sent yet" in ((await house.status(first)).waiting_for or "")
+
+    await eventually(waits)
+    await house.handle(first).execute_update(
+        "cancel_request", RetryNow(actor="key_1"), id="c", result_type=CommandTaken
+    )
+    assert (await house.result(first)).code == "cancelled"
+    await house.http.delete("/faults")
+    await set_status(house, "ok")
+    # The next one is paid, and its callback is lost: the loan still looks payable.
+    await house.fault("daraja.b2c.result", "lose", times=100)
+    await house.fault("daraja.status.answer", "lose", times=1000)
+    second = await house.start(loan_id, agreed=True)
+    assert second.workflow_id != first.workflow_id
+    await house.until_stage(second, "in_review")
+    run = await first_run(house.client, first.workflow_id)
+    for point in await completed_tasks(house.client, first.workflow_id, run):
+        new = await reset(house.client, first.workflow_id, run, point, forget_updates=True)
+        await asyncio.wait_for(house.client.get_workflow_handle(first.workflow_id, run_id=new).result(), 60)
+        assert len(await house.payouts()) == 1
+
+
+async def set_status(house: House, status: str) -> None:
+    async with house.database.transaction() as session:
+        row = await partners.connection(session, house.partner_id, "daraja")
+        row.status = status
+        session.add(row)
 
 
 async def test_a_loan_in_two_tries_that_is_reset_is_paid_once(house: House) -> None:

@@ -3,7 +3,7 @@
 import uuid
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
@@ -21,8 +21,9 @@ async def first_run(client: Client, workflow_id: str) -> str:
     return described.run_id
 
 
-async def reset(client: Client, workflow_id: str, run_id: str, event_id: int) -> str:
-    """Goes back to just before that task of that run was completed; the new run's id. The run that goes on is ended."""
+async def reset(client: Client, workflow_id: str, run_id: str, event_id: int, *, forget_updates: bool = False) -> str:
+    """Goes back to just before that task of that run was completed; the new run's id. The run that goes on is ended.
+    `forget_updates`: what people and providers said afterwards is not said again."""
     answer = await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=client.namespace,
@@ -30,6 +31,9 @@ async def reset(client: Client, workflow_id: str, run_id: str, event_id: int) ->
             reason="a person clicked",
             workflow_task_finish_event_id=event_id,
             request_id=str(uuid.uuid4()),
+            reset_reapply_exclude_types=[ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE]
+            if forget_updates
+            else [],
         )
     )
     return answer.run_id
