@@ -5,8 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from core.clock import utc_now
+from models.tables.base import table_of
+from models.tables.partners import TariffBand
 from models.tables.wallets import FloatPurchase
 from store import partners
 from tests.api.conftest import Door
@@ -76,7 +79,9 @@ async def test_what_the_bank_does_not_sell_is_said_at_once(
 
 async def test_a_price_that_nobody_set_is_no_free_service(door: Door) -> None:
     partner_id = await rich_lender(door)
-    huge = {**FLOAT, "partner_id": partner_id, "amount": {"amount": "9000000000", "currency": "KES"}}
+    async with door.database.transaction() as session:  # up to KES 1,000,000.00
+        await session.exec(update(table_of(TariffBand)).values(to_minor=10**8))
+    huge = {**FLOAT, "partner_id": partner_id, "amount": {"amount": "9000000", "currency": "KES"}}
     answer = await say(door.admin, "/float-purchases/quotes", huge)
     assert (answer.status_code, answer.json()["code"]) == (422, "no_tariff")
 

@@ -115,7 +115,7 @@ async def test_a_debit_of_ncba_that_names_another_partners_payment_is_refused(do
 async def test_a_credit_that_names_another_partners_payment_is_credited_to_nobody(door: Door) -> None:
     theirs, liar = await rich_lender(door, "Theirs"), await rich_lender(door, "Liar")
     reference = await bank_attempt(door, theirs)
-    await push(door, liar, ncba(Narrative=f"BACK {reference}"))
+    await push(door, liar, ncba(Narrative=f"BACK {reference}", AccountNr="1000200130"))  # the second lender's wallet
     assert await door.rows(IncomingPayment) == []
     assert ((await only_item(door)).outcome, (await only_case(door)).kind) == ("refused", "foreign_reference")
 

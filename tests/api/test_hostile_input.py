@@ -125,13 +125,20 @@ _FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
+async def processor_seconds(door: Door, partner_id: str, raw: bytes) -> float:
+    """Of taking, reading and delivering one push. What an ordinary one costs depends on how busy the machine is."""
+    began = time.thread_time()
+    assert (await push(door, partner_id, raw)).status_code == 200
+    return time.thread_time() - began
+
+
 @pytest.mark.parametrize("fields", _FIELDS.values(), ids=list(_FIELDS))
 async def test_a_proven_push_with_hostile_content_is_kept_and_read_or_shown(door: Door, fields: dict[str, str]) -> None:
     partner_id = await rich_lender(door)
-    began = time.thread_time()
-    assert (await push(door, partner_id, ncba(**fields))).status_code == 200
-    assert time.thread_time() - began < 0.7
-    (item,) = await door.rows(InboxItem)
+    ordinary = await processor_seconds(door, partner_id, ncba())
+    (first,) = await door.rows(InboxItem)
+    assert await processor_seconds(door, partner_id, ncba(**fields)) < ordinary + 0.7
+    (item,) = [one for one in await door.rows(InboxItem) if one.id != first.id]
     assert item.outcome in ("taken", "unreadable")
     assert item.raw_sealed
 

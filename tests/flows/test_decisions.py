@@ -17,8 +17,8 @@ from tests.flows.test_float_doubts import CURT
 from tests.flows.test_prompts_in_doubt import SOON
 from tests.flows.test_top_up_prompts import asked
 from tests.support.bank_books import funded_purchase, only_ncba, until_waiting
-from tests.support.customers import lose
-from tests.support.deciding import EVIDENCE, decide, decided, person_of, send
+from tests.support.customers import MANY, lose
+from tests.support.deciding import EVIDENCE, decide, decide_in_time, decided, person_of, send
 from tests.support.house import QUICK, House
 from tests.support.money_in import MoneyDesk
 from tests.support.waiting import eventually
@@ -49,6 +49,12 @@ async def in_doubt(house: House, desk: MoneyDesk, kind: str) -> str:
     row = await desk.until(await funded_purchase(house, desk, policy=CURT), "in_review")
     await until_waiting(desk, row, "operator")
     return row.workflow_id
+
+
+async def no_longer_paid(house: House) -> None:
+    """Asked about a prompt again, providers say no more that the payer paid."""
+    await house.fault("daraja.stk.query", "failed_but_paid", times=MANY)
+    await house.fault("bank.till.query", "failed_but_credited_later", times=MANY)
 
 
 async def status_of(house: House, workflow_id: str) -> SagaStatus:
@@ -102,8 +108,9 @@ async def test_what_is_sent_from_temporals_own_pages_changes_nothing(house: Hous
 async def test_that_nothing_was_paid_is_for_two_people_to_say(house: House, desk: MoneyDesk, kind: str) -> None:
     """By hand or by key, one person is one: their own key, a key that they made, a key that made theirs."""
     workflow_id = await in_doubt(house, desk, kind)
+    await no_longer_paid(house)
     client, database = house.client, house.database
-    await decide(client, database, workflow_id, "not_paid", by="ann", people=("founder",))
+    await decide_in_time(client, database, workflow_id, "not_paid", by="ann", people=("founder",))
     await assert_still_in_doubt(house, workflow_id, "approval")
     proposal = (await status_of(house, workflow_id)).proposal
     assert proposal is not None
@@ -136,8 +143,9 @@ async def test_that_nothing_was_paid_is_for_two_people_to_say(house: House, desk
 @pytest.mark.parametrize("kind", KINDS)
 async def test_an_approval_answers_one_proposal_and_no_later_one(house: House, desk: MoneyDesk, kind: str) -> None:
     workflow_id = await in_doubt(house, desk, kind)
+    await no_longer_paid(house)
     client, database = house.client, house.database
-    await decide(client, database, workflow_id, "not_paid", by="ann")
+    await decide_in_time(client, database, workflow_id, "not_paid", by="ann")
     first = (await status_of(house, workflow_id)).proposal
     assert first is not None
     kept = await decided(database, workflow_id, "approve", by="bob", about=first.decision_id)
@@ -145,7 +153,7 @@ async def test_an_approval_answers_one_proposal_and_no_later_one(house: House, d
     await assert_still_in_doubt(house, workflow_id)
     assert (await status_of(house, workflow_id)).proposal is None
     assert await refused(send(client, workflow_id, first.decision_id)) == "superseded"  # the old words, sent again
-    await decide(client, database, workflow_id, "not_paid", by="ann")
+    await decide_in_time(client, database, workflow_id, "not_paid", by="ann")
     assert await refused(send(client, workflow_id, kept)) == "superseded"
     assert await refused(send(client, workflow_id, kept)) == "superseded"
     await assert_still_in_doubt(house, workflow_id, "approval")
@@ -174,7 +182,7 @@ async def test_a_receipt_is_believed_before_the_provider_has_been_given_up(
 
 async def test_a_proposal_is_void_once_the_provider_tells_the_outcome(house: House, desk: MoneyDesk) -> None:
     workflow_id = await in_doubt(house, desk, "loan")
-    await decide(house.client, house.database, workflow_id, "not_paid", by="ann")
+    await decide_in_time(house.client, house.database, workflow_id, "not_paid", by="ann")
     await house.http.delete("/faults")
     await house.client.get_workflow_handle(workflow_id).execute_update("retry", {"actor": "key_ann"})
     result = await house.client.get_workflow_handle(workflow_id).result()

@@ -9,7 +9,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from core.clock import utc_now
 from core.crypto import sha256_hex
 from core.ids import API_KEY, DECISION, PERSON, derived_id, new_id
-from models.messages.payouts import CommandTaken, DecisionMade
+from models.messages.payouts import CommandTaken, DecisionMade, RetryNow
 from models.messages.sagas import SagaStatus
 from models.tables.base import table_of
 from models.tables.security import ApiKey, Person
@@ -77,13 +77,16 @@ async def send(client: Client, workflow_id: str, decision_id: str, **more: Any) 
 async def decide_in_time(
     client: Client, database: Database, workflow_id: str, decision: str, *, by: str, **more: Any
 ) -> CommandTaken:
-    """The same by somebody who comes again as long as it is too early to say it."""
-    for _ in range(75):
+    """The same by somebody who, as long as it is too early to say it, has the provider asked and comes again."""
+    for tries in range(75):
         try:
             return await decide(client, database, workflow_id, decision, by=by, **more)
         except WorkflowUpdateFailedError as refused:
             if getattr(refused.cause, "type", None) != "too_early":
                 raise
+            if tries % 12 == 11:  # not while its answer to the last question is awaited
+                wish = RetryNow(actor=by)
+                await client.get_workflow_handle(workflow_id).execute_update("retry", wish, id=new_id("cmd"))
             await asyncio.sleep(0.2)
     return await decide(client, database, workflow_id, decision, by=by, **more)
 
