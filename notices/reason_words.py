@@ -56,9 +56,14 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "Mkopo huu ulishatumwa mara moja; tunauchunguza.",
     ),
     (
-        "no_client group_loan joint_liability_loan",
+        "no_client",
         "The loan names no client whom to pay.",
         "Mkopo hauna mteja wa kutumiwa pesa.",
+    ),
+    (
+        "group_loan joint_liability_loan",
+        "The loan is a group's, and a group has no single phone to pay.",
+        "Mkopo ni wa kikundi, na kikundi hakina simu moja ya kutumiwa pesa.",
     ),
     (
         "client_not_active client_closed client_in_transfer group_not_active",
@@ -386,7 +391,8 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "already_ended ended_unpaid already_sent attempt_living fenced contradiction_open claim_contended name_taken "
         "idempotency_key_lost already_reversed account_differs key_reused hold_released hold_resolved hold_not_expired "
         "not_reversible not_a_hold capture_too_large ledger_busy sealed forged_callback forged_push stale_push "
-        "window_too_long kivuko_error foreign_decision unknown_decision known row_lost claimed_already in_use is_a_name "
+        "window_too_long kivuko_error foreign_decision unknown_decision known row_lost claimed_already moved_meanwhile in_use "
+        "is_a_name "
         "no_claim rotation_in_progress",
         "Kivuko could not carry it out; our people look into it.",
         "Kivuko haikuweza kulitekeleza; tunalishughulikia.",

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from core.clock import utc_now
+from core.ids import new_id
 from models.tables.partners import Connection, Partner
 from store import secret_addresses
 from tests.api.conftest import Door
@@ -25,7 +26,8 @@ async def urls(door: Door, caller: httpx.AsyncClient, partner_id: str) -> dict[s
 
 
 async def rotate(caller: httpx.AsyncClient, partner_id: str, provider: str, **body: object) -> httpx.Response:
-    return await caller.post(f"/api/v1/partners/{partner_id}/connections/{provider}/rotate-address", json=body)
+    path = f"/api/v1/partners/{partner_id}/connections/{provider}/rotate-address"
+    return await caller.post(path, json=body, headers={"Idempotency-Key": new_id("cmd")})
 
 
 async def test_the_house_reads_all_of_them_and_a_partner_its_hook_alone(door: Door) -> None:

@@ -1,5 +1,6 @@
 """A float purchase up to its code, and its plain ends: held, confirmed, moved at the bank, bought; or all given back."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from tests.support.bank_books import (
     authorised,
     both_dialects,
     funded_purchase,
+    move_bank,
     movements,
     orders,
     texts,
@@ -136,10 +138,15 @@ async def test_a_purchase_is_cancelled_while_the_bank_cannot_be_reached(house: H
     await assert_given_back(house, desk, await desk.ended(row), "withdrawn", "cancelled")
 
 
-async def test_a_bank_that_is_never_reached_gives_everything_back(house: House, desk: MoneyDesk) -> None:
-    await unplug_bank(house)
-    row = await desk.ended(await funded_purchase(house, desk))
-    await assert_given_back(house, desk, row, "failed", "not_reached")
+async def test_a_bank_out_of_reach_for_longer_than_any_schedule_is_waited_for(house: House, desk: MoneyDesk) -> None:
+    """Nothing has left, so nothing is lost by waiting; whoever wants no more of it cancels."""
+    where = await unplug_bank(house)
+    row = await funded_purchase(house, desk)
+    await asyncio.sleep(2 * sum(wait.total_seconds() for wait in QUICK_FLOAT.leg.resend_after))
+    await until_waiting(desk, row, "to be reachable")
+    assert await orders(house) == []
+    await move_bank(house, where)
+    await assert_bought(house, desk, await desk.ended(row))
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ async def case_of(house: House, kind: str) -> Case:
 @pytest.mark.parametrize(
     ("loan", "code", "word"),
     [
-        ({"netDisbursalAmount": "0"}, "nothing_to_pay", "Nothing remains"),
-        ({"topUp": True, "showsNet": False}, "top_up_without_net", "tops up an older one"),
+        ({"netDisbursalAmount": "0"}, "nothing_to_pay", "Nothing is left"),
+        ({"topUp": True, "showsNet": False}, "top_up_without_net", "replaces an older one"),
         ({"kind": "glim"}, "group_loan", "group"),
     ],
 )
@@ -234,7 +234,7 @@ async def test_a_payout_that_a_provider_dates_years_ago_is_booked_today(house: H
         paid_at=datetime(2019, 1, 1, tzinfo=UTC),
     )  # fmt: skip
     keys = [key.get_secret_value() for key in house.settings.security.credential_keys]
-    connections = Connections(house.database, CredentialBox(keys))
+    connections = Connections(house.database, CredentialBox(keys), house.settings.dialling_rules())
     await Loans(house.database, connections).post(PostDisbursal(request=request, plan=plan, payments=(paid,)))
     await connections.close()
     assert [posting["date"] for posting in await house.postings(loan_id)] == [today().isoformat()]

@@ -4,6 +4,7 @@ from typing import Any
 
 from models.messages.inbound import LoanLookedAt
 from store import disbursements, partners
+from tests.support.addresses import secret_of
 from tests.support.house import House
 from tests.support.waiting import eventually
 
@@ -11,7 +12,7 @@ from tests.support.waiting import eventually
 async def hook(house: House, loan_id: int) -> int:
     """Fineract's word, from wherever it comes; the status of our answer."""
     async with house.database.transaction() as session:
-        secret = (await partners.get(session, house.partner_id)).hook_secret
+        secret = secret_of(house.settings, await partners.get(session, house.partner_id))
     event = {"entityName": "LOAN", "actionName": "APPROVE", "response": {"loanId": loan_id}}
     return (await house.http.post(f"{house.api_url}/cb/hooks/{secret}/", json=event)).status_code
 

@@ -206,9 +206,16 @@ async def until_running(house: House, row: SagaRow, activity: str) -> None:
     await eventually(running, 60)
 
 
-async def unplug_bank(house: House, setting: str = "base_url") -> None:
-    """Nobody listens where the bank was; `setting` "till_base_url" unplugs its till alone."""
+async def unplug_bank(house: House, setting: str = "base_url") -> str:
+    """Nobody listens where the bank was; `setting` "till_base_url" unplugs its till alone. Its address till now."""
+    return await move_bank(house, f"http://127.0.0.1:{free_port()}", setting)
+
+
+async def move_bank(house: House, url: str, setting: str = "base_url") -> str:
+    """The bank is there now; the address where it was."""
     async with house.database.transaction() as session:
         row = await partners.connection(session, house.partner_id, "bank")
-        row.settings, row.version = {**row.settings, setting: f"http://127.0.0.1:{free_port()}"}, row.version + 1
+        former = str(row.settings[setting])
+        row.settings, row.version = {**row.settings, setting: url}, row.version + 1
         session.add(row)
+        return former
