@@ -391,9 +391,8 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "already_ended ended_unpaid already_sent attempt_living fenced contradiction_open claim_contended name_taken "
         "idempotency_key_lost already_reversed account_differs key_reused hold_released hold_resolved hold_not_expired "
         "not_reversible not_a_hold capture_too_large ledger_busy sealed forged_callback forged_push stale_push "
-        "window_too_long kivuko_error foreign_decision unknown_decision known row_lost claimed_already moved_meanwhile in_use "
-        "is_a_name "
-        "no_claim rotation_in_progress",
+        "window_too_long kivuko_error foreign_decision unknown_decision known row_lost claimed_already moved_meanwhile "
+        "in_use is_a_name no_claim rotation_in_progress",
         "Kivuko could not carry it out; our people look into it.",
         "Kivuko haikuweza kulitekeleza; tunalishughulikia.",
     ),
