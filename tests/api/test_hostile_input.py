@@ -74,17 +74,19 @@ async def test_a_hostile_body_is_answered_quickly_at_every_route(shared_door: Do
     partner_id = await rich_lender(door)
     known = await addresses(door, partner_id)
     caller, slow, faults, asked = door.visitor(ADMIN_KEY), [], [], set()
+    ordinary: dict[str, float] = {}  # what a plain body costs at the address, on a machine as busy as it is now
     for method, template in routes("POST", "PUT", "PATCH"):
         plain = _PARAMETER.sub(lambda found: partner_id if found[1] == "partner_id" else "1", template)
         assert not template.startswith("/cb/") or template in known, f"{template} has no address in this test"
         for address in known.get(template, [plain]):
             asked.add(template)
-            for name, raw in BODIES.items():
+            for name, raw in {"ordinary": b"{}", **BODIES}.items():
                 began = time.thread_time()
                 answer = await caller.request(
                     method, address, content=raw, headers={"content-type": "application/json", "idempotency-key": name}
                 )
-                if (spent := time.thread_time() - began) > 0.7:
+                ordinary.setdefault(address, spent := time.thread_time() - began)
+                if spent > ordinary[address] + 0.7:
                     slow.append((method, template, name, spent))
                 if answer.status_code >= 500 and answer.status_code != 503:
                     faults.append((method, template, name, answer.text))

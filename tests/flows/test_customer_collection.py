@@ -292,7 +292,7 @@ async def test_an_amount_told_differently_before_the_callback_is_a_case_and_one_
     house: House, desk: MoneyDesk
 ) -> None:
     await house.fault("daraja.c2b.confirmation", "wrong_amount", options={"by": 500})
-    await house.fault("daraja.stk.callback", "late", options={"seconds": 1})
+    await house.fault("daraja.stk.callback", "late", options={"seconds": 5})
     loan = await desk.loan("5000.00")
     row = await desk.ended(await desk.collect("1500", loan["accountNo"]))
     await until_case(house, "collection_contradiction")
