@@ -35,9 +35,9 @@ def build_server(settings: Settings) -> Server:
             host=settings.api.host,
             port=settings.api.port,
             log_config=None,
-            # Paths hold the secrets of callbacks and hooks; api/front_door.py logs routes instead.
+            # Paths hold the secrets of callbacks and hooks; api/http/request_middleware.py logs routes instead.
             access_log=False,
-            # Whom to believe about a caller's address is ours to decide (api/source_address.py).
+            # Whom to believe about a caller's address is ours to decide (api/http/source_address.py).
             proxy_headers=False,
             server_header=False,
             ws="none",

@@ -7,50 +7,33 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from temporalio.client import Client
 
-from api import documented, idempotency, pages, problems
-from api.auth import ensure_bootstrap_key
-from api.bounded_requests import BoundedRequests
-from api.dependencies import Services, put_services
-from api.front_door import FrontDoor
-from api.metrics import Metrics
-from api.reach import connect_when_needed
-from api.routers import (
-    addresses,
-    announcements,
-    callbacks,
-    cases,
-    claims,
-    codec,
-    collections,
-    connections,
-    delivery_reports,
-    disbursements,
-    exchanges,
+from api.http import browser_headers, idempotency, openapi, problems
+from api.http.auth import ensure_bootstrap_key
+from api.http.bounded_requests import BoundedRequests
+from api.http.dependencies import Services, put_services
+from api.http.metrics import Metrics
+from api.http.request_middleware import FrontDoor
+from api.http.temporal_reach import connect_when_needed
+from api.inbound import announcements, callbacks, delivery_reports, hooks
+from api.lending import (
+    customer_collection,
     float_codes,
-    float_purchases,
-    health,
-    hooks,
-    inbox,
-    keys,
+    float_purchase,
+    loan_disbursement,
     loan_products,
-    partners,
-    people,
-    proposals,
-    reports,
-    tariffs,
-    top_ups,
-    unknown_outcomes,
-    vetted_addresses,
+    wallet_top_up,
     wallets,
 )
+from api.operations import cases, codec, exchanges, health, inbox, proposals, reports, unknown_outcomes
+from api.partners import addresses, claims, connections, keys, partners, people, tariffs, vetted_addresses
 from core.settings import Settings
 from store.database import Database
 
 # Fixed paths of hooks and delivery reports go before the callbacks' open ones.
 _ROUTERS = (
-    partners, addresses, connections, vetted_addresses, claims, loan_products, wallets, disbursements,
-    top_ups, float_purchases, float_codes,
-    collections, cases, inbox, unknown_outcomes, exchanges, tariffs, keys, people, proposals, reports, hooks,
+    partners, addresses, connections, vetted_addresses, claims, loan_products, wallets, loan_disbursement,
+    wallet_top_up, float_purchase, float_codes,
+    customer_collection, cases, inbox, unknown_outcomes, exchanges, tariffs, keys, people, proposals, reports, hooks,
     announcements, delivery_reports, callbacks, codec, health,
 )  # fmt: skip
 
@@ -97,8 +80,8 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
     idempotency.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
-    app.include_router(pages.router)
-    documented.install(app)
+    app.include_router(browser_headers.router)
+    openapi.install(app)
     app.add_middleware(BoundedRequests)
     app.add_middleware(
         FrontDoor,

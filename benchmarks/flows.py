@@ -18,7 +18,7 @@ from benchmarks import money_in
 from benchmarks.bare import BARE_QUEUE, Activities, nothing
 from benchmarks.figures import Figure
 from benchmarks.stack import IN_FLIGHT, Bench, rate, running_stack
-from models.messages.disbursements import DisbursementResult
+from models.messages.lending.loan_disbursement import DisbursementResult
 from temporal.starts import start_disbursement
 
 

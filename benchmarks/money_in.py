@@ -10,12 +10,14 @@ from benchmarks.figures import Figure
 from benchmarks.stack import IN_FLIGHT, Bench, rate
 from core.clock import utc_now
 from core.money import Money
-from models.messages.payouts import CommandTaken
-from models.messages.wallets import CodeConfirmed
-from models.tables.collections import Collection
-from models.tables.sagas import SagaRow
-from models.tables.wallets import FloatPurchase, OneTimeCode
-from store import float_purchases, saga_rows, top_ups
+from models.messages.lending.float_purchase import CodeConfirmed
+from models.messages.saga.decisions import CommandTaken
+from models.tables.lending.customer_collection import Collection
+from models.tables.lending.float_purchase import FloatPurchase
+from models.tables.saga.one_time_code import OneTimeCode
+from models.tables.saga.saga_row import SagaRow
+from store.lending import float_purchase, wallet_top_up
+from store.saga import saga_rows
 from temporal.requests import start_row
 
 _SHORTCODE_LOANS: Final = 40  # loans that the payments are for
@@ -89,7 +91,7 @@ async def _pay(bench: Bench, account: str) -> SagaRow:
 
 async def _top_up(bench: Bench) -> SagaRow:
     async with bench.database.transaction() as session:
-        row = await top_ups.begin(
+        row = await wallet_top_up.begin(
             session, partner_id=bench.partner_id, amount=Money.parse("100.00", "KES"), msisdn=None, requested_by="bench"
         )
     await start_row(bench.client, bench.database, row)
@@ -102,8 +104,8 @@ async def _buy(bench: Bench) -> SagaRow:
     """The code's message is not waited for: the books are told that it was given, as the API would."""
     amount = Money.parse("100.00", "KES")
     async with bench.database.transaction() as session:
-        costs = await float_purchases.price(session, bench.partner_id, amount, utc_now())
-        row = await float_purchases.begin(
+        costs = await float_purchase.price(session, bench.partner_id, amount, utc_now())
+        row = await float_purchase.begin(
             session, partner_id=bench.partner_id, operator="mpesa", amount=amount, costs=costs, requested_by="bench"
         )
     await start_row(bench.client, bench.database, row)

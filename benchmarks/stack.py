@@ -13,14 +13,14 @@ import httpx
 import psutil
 from temporalio.client import Client
 
-from cli.demo_lender import DARAJA_APP
+from cli.demo.lender import DARAJA_APP
+from cli.demo.seed import seed
 from cli.local.ports import free_port
 from cli.local.stack import LocalStack
-from cli.seed import seed
 from core.settings import Settings
 from models.messages.connections import BankSettings
-from store import partners
 from store.database import Database
+from store.platform import partners
 from temporal.client import connect
 
 IN_FLIGHT: Final = 20

@@ -1,6 +1,6 @@
 """The first admin key: the one thing that cannot be asked of the API, since the API would ask for a key."""
 
-from api.auth import ensure_bootstrap_key, new_key, principal_of
+from api.http.auth import ensure_bootstrap_key, new_key, principal_of
 from cli.context import key_file, write_secret
 from cli.errors import Failure
 from core.settings import Settings

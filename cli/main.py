@@ -10,26 +10,26 @@ from typing import Annotated
 
 import typer
 
-from cli import (
+from cli.commands import (
     balances,
     cases,
-    collections,
+    customer_collection,
     db,
-    demo,
-    disbursements,
     doctor,
-    floats,
+    float_purchase,
     keys,
+    loan_disbursement,
     partners,
     proposals,
     sagas,
     schedules,
     services,
     tariffs,
-    topups,
     up,
+    wallet_top_up,
 )
 from cli.context import Reach
+from cli.demo import commands
 from cli.errors import PlainErrors
 from core.logs import configure_logs
 from core.settings import installed_version
@@ -66,20 +66,20 @@ def reach(
 
 
 app.command("up")(up.up)
-app.add_typer(demo.app, name="demo")
+app.add_typer(commands.app, name="demo")
 app.command("api", rich_help_panel="Processes")(services.api)
 app.command("worker", rich_help_panel="Processes")(services.worker)
 app.command("simulators", rich_help_panel="Processes")(services.simulators)
-app.command("disburse", rich_help_panel="Payments")(disbursements.disburse)
-app.command("disbursements", rich_help_panel="Payments")(disbursements.list_disbursements)
+app.command("disburse", rich_help_panel="Payments")(loan_disbursement.disburse)
+app.command("disbursements", rich_help_panel="Payments")(loan_disbursement.list_disbursements)
 app.command("watch", rich_help_panel="Payments")(sagas.watch)
-app.command("resolve", rich_help_panel="Payments")(disbursements.resolve)
+app.command("resolve", rich_help_panel="Payments")(loan_disbursement.resolve)
 app.command("retry", rich_help_panel="Payments")(sagas.retry)
 app.command("cancel", rich_help_panel="Payments")(sagas.cancel)
 app.command("balances", rich_help_panel="Payments")(balances.balances)
-app.add_typer(topups.app, name="topups", rich_help_panel="Payments")
-app.add_typer(floats.app, name="floats", rich_help_panel="Payments")
-app.add_typer(collections.app, name="collections", rich_help_panel="Payments")
+app.add_typer(wallet_top_up.app, name="topups", rich_help_panel="Payments")
+app.add_typer(float_purchase.app, name="floats", rich_help_panel="Payments")
+app.add_typer(customer_collection.app, name="collections", rich_help_panel="Payments")
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
 app.add_typer(proposals.app, name="proposals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")

@@ -8,19 +8,18 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.crypto import CredentialBox
 from core.errors import Garbled
-from inbound import refusals, texts
+from inbound import bank_credits, refusals, texts
 from inbound.sealing import RawMessage
-from models.messages.collections import AnnouncedPayment
 from models.messages.connections import BankSecrets, BankSettings
 from models.messages.inbound import CaseFound, Reading
-from models.messages.payouts import PayoutReport
-from models.tables.partners import Connection
-from models.tables.traffic import InboxItem
+from models.messages.saga.arrived_payments import AnnouncedPayment
+from models.messages.saga.payouts import PayoutReport
+from models.tables.platform.connection import Connection
+from models.tables.platform.traffic import InboxItem
 from providers.banking import BankEvent, EventKind, PushParser, PushSecrets
 from providers.ncba import wire as ncba
 from providers.reference_bank import wire as reference_bank
-from store import payouts
-from temporal import bank_credits
+from store.saga import payouts
 
 _PARSERS: Final[dict[str, PushParser]] = {"ncba": ncba.parse_push, "reference": reference_bank.parse_push}
 # Banks whose signature covers the bytes as they come, and which send again what was refused: a forgery is turned away at

@@ -10,15 +10,17 @@ from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from core.crypto import CredentialBox
-from inbound import reading
-from models.messages.collections import AnnouncedPayment, PaymentRecorded, PromptReport
+from inbound import connection_checks, loan_hints, money_in, payment_notices, payout_reports, prompt_reports, reading
 from models.messages.connections import BalanceTold
 from models.messages.inbound import LoanHint
-from models.messages.payouts import PayoutReport
-from models.tables.traffic import InboxItem
-from store import cases, inbox
+from models.messages.lending.payment_watch import PaymentRecorded
+from models.messages.saga.arrived_payments import AnnouncedPayment
+from models.messages.saga.payouts import PayoutReport
+from models.messages.saga.prompts import PromptReport
+from models.tables.platform.traffic import InboxItem
 from store.database import Database
-from temporal import connection_checks, loan_hints, money_in, payment_notices, payout_reports, prompt_reports
+from store.platform import inbox
+from store.saga import cases
 
 log = structlog.get_logger()
 

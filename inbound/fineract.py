@@ -7,13 +7,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.crypto import CredentialBox
 from core.errors import InvalidRequest
-from inbound import refusals
+from inbound import payment_notices, refusals
 from inbound.sealing import RawMessage
-from models.messages.collections import PaymentRecorded
 from models.messages.inbound import LoanHint, Reading
-from models.tables.traffic import InboxItem
+from models.messages.lending.payment_watch import PaymentRecorded
+from models.tables.platform.traffic import InboxItem
 from providers.fineract.wire import HookEvent, parse_hook
-from temporal import payment_notices
 
 log = structlog.get_logger()
 

@@ -16,15 +16,16 @@ from core.bounded_json import Unreadable, read_json
 from core.clock import utc_now
 from core.crypto import CredentialBox, sha256_hex
 from core.errors import Garbled, KivukoError, NotAllowed
-from inbound import refusals, texts
+from inbound import connection_checks, money_in, refusals, texts
 from inbound.sealing import RawMessage
-from models.messages.collections import AnnouncedPayment, PromptReport
 from models.messages.connections import BalanceTold, DarajaSettings
 from models.messages.inbound import Reading
-from models.messages.payouts import PayoutReport, ReportSource
-from models.tables.disbursements import PayoutAttempt
-from models.tables.partners import Connection
-from models.tables.traffic import InboxItem
+from models.messages.saga.arrived_payments import AnnouncedPayment
+from models.messages.saga.payouts import PayoutReport, ReportSource
+from models.messages.saga.prompts import PromptReport
+from models.tables.platform.connection import Connection
+from models.tables.platform.traffic import InboxItem
+from models.tables.saga.payout_attempt import PayoutAttempt
 from notices import blocked
 from providers.collecting import AskResult, AskState
 from providers.daraja.wire import (
@@ -38,9 +39,9 @@ from providers.daraja.wire import (
     scrub,
 )
 from providers.ports import PayoutResult, PayoutState
-from store import partner_admin, payouts, prompts, sagas, wallets
-from store.unknown_outcomes import UNKNOWN_PAYOUTS
-from temporal import connection_checks, money_in
+from store.platform import partner_admin, provider_balances
+from store.saga import payouts, prompts, sagas
+from store.saga.unknown_outcomes import UNKNOWN_PAYOUTS
 
 log = structlog.get_logger()
 
@@ -135,7 +136,7 @@ async def read_balances(session: AsyncSession, box: CredentialBox, item: InboxIt
             return refusals.unreadable(reading, error.detail, key=f"unreadable:{partner_id}:balance")
         return reading.model_copy(update={"outcome": "redundant"})
     if connection is not None:
-        await wallets.tell(session, partner_id, PROVIDER, balances, utc_now())
+        await provider_balances.tell(session, partner_id, PROVIDER, balances, utc_now())
     return reading
 
 
@@ -232,4 +233,4 @@ async def _learn(
         await blocked.block(session, connection, report.detail, sent_at=sent_at)
     if result.balances:
         told_at = min(result.happened_at or item.received_at, item.received_at)
-        await wallets.tell(session, attempt.partner_id, PROVIDER, result.balances, told_at)
+        await provider_balances.tell(session, attempt.partner_id, PROVIDER, result.balances, told_at)

@@ -13,8 +13,8 @@ from core.errors import KivukoError, NotAllowed
 from inbound import bank, fineract, mpesa, refusals
 from inbound.sealing import RawMessage, unseal
 from models.messages.inbound import CaseFound, Endpoint, Reading
-from models.tables.traffic import InboxItem
-from store import inbox
+from models.tables.platform.traffic import InboxItem
+from store.platform import inbox
 
 log = structlog.get_logger()
 

@@ -5,9 +5,10 @@ from datetime import datetime
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.tables.partners import Connection
+from models.tables.platform.connection import Connection
 from notices.outbox import tell_partner
-from store import cases, partner_admin, partners
+from store.platform import partner_admin, partners
+from store.saga import cases
 
 log = structlog.get_logger()
 

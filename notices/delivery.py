@@ -16,9 +16,9 @@ from typing import Any, Final, Literal
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
-from models.tables.traffic import Notification
+from models.tables.platform.traffic import Notification
 from notices.tried import Tried, entry
-from store import outbox
+from store.platform import outbox
 
 Taken = Literal["noted", "redundant", "unknown"]
 

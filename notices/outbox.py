@@ -14,9 +14,9 @@ from core.crypto import CredentialBox
 from core.ids import NOTIFICATION, new_id
 from core.msisdn import Msisdn
 from core.texts import clean
-from models.tables.partners import Contact
+from models.tables.platform.contact import Contact
 from notices.render import LONGEST_SUBJECT, Channel, render
-from store import outbox
+from store.platform import outbox
 
 
 async def tell_client(

@@ -19,14 +19,19 @@ from core.ids import PROMPT
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.base import Message
-from models.messages.collections import ArrivedPayment, CollectionRequest, PromptInstruction
-from models.messages.policies import CollectionPolicy, FloatPolicy, TopUpPolicy
-from models.messages.wallets import FloatRequest, TopUpRequest
-from models.tables.collections import Collection
-from models.tables.sagas import SagaRow
-from models.tables.wallets import FloatPurchase, TopUp
-from store import incoming, top_ups
+from models.messages.lending.customer_collection import CollectionRequest
+from models.messages.lending.float_purchase import FloatRequest
+from models.messages.lending.wallet_top_up import TopUpRequest
+from models.messages.saga.arrived_payments import ArrivedPayment
+from models.messages.saga.policies import CollectionPolicy, FloatPolicy, TopUpPolicy
+from models.messages.saga.prompts import PromptInstruction
+from models.tables.lending.customer_collection import Collection
+from models.tables.lending.float_purchase import FloatPurchase
+from models.tables.lending.wallet_top_up import TopUp
+from models.tables.saga.saga_row import SagaRow
 from store.database import Database
+from store.lending import wallet_top_up
+from store.saga import incoming
 from temporal.queues import FLOWS_QUEUE
 from temporal.search_attributes import PARTNER, PROVIDER, STAGE
 
@@ -108,7 +113,7 @@ async def _top_up(session: AsyncSession, row: TopUp, arrived: ArrivedPayment | N
     reference = row.reference
     if arrived is not None:
         # A second or a late transfer under the code of a top-up that has ended is as plainly that partner's.
-        named = await top_ups.named_by(session, top_ups.codes_in(arrived.reference), living=False)
+        named = await wallet_top_up.named_by(session, wallet_top_up.codes_in(arrived.reference), living=False)
         codes = [other.reference for other in named if other.partner_id == row.partner_id]
         reference = codes[0] if len(codes) == 1 == len(named) else None
     asks = row.method == "prompt"

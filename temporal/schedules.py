@@ -18,8 +18,8 @@ from temporalio.client import (
 from temporalio.common import Priority
 from temporalio.service import RPCError, RPCStatusCode
 
-from models.messages.collections import PullPayments, PullStatement
-from models.messages.disbursements import WatchLoans
+from models.messages.lending.loan_watch import WatchLoans
+from models.messages.lending.payment_watch import PullPayments, PullStatement
 from temporal.queues import FLOWS_QUEUE
 
 SWEEP_SCHEDULE: Final = "sweep"

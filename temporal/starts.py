@@ -11,11 +11,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from models.messages.disbursements import DisbursementRequest, Source
-from models.messages.policies import DEFAULT_DISBURSEMENT_POLICY, DisbursementPolicy
-from models.tables.disbursements import Disbursement
-from store import disbursements, partners
+from models.messages.lending.loan_disbursement import DisbursementRequest, Source
+from models.messages.saga.policies import DEFAULT_DISBURSEMENT_POLICY, DisbursementPolicy
+from models.tables.lending.loan_disbursement import Disbursement
 from store.database import Database
+from store.lending import loan_disbursement
+from store.platform import partners
 from temporal.requests import start_saga
 
 log = structlog.get_logger()
@@ -62,7 +63,7 @@ async def claim_disbursement(
     """The loan's row, made if there is none. Raises NotFound or NotAllowed (partner), Conflict (code "ended_unpaid": its
     last saga ended and may not be repeated by this source; "sent_before": it may, once two people `agreed`)."""
     partner = await partners.active(session, partner_id)
-    claim = await disbursements.claim(
+    claim = await loan_disbursement.claim(
         session,
         partner_id=partner_id,
         loan_id=loan_id,
@@ -72,7 +73,7 @@ async def claim_disbursement(
         again_after=AGAIN_BY_PERSON if source == "api" else AGAIN_BY_ITSELF,
         agreed=agreed,
     )
-    row = await disbursements.get(session, claim.disbursement_id)
+    row = await loan_disbursement.get(session, claim.disbursement_id)
     assert row is not None
     if claim.created and record is not None:
         await record(session, row)
@@ -135,7 +136,7 @@ async def start_workflow(client: Client, request: DisbursementRequest) -> None:
 async def tell_waiting_sagas(client: Client, database: Database, partner_id: str) -> int:
     """Hints to the sagas that wait for money that some has come; each looks for itself. Returns how many were told."""
     async with database.transaction() as session:
-        waiting = await disbursements.waiting_for_funds(session, partner_id)
+        waiting = await loan_disbursement.waiting_for_funds(session, partner_id)
 
     async def tell(workflow_id: str) -> None:
         # A hint may be lost: the saga looks again by itself.

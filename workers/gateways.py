@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
 
-from activities.exchange_log import ExchangeLog
+from activities.clients.exchange_log import ExchangeLog
 from core.addresses import HOUSE_CHOSEN
 from core.settings import Settings, SmsGateway
 from providers.africastalking.client import AfricasTalking

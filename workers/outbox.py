@@ -26,12 +26,12 @@ from core.clock import utc_now
 from core.crypto import CredentialBox
 from core.errors import KivukoError, NotAllowed, Rejected, Throttled, Unknown
 from core.msisdn import Msisdn
-from models.tables.traffic import Notification
+from models.tables.platform.traffic import Notification
 from notices.tried import Tried
 from providers.ports import EmailPort, SmsPort
 from providers.sms import segments
-from store import outbox
 from store.database import Database
+from store.platform import outbox
 
 log = structlog.get_logger()
 

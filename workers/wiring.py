@@ -7,38 +7,43 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
-from activities.bank_payments import BankPayments
-from activities.connections import Connections
-from activities.customer_payments import CustomerPayments
-from activities.decisions import Decisions
-from activities.disbursements import Disbursements
-from activities.float_purchases import FloatPurchases
+from activities.clients.connections import Connections
+from activities.clients.partner_connections import PartnerConnections
 from activities.heartbeats import Heartbeats
-from activities.loan_watch import LoanWatching
-from activities.loans import Loans
-from activities.partner_connections import PartnerConnections
-from activities.payment_watch import PaymentWatching
-from activities.payouts import CallbackUrls, Payouts
-from activities.prompts import Prompts
-from activities.retaining import Retaining
-from activities.saga_books import SagaBooks
-from activities.statement_watch import StatementWatching
-from activities.sweeps import Sweeps
-from activities.top_ups import TopUps
+from activities.lending.customer_collection import CustomerPayments
+from activities.lending.float_purchase import FloatPurchases
+from activities.lending.loan_disbursement import Disbursements
+from activities.lending.loans import Loans
+from activities.lending.wallet_top_up import TopUps
+from activities.saga.bank_payments import BankPayments
+from activities.saga.decisions import Decisions
+from activities.saga.payouts import CallbackUrls, Payouts
+from activities.saga.prompts import Prompts
+from activities.saga.records import SagaBooks
+from activities.scheduled.loan_watch import LoanWatching
+from activities.scheduled.payment_watch import PaymentWatching
+from activities.scheduled.retention import Retaining
+from activities.scheduled.statement_watch import StatementWatching
+from activities.scheduled.sweeps import Sweeps
 from activities.translate import ErrorTranslation
 from core.crypto import CallbackSigner, CodeHasher, CredentialBox
 from core.settings import Settings
 from store.database import Database
 from temporal.queues import BANK_QUEUE, FINERACT_QUEUE, FLOWS_QUEUE, MPESA_QUEUE
 from workers.sandbox import runner
-from workflows.customer_collection import CustomerCollection
-from workflows.float_purchase import FloatPurchase
-from workflows.housekeeping import BooksCheck, Retention, Sweep
-from workflows.loan_disbursement import LoanDisbursement
-from workflows.loan_watch import LoanLook, LoanWatch
-from workflows.partner_chores import BalanceInquiry, ConnectionCheck, LoanProductSync, PaybillRegistration
-from workflows.payment_watch import AccountCheck, BankStatementPull, PaymentNotice, PaymentPull
-from workflows.wallet_top_up import WalletTopUp
+from workflows.connections.partner_connections import (
+    BalanceInquiry,
+    ConnectionCheck,
+    LoanProductSync,
+    PaybillRegistration,
+)
+from workflows.lending.customer_collection import CustomerCollection
+from workflows.lending.float_purchase import FloatPurchase
+from workflows.lending.loan_disbursement import LoanDisbursement
+from workflows.lending.wallet_top_up import WalletTopUp
+from workflows.scheduled.housekeeping import BooksCheck, Retention, Sweep
+from workflows.scheduled.loan_watch import LoanLook, LoanWatch
+from workflows.scheduled.payment_watch import AccountCheck, BankStatementPull, PaymentNotice, PaymentPull
 
 WORKFLOWS = [
     LoanDisbursement, CustomerCollection, WalletTopUp, FloatPurchase,

@@ -1,11 +1,14 @@
-"""Every table, imported once, so that Alembic and the tests see one complete metadata."""
+"""Every table of every file beside this one, so that Alembic and the tests see one complete metadata."""
+
+from importlib import import_module
+from pkgutil import walk_packages
 
 from sqlmodel import SQLModel
 
-from models.tables import claims, collections, decisions, disbursements, ledger, partners, security, traffic, wallets
+from models import tables
 
-__all__ = [
-    "claims", "collections", "decisions", "disbursements", "ledger", "metadata", "partners", "security", "traffic", "wallets",
-]  # fmt: skip
+for _found in walk_packages(tables.__path__, f"{tables.__name__}."):
+    if not _found.ispkg and _found.name != __name__:
+        import_module(_found.name)
 
 metadata = SQLModel.metadata

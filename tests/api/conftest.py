@@ -17,8 +17,8 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from api.app import create_app
-from api.dependencies import Services, put_services
-from api.reach import connect_when_needed
+from api.http.dependencies import Services, put_services
+from api.http.temporal_reach import connect_when_needed
 from cli.local.postgres import EmbeddedPostgres
 from core.clock import utc_now
 from core.crypto import CallbackRoute, CallbackSigner, CredentialBox
@@ -26,11 +26,15 @@ from core.ids import CONNECTION, DISBURSEMENT, PARTNER, PAYOUT, new_id
 from core.settings import Settings
 from models.messages.connections import DarajaSecrets, DarajaSettings, FineractSecrets, FineractSettings
 from models.tables.base import table_of
-from models.tables.disbursements import Disbursement
-from models.tables.partners import Connection, LoanProduct, Partner
-from models.tables.security import AuditEntry
-from store import disbursements, payouts, saga_rows, secret_addresses
+from models.tables.lending.loan_disbursement import Disbursement
+from models.tables.lending.loan_product import LoanProduct
+from models.tables.platform.connection import Connection
+from models.tables.platform.partner import Partner
+from models.tables.platform.security import AuditEntry
 from store.database import Database
+from store.lending import loan_disbursement
+from store.platform import secret_addresses
+from store.saga import payouts, saga_rows
 from temporal.schedules import bank_statement_id, loan_watch_id, payment_pull_id
 from tests.support.databases import database_from
 from tests.support.house import House, open_house
@@ -137,7 +141,7 @@ class Door:
             await session.exec(insert(table_of(Disbursement)).values(row).on_conflict_do_nothing())
             await payouts.begin(session, to_send(instruction), account="600997")
             if ended:
-                await disbursements.change(session, str(row["id"]), ended=True, stage=ended)
+                await loan_disbursement.change(session, str(row["id"]), ended=True, stage=ended)
         return CallbackRoute(workflow_id, f"{leg_id}-a1")
 
     def callback_path(self, route: CallbackRoute, kind: str) -> str:

@@ -11,9 +11,11 @@ from core.crypto import CredentialBox
 from core.ids import CONNECTION, CONTACT, new_id
 from models.messages.base import Message
 from models.messages.connections import BankSecrets, BankSettings, DarajaSecrets
-from models.tables.partners import Connection, Contact, TariffBand
-from models.tables.security import IdempotencyKey
-from store import partner_admin, secret_addresses
+from models.tables.platform.connection import Connection
+from models.tables.platform.contact import Contact
+from models.tables.platform.security import IdempotencyKey
+from models.tables.platform.tariff_band import TariffBand
+from store.platform import partner_admin, secret_addresses
 from tests.api.conftest import LENDER_NAME, Door
 from tests.support.lender import claim_all
 

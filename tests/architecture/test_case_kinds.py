@@ -6,10 +6,10 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from models.messages.cases import DECISIONS, FACTS_OF, KINDS, RETRY, Action
-from models.messages.payouts import Resolution
+from models.messages.saga.cases import DECISIONS, FACTS_OF, KINDS, RETRY, Action
+from models.messages.saga.decisions import Resolution
 from tests.architecture import house
-from workflows.attempts import LegNote
+from workflows.saga.attempts import LegNote
 
 # Call → the argument that names the kind.
 NAMES_A_KIND = {
@@ -89,7 +89,7 @@ def listed_actions(source: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def test_disbursements_list_actions_of_their_kinds() -> None:
-    from activities.disbursements import _ACTIONS
+    from activities.lending.loan_disbursement import _ACTIONS
 
     for kind, actions in _ACTIONS.items():
         assert actions

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from cli.checks import schedule_finding
+from cli.commands.checks import schedule_finding
 from cli.context import write_secret
+from cli.demo.promises import temporal_link
 from cli.main import app
-from cli.promises import temporal_link
 from core.crypto import KeyRing
 from core.settings import Settings, get_settings, installed_version
 from tests.cli.conftest import Answering, Run

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cli.demo_world import SimulatedWorld
-from cli.guide import demo_lender
+from cli.demo.guide import demo_lender
+from cli.demo.world import SimulatedWorld
 from cli.http import ApiClient
 from tests.cli.conftest import Answering, Run
 

@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from api.app import create_app
-from cli.balances import Books, _show
+from cli.commands.balances import Books, _show
 from cli.errors import Failure, in_plain_words, show
 from cli.output import cell, console, plain, table
 from core.settings import Settings

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from cli.demo_world import SimulatedWorld
+from cli.demo.world import SimulatedWorld
 from cli.local.ports import free_port
 from tests.architecture.house import ROOT
 from tests.support.folders import quick_folder

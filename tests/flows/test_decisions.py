@@ -8,14 +8,15 @@ from sqlmodel import select
 from temporalio.client import WorkflowUpdateFailedError
 
 from core.ids import DECISION, new_id
-from models.messages.policies import DisbursementPolicy
-from models.messages.sagas import SagaStatus
-from models.tables.collections import Prompt
-from models.tables.disbursements import Case, PayoutAttempt
-from store import sagas
-from tests.flows.test_float_doubts import CURT
-from tests.flows.test_prompts_in_doubt import SOON
-from tests.flows.test_top_up_prompts import asked
+from models.messages.saga.policies import DisbursementPolicy
+from models.messages.saga.status import SagaStatus
+from models.tables.saga.case import Case
+from models.tables.saga.payout_attempt import PayoutAttempt
+from models.tables.saga.prompt import Prompt
+from store.saga import sagas
+from tests.flows.lending.test_customer_collection_doubts import SOON
+from tests.flows.lending.test_float_purchase_doubts import CURT
+from tests.flows.lending.test_wallet_top_up_prompts import asked
 from tests.support.bank_books import funded_purchase, only_ncba, until_waiting
 from tests.support.customers import MANY, lose
 from tests.support.deciding import EVIDENCE, decide, decide_in_time, decided, person_of, send

@@ -6,7 +6,7 @@ from core.money import Money
 from ledger import chart
 from ledger.posting import post
 from ledger.transfers import Hold
-from models.messages.disbursements import BooksChecked, Erased
+from models.messages.housekeeping import BooksChecked, Erased
 from temporal.queues import FLOWS_QUEUE
 from tests.support.house import House
 

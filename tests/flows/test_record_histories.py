@@ -6,7 +6,7 @@ import os
 import pytest
 
 from temporal.starts import Started
-from tests.flows.test_history import HISTORIES
+from tests.flows.lending.test_loan_disbursement_history import HISTORIES
 from tests.support.house import House
 
 pytestmark = pytest.mark.skipif("KIVUKO_RECORD_HISTORIES" not in os.environ, reason="records only when asked")

@@ -6,9 +6,9 @@ import os
 import pytest
 
 from core.money import Money
-from models.messages.collections import Allocation
-from models.tables.sagas import SagaRow
-from tests.flows.test_history import HISTORIES
+from models.messages.lending.customer_collection import Allocation
+from models.tables.saga.saga_row import SagaRow
+from tests.flows.lending.test_loan_disbursement_history import HISTORIES
 from tests.support.house import House
 from tests.support.money_in import MoneyDesk
 

@@ -7,9 +7,9 @@ import asyncio
 
 import pytest
 
-from models.messages.payouts import CommandTaken, RetryNow
-from models.tables.sagas import SagaRow
-from store import partners
+from models.messages.saga.decisions import CommandTaken, RetryNow
+from models.tables.saga.saga_row import SagaRow
+from store.platform import partners
 from tests.support.bank_books import BOUGHT, THERE, assert_bought, funded_purchase, movements
 from tests.support.house import House
 from tests.support.money_in import MoneyDesk

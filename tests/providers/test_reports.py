@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from core.money import Money
-from models.messages.collections import PromptReport
-from models.messages.payouts import PayoutReport
+from models.messages.saga.payouts import PayoutReport
+from models.messages.saga.prompts import PromptReport
 from providers.collecting import AskResult, AskState
 from providers.ports import PayoutResult, PayoutState
 

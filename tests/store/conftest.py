@@ -6,7 +6,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import utc_now
 from core.ids import CONNECTION, PARTNER, new_id
 from models.messages.connections import FineractSettings
-from models.tables.partners import Connection, Partner
+from models.tables.platform.connection import Connection
+from models.tables.platform.partner import Partner
 from store.database import Database
 from tests.support.lender import claim_all
 

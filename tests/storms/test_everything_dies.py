@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowFailureError
 
-from models.messages.disbursements import Swept
-from models.messages.policies import DisbursementPolicy, PayoutPolicy
-from models.tables.disbursements import Disbursement
-from store import disbursements
+from models.messages.housekeeping import Swept
+from models.messages.saga.policies import DisbursementPolicy, PayoutPolicy
+from models.tables.lending.loan_disbursement import Disbursement
+from store.lending import loan_disbursement
 from temporal.queues import FLOWS_QUEUE
 from temporal.starts import start_disbursement
 from tests.storms.installation import AWAY, Installation, again, running
@@ -179,7 +179,7 @@ async def last_rounds(installation: Installation) -> dict[int, Disbursement]:
     house = installation.house
     last: dict[int, Disbursement] = {}
     async with house.database.transaction() as session:
-        for row in await disbursements.page(session, partner_id=house.partner_id, limit=4 * LOANS):
+        for row in await loan_disbursement.page(session, partner_id=house.partner_id, limit=4 * LOANS):
             if row.loan_id not in last or row.round > last[row.loan_id].round:
                 last[row.loan_id] = row
     return last

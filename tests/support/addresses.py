@@ -2,8 +2,9 @@
 
 from core.crypto import CredentialBox
 from core.settings import Settings
-from models.tables.partners import Connection, Partner
-from store import secret_addresses
+from models.tables.platform.connection import Connection
+from models.tables.platform.partner import Partner
+from store.platform import secret_addresses
 
 
 def secret_of(settings: Settings, row: Partner | Connection) -> str:

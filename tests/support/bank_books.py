@@ -13,14 +13,15 @@ from core.ids import new_id
 from core.money import Money
 from ledger import chart
 from ledger.balances import Balance, balance
-from models.messages.sagas import SagaStatus
-from models.tables.disbursements import Case
-from models.tables.partners import Contact
-from models.tables.sagas import SagaRow
-from models.tables.wallets import FloatPurchase
+from models.messages.saga.status import SagaStatus
+from models.tables.lending.float_purchase import FloatPurchase
+from models.tables.platform.contact import Contact
+from models.tables.saga.case import Case
+from models.tables.saga.saga_row import SagaRow
 from providers.reference_bank.wire import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from simulators.bank.courier import ncba_envelope
-from store import cases, partners
+from store.platform import partners
+from store.saga import cases
 from tests.support.addresses import secret_of
 from tests.support.house import House
 from tests.support.lender import B2C_ACCOUNT, PUSH_SECRET, SHORTCODE, WALLET_ACCOUNT

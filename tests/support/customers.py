@@ -8,13 +8,15 @@ from sqlmodel import col, select
 
 from core.ids import new_id
 from core.money import Money
-from models.messages.collections import Allocation, PaymentsPulled, PullPayments
-from models.messages.disbursements import Swept
-from models.messages.payouts import CommandTaken
-from models.messages.policies import CollectionPolicy
-from models.tables.collections import Collection
-from models.tables.traffic import InboxItem
-from store import cases, partners
+from models.messages.housekeeping import Swept
+from models.messages.lending.customer_collection import Allocation
+from models.messages.lending.payment_watch import PaymentsPulled, PullPayments
+from models.messages.saga.decisions import CommandTaken
+from models.messages.saga.policies import CollectionPolicy
+from models.tables.lending.customer_collection import Collection
+from models.tables.platform.traffic import InboxItem
+from store.platform import partners
+from store.saga import cases
 from temporal.queues import FLOWS_QUEUE
 from tests.support.addresses import secret_of
 from tests.support.house import PHONE, House

@@ -9,12 +9,12 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from core.clock import utc_now
 from core.crypto import sha256_hex
 from core.ids import API_KEY, DECISION, PERSON, derived_id, new_id
-from models.messages.payouts import CommandTaken, DecisionMade, RetryNow
-from models.messages.sagas import SagaStatus
+from models.messages.saga.decisions import CommandTaken, DecisionMade, RetryNow
+from models.messages.saga.status import SagaStatus
 from models.tables.base import table_of
-from models.tables.security import ApiKey, Person
-from store import decisions
+from models.tables.platform.security import ApiKey, Person
 from store.database import Database
+from store.saga import decisions
 
 EVIDENCE = "seen on the portal"
 

@@ -6,7 +6,7 @@ import httpx
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.provider_clients import build
+from activities.clients.provider_clients import build
 from core.clock import utc_now
 from core.crypto import CredentialBox
 from core.ids import CONNECTION, CONTACT, PARTNER, new_id
@@ -23,11 +23,15 @@ from models.messages.connections import (
     Patience,
     SealedConnection,
 )
-from models.tables.partners import Connection, Contact, LoanProduct, Partner, TariffBand
+from models.tables.lending.loan_product import LoanProduct
+from models.tables.platform.connection import Connection
+from models.tables.platform.contact import Contact
+from models.tables.platform.partner import Partner
+from models.tables.platform.tariff_band import TariffBand
 from providers.daraja.client import Daraja
 from providers.ports import forget_exchange
-from store import claims, secret_addresses
 from store.database import Database
+from store.platform import claims, secret_addresses
 from tests.support.dialling import LOOPBACK
 
 SHORTCODE = "600997"

@@ -19,14 +19,17 @@ from ledger import chart
 from ledger.balances import balance
 from ledger.invariants import violations
 from models.messages.base import Message
-from models.messages.payouts import CommandTaken, RetryNow
-from models.messages.policies import CollectionPolicy, FloatPolicy, PayoutPolicy, PromptPolicy, TopUpPolicy
-from models.messages.sagas import SagaStatus
-from models.messages.wallets import CodeConfirmed, code_content
-from models.tables.collections import Collection, IncomingPayment
-from models.tables.sagas import SagaRow
-from models.tables.wallets import FloatPurchase, TopUp
-from store import collections, float_purchases, one_time_codes, timeline, top_ups
+from models.messages.lending.float_purchase import CodeConfirmed, code_content
+from models.messages.saga.decisions import CommandTaken, RetryNow
+from models.messages.saga.policies import CollectionPolicy, FloatPolicy, PayoutPolicy, PromptPolicy, TopUpPolicy
+from models.messages.saga.status import SagaStatus
+from models.tables.lending.customer_collection import Collection
+from models.tables.lending.float_purchase import FloatPurchase
+from models.tables.lending.wallet_top_up import TopUp
+from models.tables.saga.incoming_payment import IncomingPayment
+from models.tables.saga.saga_row import SagaRow
+from store.lending import customer_collection, float_purchase, wallet_top_up
+from store.saga import one_time_codes, timeline
 from temporal.requests import start_row
 from tests.support.deciding import decide_in_time
 from tests.support.house import PHONE, House
@@ -129,7 +132,7 @@ class MoneyDesk:
     async def collection_row(self, amount: str, account: str, *, phone: str = PHONE) -> Collection:
         """A payment to be prompted for, whose saga has not been started."""
         async with self.house.database.transaction() as session:
-            return await collections.begin_prompted(
+            return await customer_collection.begin_prompted(
                 session, partner_id=self.house.partner_id, amount=Money.parse(amount, "KES"), account_ref=account,
                 msisdn=Msisdn.parse(phone), requested_by="test",
             )  # fmt: skip
@@ -169,7 +172,7 @@ class MoneyDesk:
     async def top_up_row(self, amount: str, *, phone: str | None = None) -> TopUp:
         """A top-up whose saga has not been started."""
         async with self.house.database.transaction() as session:
-            return await top_ups.begin(
+            return await wallet_top_up.begin(
                 session, partner_id=self.house.partner_id, amount=Money.parse(amount, "KES"),
                 msisdn=Msisdn.parse(phone) if phone else None, requested_by="test",
             )  # fmt: skip
@@ -198,8 +201,8 @@ class MoneyDesk:
         """A purchase whose saga has not been started."""
         money = Money.parse(amount, "KES")
         async with self.house.database.transaction() as session:
-            costs = await float_purchases.price(session, self.house.partner_id, money, utc_now())
-            return await float_purchases.begin(
+            costs = await float_purchase.price(session, self.house.partner_id, money, utc_now())
+            return await float_purchase.begin(
                 session, partner_id=self.house.partner_id, operator="mpesa", amount=money, costs=costs,
                 requested_by="test",
             )  # fmt: skip

@@ -6,8 +6,8 @@ from typing import Any
 from core.clock import utc_now
 from core.money import Money
 from core.msisdn import Msisdn
-from models.messages.collections import PromptInstruction, SendPrompt
-from models.messages.payouts import AskStatus, PayoutInstruction, PreviousFailure, SendPayout
+from models.messages.saga.payouts import AskStatus, PayoutInstruction, PreviousFailure, SendPayout
+from models.messages.saga.prompts import PromptInstruction, SendPrompt
 
 _MINUTES = timedelta(minutes=10)
 

@@ -8,7 +8,7 @@ from sqlmodel import select
 
 from core.clock import utc_now
 from core.ids import new_id
-from models.tables.partners import Connection
+from models.tables.platform.connection import Connection
 from providers.reference_bank.wire import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from simulators.bank.courier import ncba_envelope
 from tests.support.addresses import secret_of as address_secret

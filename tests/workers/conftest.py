@@ -11,15 +11,16 @@ import httpx
 import pytest
 from sqlmodel import col, select
 
-from activities.exchange_log import ExchangeLog
+from activities.clients.exchange_log import ExchangeLog
 from api.app import create_app
 from core.clock import utc_now
 from core.crypto import CredentialBox
 from core.ids import PARTNER, new_id
 from core.msisdn import Msisdn
 from core.settings import Settings
-from models.tables.partners import Contact, Partner
-from models.tables.traffic import Notification
+from models.tables.platform.contact import Contact
+from models.tables.platform.partner import Partner
+from models.tables.platform.traffic import Notification
 from notices.outbox import tell_client, tell_code
 from providers.africastalking.client import AfricasTalking
 from providers.damza.client import Damza

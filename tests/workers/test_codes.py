@@ -9,10 +9,10 @@ from sqlmodel import select
 
 from core.clock import utc_now
 from core.crypto import CredentialBox
-from models.tables.partners import Contact
-from models.tables.traffic import ProviderExchange
+from models.tables.platform.contact import Contact
+from models.tables.platform.traffic import ProviderExchange
 from notices.outbox import tell_code
-from store.outbox import WIPED
+from store.platform.outbox import WIPED
 from tests.support.waiting import eventually
 from tests.workers.conftest import CODE, QUICK, Desk, texts
 

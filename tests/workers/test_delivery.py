@@ -7,7 +7,7 @@ import pytest
 from core.clock import utc_now
 from notices.delivery import Report, take_report
 from providers.africastalking.client import AfricasTalking
-from store.messages_report import counts
+from store.platform.messages_report import counts
 from tests.providers.message_servers import endpoint
 from tests.workers.conftest import KEYS, PHONE, Desk
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from core.clock import utc_now
 from notices.delivery import Report, take_report
 from providers.damza.client import Damza
-from store import outbox
+from store.platform import outbox
 from tests.providers.message_servers import endpoint
 from tests.support.waiting import eventually
 from tests.workers.conftest import KEYS, PHONE, QUICK, WINDOW, Desk

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from models.messages.connections import Patience
-from models.messages.policies import DEFAULT_DISBURSEMENT_POLICY
-from workflows import policies
-from workflows.rails import RAILS
+from models.messages.saga.policies import DEFAULT_DISBURSEMENT_POLICY
+from workflows.saga import policies
+from workflows.saga.rails import RAILS
 
 EVERY = [value for value in vars(policies).values() if isinstance(value, policies.ActivityPolicy)]
 

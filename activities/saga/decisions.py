@@ -1,0 +1,86 @@
+"""People's decisions, as their rows say them: read by the saga that they are about, and written into its timeline."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from temporalio import activity
+
+from core.errors import Conflict, NotFound
+from models.messages.saga.decisions import NoteDecision, ReadDecision, Resolution
+from store.database import Database
+from store.platform import people
+from store.saga import cases, decisions, payouts, prompts, sagas, timeline
+
+# What a person says of an attempt, once two agree that nothing moved: the question of these cases is answered.
+_ANSWERED: Final = ["payout_unknown", "collection_unknown"]
+_SAYS: Final = {
+    "paid": "it was paid", "not_paid": "it was not paid", "posted": "it was posted by hand",
+    "partial": "only what was paid is posted", "allocate": "whose money it is", "returned": "the money was given back",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Both may be repeated: a row never changes, and a timeline's line has a key."""
+
+    database: Database
+
+    @activity.defn(name="decisions.read")
+    async def read(self, order: ReadDecision) -> Resolution:
+        """Raises NotFound (code "unknown_decision"), Conflict (code "foreign_decision": it is about another saga)."""
+        async with self.database.transaction() as session:
+            row = await decisions.get(session, order.decision_id)
+        if row is None:
+            raise NotFound("Nobody made that decision.", code="unknown_decision")
+        if row.workflow_id != order.workflow_id:
+            raise Conflict("That decision is about another payment.", code="foreign_decision")
+        return Resolution.model_validate(
+            {
+                **row.facts, "decision": row.decision, "evidence": row.evidence, "decision_id": row.id,
+                "about": row.about, "person_id": row.person_id, "people": tuple(row.people),
+            }
+        )  # fmt: skip
+
+    @activity.defn(name="decisions.note")
+    async def note(self, order: NoteDecision) -> None:
+        """The line, the stage that the list shows, and what two people's "not paid" closes."""
+        said = order.said
+        async with self.database.transaction() as session:
+            (who,) = await people.names(session, [said.person_id])
+            await timeline.write(
+                session, order.workflow_id, f"decision:{said.decision_id}:{order.effect}", _words(order, who),
+                tone="info" if order.effect in ("agreed", "decided") else "warning", **_facts(said),
+            )  # fmt: skip
+            if order.stage is not None:
+                await sagas.turn(session, order.workflow_id, order.from_stages, order.stage)
+            if order.settles is not None and order.agreed is not None:
+                agreed = order.agreed
+                code, detail = "resolved_not_paid", agreed.evidence[:500]
+                await payouts.close_unpaid(session, order.settles, code=code, detail=detail)
+                await prompts.close_unpaid(session, order.settles, code=code, detail=detail)
+                await cases.close_of_workflow(
+                    session,
+                    order.workflow_id,
+                    _ANSWERED,
+                    by=agreed.decided_by,
+                    resolution=f"not paid: {agreed.evidence}",
+                )
+
+
+def _words(order: NoteDecision, who: str) -> str:
+    said = order.said
+    what = _SAYS.get(said.decision, said.decision)
+    if order.effect == "proposed":
+        return f"{who} says that {what}: {said.evidence} A second person must agree."
+    if order.effect == "overtaken":
+        return f"What {who} proposed is void: the outcome became known before anybody agreed."
+    if order.effect == "agreed":
+        return f"{who} agrees: {said.evidence}"
+    if order.effect == "declined":
+        return f"{who} does not agree: {said.evidence}"
+    return f"{who} decided that {what}: {said.evidence}"
+
+
+def _facts(said: Resolution) -> dict[str, str]:
+    facts = {"person": said.person_id, "about": said.about, "receipt": said.receipt}
+    return {name: value for name, value in facts.items() if value}

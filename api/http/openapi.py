@@ -1,0 +1,124 @@
+"""What the OpenAPI document says beyond what FastAPI knows: problem responses and examples."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.http.problems import MEDIA_TYPE, Problem
+
+_DESCRIPTIONS: Final[dict[int, str]] = {
+    400: "The body cannot be read as JSON",
+    401: "No living API key",
+    403: "The key, or the state, does not allow it",
+    404: "It does not exist, or not for this key",
+    409: "Something else was already done, or the moment is wrong",
+    413: "The body is too large",
+    415: "The body is of another media type",
+    422: "A field breaks a rule; `errors` names it",
+    429: "The key asks too often; see `Retry-After`",
+    502: "A provider's answer is unknown",
+    503: "Something that we need is away; see `Retry-After`",
+}
+_REF: Final = {"$ref": "#/components/schemas/Problem"}
+
+TAGS: Final = [
+    {"name": "partners", "description": "Lenders, their connections and contacts"},
+    {"name": "loan products", "description": "Which loans are paid out, and within which limits"},
+    {"name": "wallets", "description": "The prepaid wallets that charges are taken from"},
+    {"name": "disbursements", "description": "Loans on their way from approval to receipt"},
+    {"name": "top-ups", "description": "Money on its way into a wallet"},
+    {"name": "float purchases", "description": "M-Pesa float bought from a wallet, confirmed with a one-time code"},
+    {"name": "collections", "description": "Customers' payments on their way to the lender's accounts"},
+    {"name": "cases", "description": "What a person must decide"},
+    {"name": "inbox", "description": "Providers' messages, as they came and as they were read"},
+    {"name": "exchanges", "description": "Every call to a provider"},
+    {"name": "tariffs", "description": "What charges cost"},
+    {"name": "reports", "description": "Counts of what was done"},
+    {"name": "keys", "description": "API keys"},
+    {"name": "callbacks", "description": "Where providers reach us; no API key, the address itself is the proof"},
+    {"name": "codec", "description": "Payloads in clear for Temporal's UI"},
+    {"name": "system", "description": "Health and metrics"},
+]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: these problems, and those that every route with a key may give."""
+    return {status: _response(status) for status in sorted({401, 403, 422, 429, 503, *statuses})}
+
+
+def open_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route without a key."""
+    return {status: _response(status) for status in sorted({422, *statuses})}
+
+
+def again(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` entry of a write that was done before."""
+    return {200: {"model": model, "description": "It was done before; nothing was done now"}}
+
+
+WRITES: Final = (400, 413, 415)
+
+
+def _response(status: int) -> dict[str, Any]:
+    return {"description": _DESCRIPTIONS[status], "content": {MEDIA_TYPE: {"schema": dict(_REF)}}}
+
+
+def install(app: FastAPI) -> None:
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        tags=TAGS,
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    _, problem = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+    schemas.update(problem["$defs"])
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            for response in operation.get("responses", {}).values():
+                for media in response.get("content", {}).values():
+                    _give_example(media, schemas)
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                _give_example(media, schemas)
+    return document
+
+
+def _give_example(media: dict[str, Any], schemas: dict[str, Any]) -> None:
+    if "example" not in media and "examples" not in media:
+        found = _example(media.get("schema", {}), schemas)
+        if found is not None:
+            media["example"] = found
+
+
+def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """The schema's own example, or one put together from those of its parts."""
+    if "$ref" in schema:
+        return _example(schemas[schema["$ref"].rsplit("/", 1)[1]], schemas)
+    if schema.get("examples"):
+        return schema["examples"][0]
+    if "default" in schema:
+        return schema["default"]
+    if "anyOf" in schema:
+        return next((found for part in schema["anyOf"] if (found := _example(part, schemas)) is not None), None)
+    if schema.get("type") == "array":
+        item = _example(schema.get("items", {}), schemas)
+        return [] if item is None else [item]
+    if schema.get("type") == "object" and "properties" in schema:
+        return {name: _example(part, schemas) for name, part in schema["properties"].items()}
+    return None

@@ -1,0 +1,87 @@
+"""Money that a person of the platform books into a wallet: an incoming payment like any other, recorded, claimed, credited
+once, whatever announces it before or afterwards."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api.lending.wallets_schemas import CreditIn
+from core.clock import utc_now
+from core.errors import Conflict, InvalidRequest
+from core.money import Money
+from ledger import chart
+from ledger.balances import balance
+from ledger.posting import post
+from ledger.transfers import Post
+from models.messages.connections import BankSettings
+from models.messages.saga.arrived_payments import AnnouncedPayment
+from models.tables.lending.wallet_top_up import TopUp
+from models.tables.platform.partner import Partner
+from store.lending import wallet_top_up
+from store.platform import partner_admin
+from store.saga import incoming, saga_rows
+
+_REASON: Final = "admin credit"
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """The credit's top-up and the wallet after it; `new` is False for one that was booked before."""
+
+    row: TopUp
+    reference: str
+    balance: Money
+    available: Money
+    new: bool
+
+
+async def book(session: AsyncSession, partner: Partner, wanted: CreditIn, *, by: str) -> Booked:
+    """All of it in the caller's transaction; who may agree to it is the caller's to ask.
+
+    Raises InvalidRequest ("currency_differs"); Conflict "reference_reused" for a reference that has another amount,
+    "reference_taken" for a transaction that the bank has announced: its own top-up decides about it.
+    """
+    if wanted.amount.currency != partner.currency:
+        raise InvalidRequest(
+            f"The wallet's currency is {partner.currency}.", code="currency_differs", field="amount.currency"
+        )
+    wallet = chart.partner_wallet(partner.id, partner.currency)
+    bank = await partner_admin.find_connection(session, partner.id, "bank")
+    account = BankSettings.model_validate(bank.settings).wallet_account if bank else ""
+    told = AnnouncedPayment(
+        partner_id=partner.id, provider="bank", external_id=wanted.reference, account=account,
+        amount=wanted.amount.money, reference=wanted.note, happened_at=utc_now(), channel="admin",
+    )  # fmt: skip
+    try:
+        payment = await incoming.record(session, told)
+    except Conflict:
+        raise Conflict(
+            "This reference was booked with another amount.", code="reference_reused", field="reference"
+        ) from None
+    if payment.claimed_by is not None:
+        holder = await saga_rows.of_workflow(session, payment.claimed_by)
+        assert isinstance(holder, TopUp), payment.claimed_by
+        if holder.method != "admin":
+            raise Conflict(
+                "The bank has announced this transaction; its top-up decides about it.", code="reference_taken",
+                field="reference", top_up_id=holder.id,
+            )  # fmt: skip
+        now = await balance(session, wallet)
+        return Booked(holder, payment.external_id, now.posted, now.available, new=False)
+    row = await wallet_top_up.by_admin(session, payment, requested_by=by)
+    await incoming.claim(session, payment.id, row.workflow_id)
+    (posted,) = await post(
+        session,
+        Post(
+            f"incoming/{payment.id}:credit",
+            debit=chart.bank_account(account, partner.currency) if account else chart.bank_funding(partner.currency),
+            credit=wallet,
+            amount=wanted.amount.money,
+            reason=_REASON,
+            group=row.workflow_id,
+            note=wanted.note or f"bank transaction {payment.external_id}",
+        ),
+    )
+    after = posted.balance_of(wallet)
+    return Booked(row, payment.external_id, after.posted, after.available, new=True)

@@ -1,0 +1,123 @@
+"""The one-time code of a float purchase: given back by the partner's authorised people, or sent anew.
+
+The code is in no log, no audit entry and no stored answer. That is why `confirm` takes no Idempotency-Key, whose table
+keeps a hash of the body: six digits are found from their plain hash at once.
+"""
+
+from datetime import timedelta
+from typing import Final, NoReturn
+
+from fastapi import APIRouter, Response
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api.http.auth import FloatWriter, Principal
+from api.http.dependencies import House, Services
+from api.http.idempotency import Idempotent
+from api.http.known_parameters import KNOWN_PARAMETERS
+from api.http.openapi import WRITES, problems
+from api.lending.float_purchase import PURCHASES, PurchaseId
+from api.lending.float_purchase_schemas import CodeIn
+from api.saga import pages
+from api.saga.schemas import CommandTakenOut, WishIn
+from core.clock import utc_now
+from core.errors import Conflict, InvalidRequest
+from core.money import Money
+from models.messages.lending.float_purchase import CodeConfirmed, ResendCode, code_content
+from models.tables.lending.float_purchase import FloatPurchase
+from store.platform import audit
+from store.saga import one_time_codes
+from store.saga.one_time_codes import Checked
+
+router = APIRouter(prefix="/api/v1/float-purchases", tags=["float purchases"], dependencies=KNOWN_PARAMETERS)
+
+_REFUSALS: Final = {
+    "expired": ("code_expired", "The code has expired; have a new one sent."),
+    "used_up": ("code_used_up", "The code takes no more tries; have a new one sent."),
+    "locked": ("codes_locked", "Too many wrong codes were given; try again tomorrow, or ask the house."),
+    "none": ("no_code", "No code has been sent for this purchase."),
+}
+
+
+@router.post(
+    "/{purchase_id}/confirm",
+    response_model=CommandTakenOut,
+    responses=problems(404, 409, *WRITES),
+    summary="Confirm it with the one-time code",
+)
+async def confirm_float_purchase(
+    purchase_id: PurchaseId, wanted: CodeIn, house: House, principal: FloatWriter, once: Idempotent
+) -> Response:
+    """A wrong code is 422 `wrong_code`, with `tries_left` in the facts; one that takes no more tries, or none, is 409. The
+    right one may be given again if an answer was lost. 409 `codes_locked` after too many wrong ones, whatever they were
+    for: by one person, or for one partner."""
+    row = await PURCHASES.find(house, principal, purchase_id)
+    hashes = house.codes.hashes(row.workflow_id, _content(row), wanted.code)
+    # Committed whatever the verdict: a try that is refused must be counted all the same.
+    async with house.database.transaction() as session:
+        checked = await _check(session, house, principal, row, hashes)
+        await audit.write(
+            session,
+            actor=principal.id,
+            action="float_purchases.confirm",
+            subject=row.id,
+            before={"stage": row.stage},
+            after={"verdict": checked.verdict, "number": checked.number, "tries_left": checked.tries_left},
+        )
+    if checked.verdict != "right":
+        _refuse(row, checked)
+    confirmed = CodeConfirmed(number=checked.number, actor=principal.id)
+    taken = await pages.tell(
+        house,
+        principal,
+        "float_purchases.confirm",
+        row,
+        "confirm",
+        confirmed,
+        f"code:{row.id}:{checked.number}",
+        repeatable=True,
+    )
+    async with house.database.transaction() as session:
+        return await once.reply(session, CommandTakenOut(id=row.id, stage=taken.stage, at=taken.at), status=200)
+
+
+@router.post(
+    "/{purchase_id}/resend-code",
+    response_model=CommandTakenOut,
+    responses=problems(404, 409, *WRITES),
+    summary="Send a new code; the one before dies",
+)
+async def resend_float_code(
+    purchase_id: PurchaseId, house: House, principal: FloatWriter, once: Idempotent, wanted: WishIn | None = None
+) -> Response:
+    """409 `resend_limit` once no more are sent for this purchase."""
+    row = await PURCHASES.find(house, principal, purchase_id)
+    wish = ResendCode(actor=principal.id, note=wanted.note if wanted else "")
+    return await pages.command(house, principal, once, PURCHASES, row, "resend_code", wish)
+
+
+async def _check(
+    session: AsyncSession, house: Services, principal: Principal, row: FloatPurchase, hashes: list[str]
+) -> Checked:
+    limits = house.settings.api
+    since = utc_now() - timedelta(hours=limits.wrong_codes_within_hours)
+    if await one_time_codes.too_many_wrong(
+        session, row.partner_id, principal.people, since=since, at_most=limits.wrong_codes_at_most
+    ):
+        return Checked("locked")
+    checked = await one_time_codes.check(session, row.workflow_id, hashes)
+    if checked.guessed:
+        await one_time_codes.note_wrong(session, row.partner_id, principal.person_id, row.workflow_id)
+    return checked
+
+
+def _content(row: FloatPurchase) -> str:
+    return code_content(Money(row.amount_minor, row.currency), Money(row.total_minor, row.currency), row.operator)
+
+
+def _refuse(row: FloatPurchase, checked: Checked) -> NoReturn:
+    if row.ended_at is not None:
+        raise Conflict("The saga has ended.", code="ended", stage=row.stage)
+    if checked.verdict == "wrong":
+        raise InvalidRequest("The code is wrong.", code="wrong_code", field="code", tries_left=str(checked.tries_left))
+    code, detail = _REFUSALS[checked.verdict]
+    raise Conflict(detail, code=code)

@@ -1,0 +1,106 @@
+"""What can be known before a provider is asked: currencies, whole shillings, phones and operators that a bank can serve.
+
+Refused here with the field's name, where a saga would only end without money.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api.http.values import MoneyIn
+from core.errors import Conflict, InvalidRequest
+from core.money import Money
+from core.msisdn import Msisdn
+from models.messages.connections import BankSettings
+from models.messages.lending.float_purchase import Operator
+from models.tables.platform.partner import Partner
+from store.platform import partners
+
+# Whom M-Pesa prompts (daraja.md 11); the till of NCBA prompts the same (bank_ncba.md 3).
+_PROMPTED: Final = re.compile(r"254[17]\d{8}")
+# What each dialect's bank sells: NCBA M-Pesa float alone, as far as anyone has seen (bank_ncba.md 1).
+_SOLD: Final[dict[str, frozenset[Operator]]] = {
+    "ncba": frozenset({"mpesa"}),
+    "reference": frozenset({"mpesa", "airtel", "mtn"}),
+}
+
+
+def in_currency_of(partner: Partner, given: MoneyIn, field: str = "amount") -> Money:
+    """The amount. Raises InvalidRequest if it is in another currency than the partner's."""
+    if given.currency != partner.currency:
+        raise InvalidRequest(
+            f"The partner's currency is {partner.currency}.", code="currency_differs", field=f"{field}.currency"
+        )
+    return given.money
+
+
+def phone_of(given: str, country: str, field: str = "phone") -> Msisdn:
+    """The number, in any usual spelling of the country. Raises InvalidRequest, code "invalid_msisdn", naming the field."""
+    try:
+        return Msisdn.parse(given, country)
+    except InvalidRequest as error:
+        raise InvalidRequest(error.detail, code=error.code, field=field) from None
+
+
+def can_be_prompted(amount: Money, phone: Msisdn) -> None:
+    """Raises InvalidRequest for an amount with cents, or a phone that is no Kenyan mobile number."""
+    try:
+        amount.whole_units()
+    except InvalidRequest:
+        raise InvalidRequest(
+            "A payer can be asked for whole shillings only.", code="not_whole", field="amount.amount"
+        ) from None
+    if not _PROMPTED.fullmatch(phone.digits):
+        raise InvalidRequest("Only Kenyan mobile numbers can be prompted.", code="not_promptable", field="phone")
+
+
+async def bank_of(session: AsyncSession, partner: Partner) -> BankSettings:
+    """Raises NotFound (code "no_connection")."""
+    return BankSettings.model_validate((await partners.connection(session, partner.id, "bank")).settings)
+
+
+def bank_prompts(bank: BankSettings) -> None:
+    """Raises InvalidRequest where the bank has no till that could prompt a payer (bank_ncba.md 3)."""
+    if bank.dialect != "ncba" or bank.till_base_url is None:
+        raise InvalidRequest(
+            "The partner's bank cannot prompt payers; leave the phone out and pay by bank transfer.",
+            code="no_till",
+            field="phone",
+        )
+
+
+def bank_sells(bank: BankSettings, operator: Operator) -> None:
+    """Raises InvalidRequest for float that the bank does not sell."""
+    if operator not in _SOLD[bank.dialect]:
+        raise InvalidRequest(
+            f"The partner's bank sells float of {', '.join(sorted(_SOLD[bank.dialect]))} only.",
+            code="unsupported_operator",
+            field="operator",
+        )
+
+
+async def somebody_confirms(session: AsyncSession, partner: Partner) -> None:
+    """Raises Conflict unless somebody of the partner's would get a one-time code."""
+    if not any(contact.role == "authorised" for contact in await partners.contacts(session, partner.id)):
+        raise Conflict(
+            "The partner has no authorised contact who could confirm with a code.", code="no_authorised_contact"
+        )
+
+
+def comes_to(parts: Iterable[Money], whole: Money) -> None:
+    """Raises InvalidRequest unless the parts are the whole, to the cent."""
+    amounts = list(parts)
+    for number, part in enumerate(amounts):
+        if part.currency != whole.currency:
+            raise InvalidRequest(
+                f"The payment is in {whole.currency}.",
+                code="currency_differs",
+                field=f"allocations.{number}.amount.currency",
+            )
+    total = sum(amounts, Money.zero(whole.currency))
+    if total != whole:
+        raise InvalidRequest(
+            f"The parts come to {total}, the payment is {whole}.", code="allocation_sum", field="allocations"
+        )

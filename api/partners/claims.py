@@ -1,0 +1,57 @@
+"""What is outside is claimed once in the world: who has what, and moving it. For the platform alone."""
+
+from fastapi import APIRouter, Response
+
+from api.http.auth import Admin
+from api.http.dependencies import House
+from api.http.idempotency import Idempotent
+from api.http.known_parameters import KNOWN_PARAMETERS
+from api.http.openapi import WRITES, problems
+from api.http.paging import Limit, Page, PartnerFilter, page
+from api.operations import two_people
+from api.operations.proposals_schemas import ProposalOut
+from api.partners.claims_moved import MOVE, subject_of
+from api.partners.claims_schemas import ClaimMove, ClaimOut
+from core.errors import Conflict
+from core.outside import OutsideKind
+from store.platform import claims, partners
+
+router = APIRouter(prefix="/api/v1/claims", tags=["partners"], dependencies=KNOWN_PARAMETERS)
+
+
+@router.get("", responses=problems(), summary="Who has which tenant, short code and bank account")
+async def list_claims(
+    house: House,
+    admin: Admin,
+    kind: OutsideKind | None = None,
+    partner_id: PartnerFilter = None,
+    cursor: str | None = None,
+    limit: Limit = 50,
+) -> Page[ClaimOut]:
+    """In the order of kind and key."""
+    async with house.database.transaction() as session:
+        rows = await claims.page(session, kind=kind, partner_id=partner_id, after=cursor, limit=limit + 1)
+    return page(rows, limit, ClaimOut.of, lambda row: subject_of(row.kind, row.key))
+
+
+@router.post(
+    "/move", status_code=202, response_model=ProposalOut, responses=problems(404, 409, *WRITES),
+    summary="Propose that a claim goes to another partner",
+)  # fmt: skip
+async def propose_move(wanted: ClaimMove, house: House, admin: Admin, once: Idempotent) -> Response:
+    """Done once a second person agrees (`POST /api/v1/proposals/{proposal_id}/agree`). The holder's connection becomes
+    unproven then; what was paid under a tenant stays known, so that nothing of it is paid again."""
+    content = {"kind": wanted.kind, "key": wanted.key, "to_partner_id": wanted.to_partner_id}
+    async with house.database.transaction() as session:
+        await partners.active(session, wanted.to_partner_id)
+        await claims.may_move(session, wanted.kind, wanted.key, wanted.to_partner_id)
+        row = await two_people.propose(
+            session, admin, MOVE, subject=subject_of(wanted.kind, wanted.key), partner_id=None, content=content,
+            evidence=wanted.evidence,
+        )  # fmt: skip
+        if row.content != content:
+            raise Conflict(
+                "Another move of this claim is proposed; decline that first.", code="proposed_otherwise",
+                proposal_id=row.id,
+            )  # fmt: skip
+        return await once.reply(session, ProposalOut.of(row), status=202, location=f"/api/v1/proposals/{row.id}")

@@ -1,0 +1,61 @@
+"""`kivuko collections`: customers' payments to a lender."""
+
+from typing import Annotated
+
+import typer
+
+from cli.commands.sagas import (
+    AtMost,
+    Currency,
+    FollowIt,
+    OfPartner,
+    OfStage,
+    Partner,
+    plain_money,
+    show_list,
+    show_one,
+    started,
+    with_partner,
+)
+from cli.context import api
+from cli.kinds import COLLECTIONS
+from cli.output import AsJson
+
+app = typer.Typer(no_args_is_help=True, help="Customers' payments: ask for one, list, show.")
+
+
+@app.command()
+def ask(
+    ctx: typer.Context,
+    amount: Annotated[str, typer.Argument(help="Whole shillings, such as 500.")],
+    phone: Annotated[str, typer.Argument(help="Whom to prompt, +2547….")],
+    account: Annotated[str, typer.Argument(help="The loan's or savings account's number.")],
+    partner: Partner = None,
+    currency: Currency = "KES",
+    follow_it: FollowIt = False,
+    as_json: AsJson = False,
+) -> None:
+    """Prompts a customer's phone for a payment, which Fineract then books on the account."""
+    body = {"amount": plain_money(amount, currency), "phone": phone, "account": account}
+    with api(ctx) as client:
+        row = client.post("/collections", with_partner(body, partner))
+    started(ctx, row, follow_it, as_json)
+
+
+@app.command("list")
+def list_collections(
+    ctx: typer.Context, partner: OfPartner = None, stage: OfStage = None, limit: AtMost = 20, as_json: AsJson = False
+) -> None:
+    """The newest payments, prompted and by paybill; those at `waiting_account` wait for a person (`kivuko cases list`)."""
+    columns = {"channel": "channel", "amount": "amount", "account": "account", "receipt": "receipt"}
+    show_list(ctx, COLLECTIONS, columns, partner=partner, stage=stage, limit=limit, as_json=as_json)
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    collection_id: Annotated[str, typer.Argument(help="Such as col_01ktv…")],
+    as_json: AsJson = False,
+) -> None:
+    """One payment with its timeline."""
+    show_one(ctx, COLLECTIONS, collection_id, as_json)

@@ -1,0 +1,130 @@
+"""The words of the loan disbursement saga."""
+
+from datetime import date
+from typing import Literal
+
+from core.money import Money
+from core.msisdn import Msisdn
+from models.messages.base import Message
+from models.messages.saga.payouts import Paid
+from models.messages.saga.policies import DisbursementPolicy
+
+Source = Literal["poll", "hook", "api"]
+
+
+Stage = Literal[
+    "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "approval", "posting",
+    "post_review",
+    "settling", "completed", "refused", "failed", "withdrawn",
+]  # fmt: skip
+
+
+Ending = Literal["completed", "refused", "failed", "withdrawn"]
+
+
+class DisbursementRequest(Message):
+    """The saga's input."""
+
+    disbursement_id: str
+    partner_id: str
+    loan_id: int
+    workflow_id: str
+    provider: Literal["daraja"] = "daraja"
+    policy: DisbursementPolicy = DisbursementPolicy()
+
+
+class ChargeLine(Message):
+    """One charge of a disbursement, held before the payout and captured after it."""
+
+    charge: Literal["mpesa_b2c", "processing", "sms"]
+    amount: Money
+    hold_key: str
+    part: int | None = None  # the payout part (from 1) that this charge belongs to; None: to the whole
+
+
+class DisbursementPlan(Message):
+    """What will be paid, as read from Fineract a moment before: the payout may be split into parts by product setting."""
+
+    loan_id: int
+    account_no: str
+    product_id: int
+    product_name: str
+    client_name: str
+    msisdn: Msisdn
+    parts: tuple[Money, ...]
+    to_pay: Money
+    principal: Money
+    charges: tuple[ChargeLine, ...]
+    first_repayment_on: date | None = None
+    approved_on: date | None = None  # the booking may bear no earlier date
+
+
+class Reserve(Message):
+    """Re-read the loan, check its limits, hold its charges."""
+
+    request: DisbursementRequest
+
+
+class RecheckLoan(Message):
+    """Read loan, client and dates again before a payout that had to wait. Nothing is held or written."""
+
+    request: DisbursementRequest
+    plan: DisbursementPlan
+
+
+class Release(Message):
+    """Give the charges back and record why nothing was paid."""
+
+    request: DisbursementRequest
+    ending: Ending
+    code: str
+    detail: str
+    failed_reference: str | None = None
+
+
+class PostDisbursal(Message):
+    """Book the payout in Fineract. `key_number` grows when the server's stored failure must not be replayed."""
+
+    request: DisbursementRequest
+    plan: DisbursementPlan
+    payments: tuple[Paid, ...]
+    key_number: int = 1
+
+
+class Posted(Message):
+    transaction_id: int | None = None
+    by_hand: bool = False
+
+
+class Settle(Message):
+    """Capture the charges, close the books of this saga, tell client and partner."""
+
+    request: DisbursementRequest
+    plan: DisbursementPlan
+    payments: tuple[Paid, ...]
+    posted: Posted
+
+
+class NoteProgress(Message):
+    """Something that happened between the steps, for the timeline, the list and (if it needs a person) the case desk."""
+
+    request: DisbursementRequest
+    key: str
+    stage: Stage
+    tone: Literal["info", "good", "warning", "bad"] = "info"
+    text: str
+    code: str | None = None
+    facts: dict[str, str] = {}
+    open_case: str | None = None
+    close_case: bool = False
+    tell_partner: str | None = None  # the notification event, such as "payout_in_review"
+
+
+class DisbursementResult(Message):
+    """The saga's output."""
+
+    ending: Ending
+    code: str | None = None
+    detail: str | None = None
+    receipts: tuple[str, ...] = ()
+    transaction_id: int | None = None

@@ -1,0 +1,82 @@
+"""The words between people and sagas: decisions as rows, and commands."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from models.messages.base import Message, ProviderId
+from models.messages.lending.customer_collection import Allocation
+
+
+class Verdict(Message):
+    """What a person says of a payment where the machine must not guess, with the evidence that it rests on."""
+
+    decision: Literal["paid", "not_paid", "posted", "partial", "allocate", "returned", "approve", "decline"]
+    evidence: str = Field(min_length=3, max_length=1000)
+    reference: str | None = None
+    receipt: ProviderId | None = Field(default=None, min_length=3, max_length=40)
+    transaction_id: int | None = None
+    paid_at: AwareDatetime | None = None
+    proposal: str | None = None  # for "approve" and "decline": the one that is meant; by default the one that waits
+    # For "allocate": the customers' accounts that a payment belongs to.
+    allocations: tuple[Allocation, ...] = ()
+
+
+class DecisionMade(Message):
+    """Somebody decided, and the row of this id says who and what. The message itself proves nothing: anybody who can reach
+    Temporal can send one."""
+
+    decision_id: str = Field(pattern=r"^dec_[0-9a-hjkmnp-tv-z]{26}$")
+
+
+class ReadDecision(Message):
+    """Which decision a saga wants to read: it believes those that are about itself alone."""
+
+    decision_id: str
+    workflow_id: str
+
+
+class Resolution(Verdict):
+    """A verdict as its row says it, with who gave it. `about` is the question that it answers; `people` are all who stand
+    behind the key that was used. `agreed_by` is the second person, where two were needed."""
+
+    decision_id: str
+    about: str
+    person_id: str
+    people: tuple[str, ...]
+    agreed_by: str | None = None
+
+    @property
+    def decided_by(self) -> str:
+        """Who decided, as the books name them."""
+        return self.person_id if self.agreed_by is None else f"{self.person_id} and {self.agreed_by}"
+
+
+class NoteDecision(Message):
+    """Write a decision that the saga took into its timeline. From `from_stages` its row goes to `stage`, if it is still
+    there. `agreed` is what two people decided with it; `settles` names the attempt or prompt that is now known not to have
+    been paid."""
+
+    workflow_id: str
+    said: Resolution
+    effect: Literal["proposed", "decided", "agreed", "declined", "overtaken"]
+    from_stages: tuple[str, ...] = ()
+    stage: str | None = None
+    agreed: Resolution | None = None
+    settles: str | None = None
+
+
+class RetryNow(Message):
+    """An operator's wish to go on at once instead of at the end of a wait. `actor` is a note of who asked; nothing is
+    decided by it."""
+
+    actor: str
+    note: str = Field(default="", max_length=1000)
+
+
+class CommandTaken(Message):
+    """The saga's answer to a person's command."""
+
+    stage: str
+    at: datetime

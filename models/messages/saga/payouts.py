@@ -1,0 +1,173 @@
+"""The words between a saga's payout leg, its activities and the callbacks."""
+
+from typing import Any, Literal, Protocol, Self
+
+from pydantic import AwareDatetime, model_validator
+
+from core.money import Money
+from core.msisdn import Msisdn
+from models.messages.base import Message
+from models.messages.said import Said
+
+ReportState = Literal["paid", "failed", "pending", "unclear"]
+
+
+# "books": our own rows, told to a saga that was reset.
+ReportSource = Literal["callback", "timeout_notice", "status", "operator", "books"]
+
+
+class BankOrder(Message):
+    """A payout from an account at the partner's bank: to another account, or into mobile-money float."""
+
+    kind: Literal["bank_transfer", "float_purchase"]
+    source_account: str
+    source_name: str
+    account: str  # where it goes: an account number, or the short code whose float is bought
+    name: str
+    bank_code: str | None = None  # of another bank, for PesaLink
+    operator: Literal["mpesa", "airtel", "mtn"] | None = None
+
+
+class PayoutInstruction(Message):
+    """Pay this once, to a phone (`msisdn`) or as a bank order. The leg makes references of it: `<leg_id>-a1`, `-a2` …
+
+    `role` and `part` say which of its saga's payments it is ("client", 2); at most one attempt of a part may ever have
+    been paid. `begun_at` is when the saga first wanted it: whether a missing row proves anything depends on it."""
+
+    leg_id: str
+    role: str
+    part: int = 1
+    begun_at: AwareDatetime
+    partner_id: str
+    workflow_id: str
+    provider: Literal["daraja", "bank"]
+    msisdn: Msisdn | None = None
+    bank: BankOrder | None = None
+    amount: Money
+    remarks: str
+
+    @model_validator(mode="after")
+    def _one_destination(self) -> Self:
+        if (self.msisdn is None) == (self.bank is None):
+            raise ValueError("a payout goes to a phone or to an account: name one of them")
+        return self
+
+    @property
+    def to(self) -> str:
+        """Where it goes, safe to show."""
+        if self.msisdn is not None:
+            return self.msisdn.masked
+        assert self.bank is not None
+        return f"{self.bank.name} {self.bank.account}"
+
+
+class PreviousFailure(Message):
+    """What ended the attempt before, so that its row is closed before a new reference is used."""
+
+    reference: str
+    code: str
+    detail: str
+
+
+class SendPayout(Message):
+    """The order to the sending activity. After `send_by` it must not leave any more: a process that was paused and wakes
+    up then counts as one that never sent."""
+
+    instruction: PayoutInstruction
+    reference: str
+    number: int
+    send_by: AwareDatetime
+    previous: PreviousFailure | None = None
+
+
+class PayoutAccepted(Message):
+    """The provider queued the instruction; nothing has been paid yet."""
+
+    reference: str
+    provider_reference: str | None = None
+    # Where the provider's answer itself is final (a bank's internal transfer), what it said.
+    report: "PayoutReport | None" = None
+
+
+class AskStatus(Message):
+    """The order to the status activity."""
+
+    instruction: PayoutInstruction
+    reference: str
+    number: int
+
+
+class StatusAsked(Message):
+    """`never_sent`: there was no attempt row, so nothing had left, and the reference is now fenced off for good.
+    `asks_provider` is False where the rail has nothing to ask by, so that no answer can be waited for."""
+
+    never_sent: bool = False
+    asks_provider: bool = True
+    # Where the provider answers the question at once, what it said.
+    report: "PayoutReport | None" = None
+
+
+class SaidOfPayout(Said, Protocol):
+    """What any provider says of a payout (`providers.ports.PayoutResult`)."""
+
+    @property
+    def retriable(self) -> bool: ...
+    @property
+    def operator_needed(self) -> bool: ...
+
+
+class PayoutReport(Message):
+    """What a provider (or an operator, with evidence) says of one attempt. A hint until it fits the instruction."""
+
+    reference: str
+    source: ReportSource
+    state: ReportState
+    code: str
+    detail: str = ""
+    provider_reference: str | None = None
+    receipt: str | None = None
+    amount: Money | None = None
+    party_digits: str | None = None
+    happened_at: AwareDatetime | None = None
+    retriable: bool = False
+    operator_needed: bool = False
+
+    @classmethod
+    def of(cls, said: SaidOfPayout, reference: str, source: ReportSource, **instead: Any) -> Self:
+        """All that a provider said, as a saga's leg takes it. `reference` is ours: what was asked about, or the address that
+        it came to, whatever the provider's own words name. `instead` is what we know better."""
+        facts = {
+            "state": said.state.value, "code": said.code, "detail": said.detail,
+            "provider_reference": said.provider_reference, "receipt": said.receipt, "amount": said.amount,
+            "party_digits": said.party_digits, "happened_at": said.happened_at, "retriable": said.retriable,
+            "operator_needed": said.operator_needed,
+        }  # fmt: skip
+        return cls.model_validate({"reference": reference, "source": source, **facts, **instead})
+
+
+class ReportTaken(Message):
+    """The saga's answer to a report."""
+
+    effect: Literal["settled", "noted", "agrees", "contradicts"]
+    stage: str
+
+
+class Paid(Message):
+    """The leg's good end."""
+
+    leg_id: str
+    reference: str
+    receipt: str
+    amount: Money
+    paid_at: AwareDatetime
+    resolved_by: str | None = None
+
+
+class Unpaid(Message):
+    """The leg's other end: known not to have happened."""
+
+    leg_id: str
+    code: str
+    detail: str
+    reference: str | None = None
+    ending: str | None = None  # the saga's own word, where a look before a send found that nothing is to be paid

@@ -1,0 +1,102 @@
+"""The words between a saga's collection leg, its activities and the callbacks."""
+
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, Field
+
+from core.money import Money
+from core.msisdn import Msisdn
+from models.messages.base import Message, ProviderId
+from models.messages.said import Said
+
+
+class PromptInstruction(Message):
+    """Ask this payer once. The leg makes the reference of it: `<leg_id>-p1`."""
+
+    leg_id: str
+    partner_id: str
+    workflow_id: str
+    provider: Literal["daraja", "bank"]
+    msisdn: Msisdn
+    amount: Money
+    payer_reference: str = Field(pattern=r"^[A-Z0-9]{1,12}$")
+    description: str = Field(min_length=1, max_length=13)
+
+
+class SendPrompt(Message):
+    """The order to the sending activity; see `SendPayout` for `send_by`."""
+
+    instruction: PromptInstruction
+    reference: str
+    begun_at: AwareDatetime
+    send_by: AwareDatetime
+
+
+class PromptSent(Message):
+    """The prompt is on its way; nothing has been paid yet."""
+
+    reference: str
+    provider_reference: str
+
+
+class AskPrompt(Message):
+    """The order to the querying activity; `begun_at` is when the saga first wanted the prompt."""
+
+    instruction: PromptInstruction
+    reference: str
+    begun_at: AwareDatetime
+
+
+class PromptReport(Message):
+    """What a provider says of a prompt. A hint until it fits the instruction; a query's success names no receipt."""
+
+    reference: str
+    source: Literal["callback", "query"]
+    state: Literal["paid", "failed", "pending", "unclear"]
+    code: str
+    detail: str = ""
+    provider_reference: str | None = None
+    receipt: ProviderId | None = None
+    amount: Money | None = None
+    party_digits: str | None = None
+    happened_at: AwareDatetime | None = None
+
+    @classmethod
+    def of(cls, said: Said, reference: str, source: Literal["callback", "query"]) -> Self:
+        """All that a provider said of the prompt that was asked about, or to whose address it came."""
+        facts = {
+            "state": said.state.value, "code": said.code, "detail": said.detail,
+            "provider_reference": said.provider_reference, "receipt": said.receipt, "amount": said.amount,
+            "party_digits": said.party_digits, "happened_at": said.happened_at,
+        }  # fmt: skip
+        return cls.model_validate({"reference": reference, "source": source, **facts})
+
+
+class PromptAsked(Message):
+    """`never_sent`: no row of the prompt was ever written, so none left, and the reference is fenced off for good.
+    `asks_provider` is False where there is no id to ask by."""
+
+    never_sent: bool = False
+    asks_provider: bool = True
+    report: PromptReport | None = None
+
+
+class Collected(Message):
+    """The leg's good end: this payment came in. `incoming_id` is None where only the prompt's callback told of it."""
+
+    leg_id: str
+    receipt: ProviderId
+    amount: Money
+    paid_at: AwareDatetime
+    incoming_id: str | None = None
+    resolved_by: str | None = None
+
+
+class Uncollected(Message):
+    """The leg's other end. `certain`: nothing came. Otherwise nobody ever said; a payment that turns up later gets a saga
+    of its own."""
+
+    leg_id: str
+    code: str
+    detail: str
+    certain: bool

@@ -1,0 +1,69 @@
+"""Loan disbursements as lists and pages read them."""
+
+from datetime import date, datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Date, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from models.tables.base import UtcDateTime
+
+STAGES = (
+    "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "approval", "posting",
+    "post_review",
+    "settling", "completed", "refused", "failed", "withdrawn",
+)  # fmt: skip
+
+
+# Ended without the client being paid: only after one of these may the same loan be paid by another saga.
+UNPAID_ENDS = ("refused", "failed", "withdrawn")
+
+
+_IN_UNPAID = "('refused', 'failed', 'withdrawn')"
+
+
+class Disbursement(SQLModel, table=True):
+    """One saga for one approved loan. The partial unique index is the true guard against two sagas paying one loan:
+    Temporal forgets workflow ids after its retention, this table never does. `tenant_key` says in whose books the loan
+    is, whichever partner asks: see `OutsideClaim`."""
+
+    __tablename__ = "disbursements"
+    __table_args__ = (
+        UniqueConstraint("tenant_key", "loan_id", "round"),
+        Index(
+            "uq_disbursements_living_loan", "tenant_key", "loan_id", unique=True,
+            postgresql_where=text(f"stage NOT IN {_IN_UNPAID}"),
+        ),
+        Index("ix_disbursements_partner_id_id", "partner_id", "id"),
+        Index("ix_disbursements_stage", "stage", postgresql_where=text("ended_at IS NULL")),
+        Index("ix_disbursements_reserved", "partner_id", "product_id", "reserved_on"),
+        CheckConstraint(f"stage IN {STAGES}", name="stage"),
+        CheckConstraint("source IN ('poll', 'hook', 'api')", name="source"),
+    )  # fmt: skip
+
+    id: str = Field(sa_type=Text, primary_key=True)
+    partner_id: str = Field(sa_column=Column(Text, ForeignKey("partners.id"), nullable=False))
+    tenant_key: str = Field(sa_column=Column(Text, nullable=False))
+    loan_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    # Which core-banking tenant in the world the loan belongs to; "" where that is not known.
+    round: int = Field(sa_column=Column(BigInteger, nullable=False))
+    workflow_id: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    source: str = Field(sa_column=Column(Text, nullable=False))
+    requested_by: str = Field(sa_column=Column(Text, nullable=False))
+    stage: str = Field(sa_column=Column(Text, nullable=False))
+    product_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    account_no: str | None = Field(default=None, sa_column=Column(Text))
+    currency: str = Field(sa_column=Column(Text, nullable=False))
+    amount_minor: int | None = Field(default=None, sa_column=Column(BigInteger))
+    principal_minor: int | None = Field(default=None, sa_column=Column(BigInteger))
+    charges_minor: int | None = Field(default=None, sa_column=Column(BigInteger))
+    paid_minor: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    reserved_on: date | None = Field(default=None, sa_column=Column(Date))
+    receipts: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    approved_on: date | None = Field(default=None, sa_column=Column(Date))
+    reason_code: str | None = Field(default=None, sa_column=Column(Text))
+    reason: str | None = Field(default=None, sa_column=Column(Text))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    ended_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))

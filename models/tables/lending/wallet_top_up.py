@@ -1,0 +1,39 @@
+"""Money into partners' prepaid wallets."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from models.tables.saga.saga_row import SagaRow
+
+TOP_UP_STAGES = (
+    "requested", "asking", "waiting_money", "in_review", "unallocated", "approval", "crediting", "completed", "returned",
+    "failed", "expired", "withdrawn",
+)  # fmt: skip
+
+
+class TopUp(SagaRow, table=True):
+    """One top-up of a wallet. `reference` is what the payer writes on the transfer; the unique `incoming_id` credits one
+    bank transaction once. `admin`: a person booked it, and no workflow stands behind it."""
+
+    __tablename__ = "top_ups"
+    __table_args__ = (
+        CheckConstraint(f"stage IN {TOP_UP_STAGES}", name="stage"),
+        CheckConstraint("method IN ('bank_transfer', 'prompt', 'unannounced', 'admin')", name="method"),
+        Index("uq_top_ups_incoming_id", "incoming_id", unique=True, postgresql_where=text("incoming_id IS NOT NULL")),
+        Index("uq_top_ups_reference", "reference", unique=True, postgresql_where=text("reference IS NOT NULL")),
+        Index("ix_top_ups_partner_id_id", "partner_id", "id"),
+        Index("ix_top_ups_stage", "stage", postgresql_where=text("ended_at IS NULL")),
+    )
+
+    method: str = Field(sa_column=Column(Text, nullable=False))
+    currency: str = Field(sa_column=Column(Text, nullable=False))
+    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))  # wanted; what arrived is credited
+    reference: str | None = Field(default=None, sa_column=Column(Text))
+    msisdn: str | None = Field(default=None, sa_column=Column(Text))
+    incoming_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("incoming_payments.id")))
+    bank_reference: str | None = Field(default=None, sa_column=Column(Text))
+    credited_minor: int | None = Field(default=None, sa_column=Column(BigInteger))
+    policy: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))

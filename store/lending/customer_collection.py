@@ -1,0 +1,86 @@
+"""Customers' payments: claimed before their saga starts, one per payment that came in."""
+
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.clock import utc_now
+from core.ids import COLLECTION, COLLECTION_CODE, new_id, payer_code
+from core.money import Money
+from core.msisdn import Msisdn
+from models.tables.base import table_of
+from models.tables.lending.customer_collection import Collection
+from models.tables.saga.incoming_payment import IncomingPayment
+from store.saga import saga_rows, timeline
+
+_COLLECTIONS = table_of(Collection)
+KIND = "customer-collection"
+
+
+def _row(partner_id: str, amount_minor: int, currency: str, account_ref: str, requested_by: str) -> dict[str, Any]:
+    now, row_id = utc_now(), new_id(COLLECTION)
+    return {
+        "id": row_id, "partner_id": partner_id, "workflow_id": saga_rows.workflow_id_of(KIND, row_id),
+        "requested_by": requested_by, "stage": "requested", "currency": currency, "amount_minor": amount_minor,
+        "account_ref": account_ref[:200], "allocations": [], "policy": {}, "created_at": now, "updated_at": now,
+    }  # fmt: skip
+
+
+async def begin_prompted(
+    session: AsyncSession, *, partner_id: str, amount: Money, account_ref: str, msisdn: Msisdn, requested_by: str
+) -> Collection:
+    """A payment to ask a customer for, with a code of its own for the payer to read."""
+    row = _row(partner_id, amount.minor, amount.currency, account_ref, requested_by)
+    row |= {"channel": "prompt", "msisdn": msisdn.e164, "payer_reference": payer_code(COLLECTION_CODE)}
+    return await _written(session, row, "Asked for by the lender.")
+
+
+async def of_incoming(session: AsyncSession, payment: IncomingPayment) -> Collection:
+    """The one collection that was started by this payment, made if there is none."""
+    row = _row(payment.partner_id, payment.amount_minor, payment.currency, payment.reference, "paybill")
+    row |= {
+        "channel": "paybill", "msisdn": payment.payer_phone, "incoming_id": payment.id, "receipt": payment.external_id,
+        "paid_at": payment.happened_at,
+    }  # fmt: skip
+    found = await session.exec(select(Collection).where(Collection.incoming_id == payment.id))
+    existing = found.first()
+    return existing or await _written(session, row, f"Paid by paybill, receipt {payment.external_id}.")
+
+
+async def waiting_for(session: AsyncSession, partner_id: str, payer_reference: str) -> Collection | None:
+    """The prompted collection whose code this is, if its saga has not ended."""
+    found = await session.exec(
+        select(Collection).where(
+            Collection.partner_id == partner_id,
+            Collection.payer_reference == payer_reference,
+            col(Collection.ended_at).is_(None),
+        )
+    )
+    return found.first()
+
+
+async def account_behind(session: AsyncSession, partner_id: str, payer_reference: str) -> str | None:
+    """The account that an older prompt's code stands for: a customer may pay by the code again."""
+    found = await session.exec(
+        select(Collection.account_ref).where(
+            Collection.partner_id == partner_id, Collection.payer_reference == payer_reference
+        )
+    )
+    return found.first()
+
+
+async def payment_of(session: AsyncSession, workflow_id: str) -> Money | None:
+    """What has come in, or was asked for, in this collection; None for another saga."""
+    found = await session.exec(select(Collection).where(Collection.workflow_id == workflow_id))
+    row = found.first()
+    return None if row is None else Money(row.amount_minor, row.currency)
+
+
+async def _written(session: AsyncSession, row: dict[str, Any], text: str) -> Collection:
+    await session.exec(insert(_COLLECTIONS).values(row))
+    await timeline.write(session, row["workflow_id"], "requested", text)
+    made = await session.get(Collection, row["id"])
+    assert made is not None
+    return made

@@ -1,0 +1,255 @@
+"""Disbursements: claimed before their saga starts, kept in step with it, listed from here and never from Temporal."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.clock import utc_now
+from core.errors import Conflict
+from core.ids import DISBURSEMENT, new_id
+from models.tables.base import table_of
+from models.tables.lending.loan_disbursement import UNPAID_ENDS, Disbursement
+from models.tables.saga.payout_attempt import PayoutAttempt
+from store.platform import claims
+from store.saga import cases, timeline
+
+_DISBURSEMENTS = table_of(Disbursement)
+NEVER_LEFT: Final = ("not_sent", "void")  # of an attempt's states: nothing was sent under its reference
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A loan's living disbursement; `created` if this call made it."""
+
+    disbursement_id: str
+    workflow_id: str
+    round: int
+    created: bool
+
+
+def workflow_id_of(partner_id: str, loan_id: int, number: int) -> str:
+    """`loan-disbursement/<partner>/<loan>`; a loan that ended unpaid and is tried anew gets `….2`, `….3`, and so does one
+    with the number that another tenant of this partner had used before."""
+    return f"loan-disbursement/{partner_id}/{loan_id}" + (f".{number}" if number > 1 else "")
+
+
+async def claim(
+    session: AsyncSession,
+    *,
+    partner_id: str,
+    loan_id: int,
+    currency: str,
+    source: str,
+    requested_by: str,
+    again_after: frozenset[str],
+    agreed: bool = False,
+) -> Claim:
+    """The one living disbursement of a loan, made if there is none. Safe under any number of simultaneous callers:
+    the partial unique index decides, and everyone gets the winner's. A loan is known by the tenant whose books it is in,
+    whichever partner asks: one that another partner pays or has paid raises Conflict (code "loan_paid_elsewhere").
+
+    Raises what `claims.tenant_of` does. A loan whose last disbursement ended in one of `again_after` ("failed", or
+    "withdrawn:loan_not_approved") gets a new round; one that ended otherwise unpaid raises Conflict (code "ended_unpaid");
+    one that was paid is returned as it is. Once anything was sent for the loan, a new round needs two people (`agreed`),
+    else Conflict (code "sent_before").
+    """
+    tenant_key = await claims.tenant_of(session, partner_id)
+    for _ in range(3):  # a row may end between our insert and our read; then there is room for a new one
+        last = await _last_in(session, tenant_key, loan_id)
+        if last is not None and last.partner_id != partner_id and last.stage not in UNPAID_ENDS:
+            raise Conflict("This loan was paid, or is being paid, by another partner.", code="loan_paid_elsewhere")
+        if last is not None and last.stage not in UNPAID_ENDS:
+            return Claim(last.id, last.workflow_id, last.round, created=False)
+        if last is not None and not again_after & {last.stage, f"{last.stage}:{last.reason_code}"}:
+            raise Conflict(
+                f"The loan's last disbursement ended as {last.stage} ({last.reason_code}).",
+                code="ended_unpaid",
+                disbursement_id=last.id,
+            )
+        if last is not None and await cases.is_open(session, last.workflow_id, "payout_contradiction"):
+            # Reported as failed, then as paid: until a person has looked, another saga might pay the client twice.
+            raise Conflict(
+                "A report contradicts how the loan's last disbursement ended; close its case first.",
+                code="contradiction_open",
+                disbursement_id=last.id,
+            )
+        if last is not None and not agreed and await _was_ever_sent(session, tenant_key, loan_id):
+            raise Conflict(
+                "Money was sent for this loan before; a second person must agree to a new payout.",
+                code="sent_before",
+                disbursement_id=last.id,
+            )
+        round_ = last.round + 1 if last else 1
+        now = utc_now()
+        disbursement_id, workflow_id = (
+            new_id(DISBURSEMENT),
+            await _free_workflow_id(session, partner_id, loan_id, round_),
+        )
+        row = {
+            "id": disbursement_id,
+            "partner_id": partner_id,
+            "tenant_key": tenant_key,
+            "loan_id": loan_id,
+            "round": round_,
+            "workflow_id": workflow_id,
+            "source": source,
+            "requested_by": requested_by,
+            "stage": "requested",
+            "currency": currency,
+            "paid_minor": 0,
+            "receipts": [],
+            "created_at": now,
+            "updated_at": now,
+        }
+        made = await session.exec(
+            insert(_DISBURSEMENTS).values(row).on_conflict_do_nothing().returning(_DISBURSEMENTS.c.id)
+        )
+        if made.first() is not None:
+            await timeline.write(session, workflow_id, "requested", f"Requested by {source}.", source=source)
+            return Claim(disbursement_id, workflow_id, round_, created=True)
+    raise Conflict("The loan's disbursement is changing hands; try again.", code="claim_contended")
+
+
+async def last_of(session: AsyncSession, partner_id: str, loan_id: int) -> Disbursement | None:
+    """The last round of this loan, whichever partner's it was. Raises what `claims.tenant_of` does."""
+    return await _last_in(session, await claims.tenant_of(session, partner_id), loan_id)
+
+
+async def _last_in(session: AsyncSession, tenant_key: str, loan_id: int) -> Disbursement | None:
+    found = await session.exec(
+        select(Disbursement)
+        .where(Disbursement.tenant_key == tenant_key, Disbursement.loan_id == loan_id)
+        .order_by(col(Disbursement.round).desc())
+        .limit(1)
+    )
+    return found.first()
+
+
+async def _was_ever_sent(session: AsyncSession, tenant_key: str, loan_id: int) -> bool:
+    """Whether any round of this loan has an attempt that is not known to have stayed here: one that failed may have been
+    declared so by people."""
+    found = await session.exec(
+        select(PayoutAttempt.reference)
+        .join(Disbursement, col(Disbursement.workflow_id) == col(PayoutAttempt.workflow_id))
+        .where(
+            Disbursement.tenant_key == tenant_key,
+            Disbursement.loan_id == loan_id,
+            col(PayoutAttempt.state).not_in(NEVER_LEFT),
+        )
+        .limit(1)
+    )
+    return found.first() is not None
+
+
+async def _free_workflow_id(session: AsyncSession, partner_id: str, loan_id: int, round_: int) -> str:
+    number = round_
+    while True:
+        workflow_id = workflow_id_of(partner_id, loan_id, number)
+        taken = await session.exec(select(Disbursement.id).where(Disbursement.workflow_id == workflow_id))
+        if taken.first() is None:
+            return workflow_id
+        number += 1
+
+
+async def get(session: AsyncSession, disbursement_id: str) -> Disbursement | None:
+    return await session.get(Disbursement, disbursement_id)
+
+
+async def lock_living(session: AsyncSession, disbursement_id: str) -> Disbursement | None:
+    """The row, locked until the transaction ends; None once it has ended. A step that was believed dead and wakes up
+    after its saga's end finds None and does nothing."""
+    found = await session.exec(
+        select(Disbursement)
+        .where(Disbursement.id == disbursement_id, col(Disbursement.ended_at).is_(None))
+        .with_for_update()
+    )
+    return found.first()
+
+
+async def page(
+    session: AsyncSession,
+    *,
+    partner_id: str | None = None,
+    stage: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+) -> list[Disbursement]:
+    """Newest first; `before` is the id of the last row of the page before."""
+    query = select(Disbursement).order_by(col(Disbursement.id).desc()).limit(limit)
+    if partner_id:
+        query = query.where(Disbursement.partner_id == partner_id)
+    if stage:
+        query = query.where(Disbursement.stage == stage)
+    if before:
+        query = query.where(col(Disbursement.id) < before)
+    return list(await session.exec(query))
+
+
+async def known_loans(session: AsyncSession, partner_id: str, loan_ids: list[int]) -> dict[int, str]:
+    """The stage of the last round of each of these loans that has one, whichever partner's it is. Raises what
+    `claims.tenant_of` does."""
+    tenant_key = await claims.tenant_of(session, partner_id)
+    found = await session.exec(
+        select(Disbursement.loan_id, Disbursement.stage)
+        .where(Disbursement.tenant_key == tenant_key, col(Disbursement.loan_id).in_(loan_ids))
+        .order_by(col(Disbursement.round))
+    )
+    return dict(found.all())
+
+
+async def waiting_for_funds(session: AsyncSession, partner_id: str) -> list[str]:
+    """Workflow ids of the sagas that wait for money in this partner's wallet."""
+    found = await session.exec(
+        select(Disbursement.workflow_id).where(
+            Disbursement.partner_id == partner_id, Disbursement.stage == "waiting_funds"
+        )
+    )
+    return list(found)
+
+
+async def paid_out_on(session: AsyncSession, partner_id: str, product_id: int, day: date, *, without: str) -> int:
+    """Minor units promised or paid on a day under a product, without one disbursement (the one that asks)."""
+    total = await session.exec(
+        select(func.coalesce(func.sum(Disbursement.amount_minor), 0)).where(
+            Disbursement.partner_id == partner_id,
+            Disbursement.product_id == product_id,
+            Disbursement.reserved_on == day,
+            col(Disbursement.stage).not_in([*UNPAID_ENDS, "waiting_funds", "waiting_limit", "waiting_date"]),
+            Disbursement.id != without,
+        )
+    )
+    return int(total.one() or 0)
+
+
+async def change(session: AsyncSession, disbursement_id: str, *, ended: bool = False, **values: Any) -> None:
+    """Sets columns of a living disbursement; an ended one is left as it is, so that a late write changes nothing."""
+    now: datetime = utc_now()
+    await session.exec(
+        update(_DISBURSEMENTS)
+        .where(_DISBURSEMENTS.c.id == disbursement_id, _DISBURSEMENTS.c.ended_at.is_(None))
+        .values(updated_at=now, **({"ended_at": now} if ended else {}), **values)
+    )
+
+
+async def unstarted(session: AsyncSession, *, older_than: datetime, limit: int) -> list[Disbursement]:
+    """Rows that were claimed and whose workflow may never have been started, oldest first."""
+    found = await session.exec(
+        select(Disbursement)
+        .where(Disbursement.stage == "requested", Disbursement.created_at < older_than)
+        .order_by(col(Disbursement.id))
+        .limit(limit)
+    )
+    return list(found)
+
+
+async def unended(session: AsyncSession) -> set[str]:
+    """The workflow ids of sagas that were started and have not ended, by our own rows."""
+    query = select(Disbursement.workflow_id).where(
+        col(Disbursement.ended_at).is_(None), Disbursement.stage != "requested"
+    )
+    return set(await session.exec(query))

@@ -1,0 +1,35 @@
+"""What providers told us of the money on a partner's own accounts there. The prepaid wallet itself is in the ledger."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.money import Money
+from models.tables.platform.provider_balance import ProviderBalance
+
+
+async def tell(
+    session: AsyncSession, partner_id: str, provider: str, balances: Mapping[str, Money], told_at: datetime
+) -> None:
+    """Keeps the latest word on each account; an older one that comes late changes nothing."""
+    # In one order, so that two callbacks at once cannot wait for each other.
+    for account, money in sorted(balances.items()):
+        statement = insert(ProviderBalance).values(
+            partner_id=partner_id, provider=provider, account=account, amount_minor=money.minor,
+            currency=money.currency, told_at=told_at,
+        )  # fmt: skip
+        await session.exec(
+            statement.on_conflict_do_update(
+                index_elements=["partner_id", "provider", "account"],
+                set_={name: statement.excluded[name] for name in ("amount_minor", "currency", "told_at")},
+                where=col(ProviderBalance.told_at) <= statement.excluded["told_at"],
+            )
+        )
+
+
+async def told(session: AsyncSession, partner_id: str) -> list[ProviderBalance]:
+    query = select(ProviderBalance).where(ProviderBalance.partner_id == partner_id)
+    return list(await session.exec(query.order_by(ProviderBalance.provider, ProviderBalance.account)))

@@ -1,0 +1,190 @@
+"""A saga that takes people's decisions: it believes their rows, and nothing that a message says of itself.
+
+Whoever can reach Temporal can send an update with any content. So `resolve` takes only the id of a decision; the row behind
+it was written in the transaction that checked who asked (docs/ARCHITECTURE.md). It is judged after it was read, because
+the saga may have gone on meanwhile, and counts once, for the question that it was made about.
+"""
+
+import asyncio
+from typing import Literal, NoReturn
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.saga.decisions import Decisions
+    from models.messages.saga.decisions import CommandTaken, DecisionMade, NoteDecision, ReadDecision, Resolution
+    from models.messages.saga.status import Proposed
+    from workflows.saga import policies
+    from workflows.saga.base import Saga
+    from workflows.saga.failures import facts_of
+    from workflows.saga.four_eyes import FourEyes
+
+APPROVAL = "approval"  # the stage while a proposal waits for a second person
+_TURNED_DOWN = "That decision was taken, or refused, before."
+_PASSED = "The saga has gone on since that was decided; look at it again."
+
+
+class DecidingSaga(Saga):
+    """The base of every saga that a person may have to decide about."""
+
+    proposal_stages: tuple[str, ...] = ()  # where a decision may be proposed
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decision = FourEyes()
+        self._read_before: set[str] = set()
+        self._one_at_a_time = asyncio.Lock()
+
+    # ------------------------------------------------------------------------------------------- what each saga says
+
+    @property
+    def question(self) -> str | None:
+        """What a decision would be about now: an attempt's reference, a step that waits for a person; None if nothing."""
+        raise NotImplementedError
+
+    def judge(self, said: Resolution) -> None:
+        """Raises ApplicationError if a decision does not fit the moment or says too little."""
+        raise NotImplementedError
+
+    def needs_two(self, decision: str) -> bool:
+        """Whether a second person must agree."""
+        raise NotImplementedError
+
+    def carry_out(self, said: Resolution) -> None:
+        """The decision is made, by as many people as it needs."""
+        raise NotImplementedError
+
+    @property
+    def stage_without_proposal(self) -> str:
+        """Where the saga stands once a proposal is answered or void."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------------------------------------------- the update
+
+    @workflow.update(name="resolve")
+    async def resolve(self, made: DecisionMade) -> CommandTaken:
+        """An operator's decision where the machine must not guess: the id of its row."""
+        said = await self._read(made)
+        async with self._one_at_a_time:  # their lines and stages follow one another
+            stage, at = self.stage, workflow.now()
+            if said.decision in ("approve", "decline"):
+                await self._answer(said)
+            elif await self._decide(said) == "proposed":
+                stage = APPROVAL
+        return CommandTaken(stage=stage, at=at)
+
+    async def _read(self, made: DecisionMade) -> Resolution:
+        order = ReadDecision(decision_id=made.decision_id, workflow_id=workflow.info().workflow_id)
+        try:
+            said: Resolution = await workflow.execute_activity_method(
+                Decisions.read, order, summary="who decided what?", **policies.BOOKS.options()
+            )
+        except ActivityError as error:
+            facts = facts_of(error)
+            raise ApplicationError(facts.detail, type=facts.code) from error
+        return said
+
+    async def _decide(self, said: Resolution) -> Literal["decided", "proposed"]:
+        self._counts_once(said)
+        if self.question is not None and said.about != self.question:
+            raise ApplicationError(_PASSED, type="superseded")
+        self.judge(said)
+        if said.about != self.question:
+            raise ApplicationError(_PASSED, type="superseded")
+        self.decision.turn_to(self.question)
+        if not self.needs_two(said.decision):
+            self.carry_out(said)
+            await self._note(said, "decided")
+            return "decided"
+        self.decision.propose(said)
+        self.enter(APPROVAL, searchable=True)
+        await self._note(said, "proposed", self.proposal_stages, APPROVAL)
+        asyncio.create_task(self._until_answered(said))  # noqa: RUF006  (the workflow holds its tasks)
+        return "proposed"
+
+    async def _answer(self, said: Resolution) -> None:
+        self._counts_once(said)
+        if self.proposal is None:
+            raise ApplicationError("Nothing waits for approval.", type="wrong_stage")
+        proposed = self.decision.answered_by(said)
+        if said.decision == "decline":
+            self.decision.decline()
+            self.enter(self.stage_without_proposal, searchable=True)
+            await self._note(said, "declined", (APPROVAL,), self.stage)
+            return
+        self.judge(proposed)
+        stage = self.stage_without_proposal
+        settles = self.question if proposed.decision == "not_paid" else None
+        agreed = self.decision.agree(proposed, said.person_id)
+        self.enter(stage, searchable=True)
+        # Written first: what the saga does next closes its books, and they must say who decided.
+        await self._note(said, "agreed", (APPROVAL,), stage, agreed, settles)
+        if self.question == agreed.about:  # else the provider told it meanwhile
+            self.carry_out(agreed)
+
+    def _counts_once(self, said: Resolution) -> None:
+        """Marked before it is judged: what was refused in its moment must not be sent again for a better one."""
+        if said.decision_id in self._read_before:
+            raise ApplicationError(_TURNED_DOWN, type="superseded")
+        self._read_before.add(said.decision_id)
+
+    async def _until_answered(self, proposed: Resolution) -> None:
+        """The world may answer the question before the second person does; then nothing waits for them."""
+        await workflow.wait_condition(lambda: self.decision.waiting is not proposed or self.question != proposed.about)
+        if self.decision.waiting is proposed:
+            self.decision.turn_to(self.question)
+            if self.stage == APPROVAL:
+                self.enter(self.stage_without_proposal, searchable=True)
+            await self._note(proposed, "overtaken", (APPROVAL,), self.stage_without_proposal)
+
+    async def _note(
+        self,
+        said: Resolution,
+        effect: str,
+        from_stages: tuple[str, ...] = (),
+        stage: str | None = None,
+        agreed: Resolution | None = None,
+        settles: str | None = None,
+    ) -> None:
+        note = NoteDecision.model_validate(
+            {
+                "workflow_id": workflow.info().workflow_id,
+                "said": said,
+                "effect": effect,
+                "from_stages": from_stages,
+                "stage": stage,
+                "agreed": agreed,
+                "settles": settles,
+            }
+        )
+        await workflow.execute_activity_method(
+            Decisions.note, note, summary=f"{said.decision}: {effect}", **policies.BOOKS.options()
+        )
+
+    def refuse(self, said: Resolution) -> NoReturn:
+        """Raises ApplicationError "wrong_stage"."""
+        raise ApplicationError(f"“{said.decision}” does not fit the stage “{self.stage}”.", type="wrong_stage")
+
+    # ---------------------------------------------------------------------------------------------------- what shows
+
+    def shown(self, stage: str) -> str:
+        """The stage that the list shows: a proposal that waits is what people look for."""
+        return APPROVAL if self.proposal is not None and stage == "in_review" else stage
+
+    def enter(self, stage: str, *, searchable: bool = False) -> None:
+        super().enter(self.shown(stage), searchable=searchable)
+
+    @property
+    def proposal(self) -> Proposed | None:
+        """What waits for a second person, unless the question has changed since."""
+        waiting = self.decision.waiting
+        if waiting is None or waiting.about != self.question:
+            return None
+        return Proposed(
+            decision_id=waiting.decision_id,
+            decision=waiting.decision,
+            evidence=waiting.evidence,
+            receipt=waiting.receipt,
+            person_id=waiting.person_id,
+        )
