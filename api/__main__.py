@@ -66,4 +66,4 @@ if __name__ == "__main__":
         structlog.get_logger().exception("api_failed")
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # the SDK's threads can crash an ordinary interpreter exit (TEMPORAL.md 4.6)
+    os._exit(code)  # the SDK's threads can crash an ordinary interpreter exit

@@ -1,5 +1,5 @@
-"""The commands of the ledger. Each has a `key` made by its caller *before* the effect (see DESIGN.md, names: workflow id,
-`:`, step), and is checked when it is made: InvalidRequest names the field that breaks a rule, LimitExceeded
+"""The commands of the ledger. Each has a `key` made by its caller *before* the effect (workflow id, `:`,
+step), and is checked when it is made: InvalidRequest names the field that breaks a rule, LimitExceeded
 ("amount_too_large") an amount above the largest of its currency.
 
 The same key with the same content gives the first result again. `happened_at` and `note` describe and move no money, so

@@ -68,5 +68,5 @@ def row_id(row: Mapping[str, Any]) -> str:
     return sha256_hex(json.dumps(row, sort_keys=True, default=str))[:32]
 
 
-# Letters, digits and the few signs that no gateway was seen to refuse; `& # @ < >` in a text field were (daraja.md 18.8).
+# Letters, digits and the few signs that no gateway was seen to refuse; `& # @` in a text field were (daraja.md 4).
 PLAIN_SIGNS: Final = re.compile(r"[A-Za-z0-9 .,/_-]")

@@ -68,4 +68,4 @@ if __name__ == "__main__":
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # the SDK's threads can crash an ordinary interpreter exit (TEMPORAL.md 4.6)
+    os._exit(code)  # the SDK's threads can crash an ordinary interpreter exit

@@ -1,5 +1,5 @@
 """The workflow sandbox, with our own pure packages let through: re-importing them for every run costs eight times the
-memory of an open workflow (TEMPORAL.md 3.4), and makes two of every class."""
+memory of an open workflow, and makes two of every class."""
 
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 

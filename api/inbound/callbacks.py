@@ -2,7 +2,7 @@
 
 The path says what comes (`out` a result, `out-late` a timeout notice, `ask` a status answer, `in` the answer to a prompt,
 `level` balances), the signed token to which payment it belongs. Daraja refuses addresses with certain words, hence these
-(daraja.md).
+(daraja.md, fact 11).
 """
 
 from typing import Annotated, Any, Final

@@ -1,4 +1,4 @@
-"""Payloads in clear for Temporal's UI and command line (TEMPORAL.md 1.16). It opens everything, so admins alone, or a UI that
+"""Payloads in clear for Temporal's UI and command line. It opens everything, so admins alone, or a UI that
 knows the secret address: the local UI can send no key."""
 
 import secrets

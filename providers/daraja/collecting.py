@@ -61,7 +61,7 @@ class Collecting(DarajaSession, CollectionPort, PullPort):
         - InvalidRequest ("no_passkey", "no_till", or the field at fault): refused here or at the gateway.
         - NotReached, Busy, Throttled by a 4xx, Transient: known not sent; with `operator_needed` if our access is refused.
         - Unknown (NoAnswer, Garbled): the payer may have been prompted. There is no id to query by and no idempotency:
-          never resend. 500.001.1001 is among these, whatever its text: the sheet finds it terminal for no payment.
+          never resend. 500.001.1001 is among these, whatever its text: it ends no payment.
         """
         body = stk_request(order, self._credentials, utc_now())
         answer = await self._answer(

@@ -65,7 +65,7 @@ RESULT_CODES: Final[dict[str, ResultMeaning]] = {
     "100000001": _unclear("M-Pesa is overloaded"),
     "100000002": _unclear("M-Pesa throttles requests"),
     "100000004": _unclear("an internal error at M-Pesa"),
-    # The sheet calls 5 and 10 failed but lists the whole family as not final; the cautious reading wins.
+    # 5 and 10 read as failures but the whole family is not final (daraja.md 3.7, 14.4); the cautious reading wins.
     "100000005": _unclear("M-Pesa found an invalid value"),
     "100000007": _unclear("M-Pesa's service is abnormal"),
     "100000009": _unclear("M-Pesa's API is abnormal"),

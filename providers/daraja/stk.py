@@ -36,7 +36,7 @@ _IN_FLIGHT: Final = "4999"
 # Many meanings, an empty text and a random habit; on a query it is no answer at all (daraja.md 4 and 6).
 _NO_ANSWER: Final = "500.001.1001"
 
-# Final codes. Any other is unclear: the sheet marks 1036 so, and no complete list is published.
+# Final codes (daraja.md 6). Any other is unclear: so is 1036, and no complete list is published.
 STK_FAILURES: Final[dict[str, str]] = {
     "1": "the payer has too little money",
     "2": "the amount is below the minimum",

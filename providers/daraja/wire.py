@@ -1,4 +1,4 @@
-"""Daraja's wire in one place: what we send, what it answers, and what its callbacks say (daraja.md part 1). Pure.
+"""Daraja's wire in one place: what we send, what it answers, and what its callbacks say (daraja.md 3, 7, 8). Pure.
 
 Callbacks carry no signature and come once, twice, early, late or never. The parsers here only read them; whether one is
 believed is decided by whoever knows the attempt (URL token, reference, amount, party). Every parser takes the decoded

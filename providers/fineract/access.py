@@ -1,6 +1,6 @@
 """Whether a user may do everything that the enabled directions need, above all what comes after the money has moved.
 
-A user that may disburse and not read the payment types pays a client and can book nothing (fineract.md, last section).
+A user that may disburse and not read the payment types pays a client and can book nothing (fineract.md 14).
 """
 
 from typing import Any, Final

@@ -1,6 +1,6 @@
 """The Apache Fineract / Mifos X client, written by hand: the published OpenAPI document is wrong in places.
 
-Facts: fineract.md.
+Facts: fineract.md 0 (where the document is wrong), 3 to 6 (what is read here).
 """
 
 from collections.abc import Sequence

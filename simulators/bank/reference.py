@@ -1,5 +1,6 @@
-"""The reference bank's own protocol (bank_ncba.md 6). Beyond that page: `GET /v1/float-purchases/{reference}` answers as the
-one of transfers does, and `GET /v1/accounts/{number}/entries?from=&to=&cursor=` is the statement:
+"""The reference bank's own protocol (bank_ncba.md 6).
+
+`GET /v1/accounts/{number}/entries?from=&to=&cursor=` is the statement:
 
     {"entries": [{"bank_transaction_id", "account", "direction": "CREDIT" | "DEBIT", "amount", "currency", "narration",
                   "client_reference", "value_time"}], "next_cursor": null | "…"}      both days included, oldest first

@@ -1,4 +1,4 @@
-"""The simulated bank: one set of books, reached in two dialects (bank_ncba.md).
+"""The simulated bank: one set of books, reached in two dialects (bank_ncba.md 1, 2, 3 and 6).
 
 /ncba/api/v1/…, /ncba/payments/api/v1/…   NCBA's Open Banking and Till API
 /reference/v1/…                           our own bank protocol

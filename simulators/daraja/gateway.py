@@ -129,7 +129,7 @@ async def instead_of_ack(fault: Fault | None, request: Request, ack: Mapping[str
 
 
 def _odd_ack(shape: str, ack: Mapping[str, str]) -> dict[str, str]:
-    """A 200 that is no valid acknowledgement (daraja.md 3.3 and shape 6)."""
+    """A 200 that is no valid acknowledgement (daraja.md 3.3 and 4)."""
     match shape:
         case "empty_ids":
             return {key: "" if key.endswith("ID") else value for key, value in ack.items()}

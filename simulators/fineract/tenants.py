@@ -30,8 +30,8 @@ class TenantSeed(BaseModel):
     `secondDisburse` is how a repeated disbursal is refused (403 on new servers, 400 on old ones, fineract.md 6);
     `namesTransactions=false` leaves `subResourceId` out of command answers, as old servers do. `secondExternalId` is how
     a repayment under a used external id is refused (400 or 403, fineract.md 6); `savingsExternalIds` makes deposits take
-    one; `blocksClosedLoans` is the setting of later servers that refuses with a 403 of its own (fineract.md 7).
-    `olderCodes` are the refusals of other versions than the one that was looked at (fineract.md, last section): of amounts
+    one; `blocksClosedLoans` is the setting of later servers that refuses with a 403 of its own (fineract.md 7.1).
+    `olderCodes` are the refusals of other versions than the one that was looked at (fineract.md 14): of amounts
     above the approved one, of dates before the disbursement, of loans that are not active, of used external ids.
 
     `authentication` names no permissions where it is "silent", and is not there at all where it is "off".

@@ -182,7 +182,7 @@ async def test_a_status_answer_speaks_of_the_reference_that_was_asked_for(door: 
 
 async def refused_initiator(door: Door, route: CallbackRoute) -> None:
     body = golden("result_failed", route.reference)
-    body["Result"]["ResultCode"] = 2001  # the initiator information is invalid (daraja.md 5)
+    body["Result"]["ResultCode"] = 2001  # the initiator information is invalid (daraja.md 3.7)
     await door.visitor().post(door.callback_path(route, "out"), json=body)
     assert (await item(door)).report["operator_needed"] is True
 

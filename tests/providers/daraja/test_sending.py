@@ -1,4 +1,4 @@
-"""Every row of daraja.md 3.9 and the error shapes of section 4, over real HTTP. The books say what really happened."""
+"""Every row of daraja.md 3.9 and the error shapes of daraja.md 4, over real HTTP. The books say what really happened."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The golden samples (daraja.md) as our parsers read them, and what they must refuse to believe."""
+"""The golden samples (daraja.md 3.3 to 3.6, 7, 8) as our parsers read them, and what they must refuse to believe."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""NCBA's account push: the sheet's vector, what proves it, and what must not be believed."""
+"""NCBA's account push: the known answer (bank_ncba.md 2), what proves it, and what must not be believed."""
 
 import re
 from collections.abc import Callable
