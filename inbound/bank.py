@@ -13,7 +13,7 @@ from inbound.sealing import RawMessage
 from models.messages.connections import BankSecrets, BankSettings
 from models.messages.inbound import CaseFound, Reading
 from models.messages.saga.arrived_payments import AnnouncedPayment
-from models.messages.saga.payouts import PayoutReport
+from models.messages.saga.reports import Report
 from models.tables.platform.connection import Connection
 from models.tables.platform.traffic import InboxItem
 from providers.banking import BankEvent, EventKind, PushParser, PushSecrets
@@ -75,7 +75,7 @@ async def _result(
         # Money has left, which a later rejection may bring back: this bank says itself when an instruction is settled
         # (bank_ncba.md 6). Of NCBA no such message was ever seen, so there a debit is the evidence.
         state = "pending"
-    report = PayoutReport.of(result, result.reference or "-", "callback", state=state)
+    report = Report.of(result, result.reference or "-", "callback", state=state)
     reading = Reading(
         provider="bank", kind="result", external_id=f"{partner_id}:{event.event_id}",
         workflow_id=attempt.workflow_id if attempt and ours else None, reference=report.reference, body=body,

@@ -11,7 +11,7 @@ from inbound import money_in
 from models.messages.connections import BankSettings, comparable
 from models.messages.inbound import CaseFound, Reading
 from models.messages.saga.arrived_payments import AnnouncedPayment
-from models.messages.saga.payouts import PayoutReport
+from models.messages.saga.reports import Report
 from models.tables.saga.payout_attempt import PayoutAttempt
 from store.saga import payouts
 
@@ -76,8 +76,8 @@ def _refused(credit: AnnouncedPayment, body: Any, case: CaseFound) -> Reading:
     return _recorded(credit, body, case.kind).model_copy(update={"outcome": "refused", "case": shown})
 
 
-def _reversed(ours: PayoutAttempt, credit: AnnouncedPayment) -> PayoutReport:
-    return PayoutReport(
+def _reversed(ours: PayoutAttempt, credit: AnnouncedPayment) -> Report:
+    return Report(
         reference=ours.reference,
         source="callback",
         state="failed",

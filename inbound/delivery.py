@@ -15,8 +15,7 @@ from models.messages.connections import BalanceTold
 from models.messages.inbound import LoanHint
 from models.messages.lending.payment_watch import PaymentRecorded
 from models.messages.saga.arrived_payments import AnnouncedPayment
-from models.messages.saga.payouts import PayoutReport
-from models.messages.saga.prompts import PromptReport
+from models.messages.saga.reports import Report
 from models.tables.platform.traffic import InboxItem
 from store.database import Database
 from store.platform import inbox
@@ -75,7 +74,7 @@ async def _give(desk: Desk, item: InboxItem) -> str:
         payment = AnnouncedPayment.model_validate(item.report)
         return await money_in.take_in(client, database, payment, rpc_timeout=limit)
     if item.kind == "prompt":
-        prompt = PromptReport.model_validate(item.report)
+        prompt = Report.model_validate(item.report)
         return await prompt_reports.give(client, database, item, prompt, rpc_timeout=limit)
     if item.kind == "recorded":
         return await payment_notices.give(client, PaymentRecorded.model_validate(item.report))
@@ -84,7 +83,7 @@ async def _give(desk: Desk, item: InboxItem) -> str:
     if item.kind == "balance_check":
         told = BalanceTold.model_validate(item.report)
         return await connection_checks.give(client, item.workflow_id or "", item.reference, told, rpc_timeout=limit)
-    report = PayoutReport.model_validate(item.report)
+    report = Report.model_validate(item.report)
     return await payout_reports.give(client, database, item, report, rpc_timeout=limit)
 
 

@@ -21,8 +21,7 @@ from inbound.sealing import RawMessage
 from models.messages.connections import BalanceTold, DarajaSettings
 from models.messages.inbound import Reading
 from models.messages.saga.arrived_payments import AnnouncedPayment
-from models.messages.saga.payouts import PayoutReport, ReportSource
-from models.messages.saga.prompts import PromptReport
+from models.messages.saga.reports import Report, ReportSource
 from models.tables.platform.connection import Connection
 from models.tables.platform.traffic import InboxItem
 from models.tables.saga.payout_attempt import PayoutAttempt
@@ -61,7 +60,7 @@ class _News:
 _PAYOUT_NEWS: Final = {
     "mpesa.result": _News("result", "callback", parse_result),
     "mpesa.timeout": _News("timeout", "timeout_notice", parse_timeout_notice),
-    "mpesa.status": _News("status", "status", parse_status_result),
+    "mpesa.status": _News("status", "query", parse_status_result),
 }
 
 
@@ -102,7 +101,7 @@ async def read_prompt_news(session: AsyncSession, box: CredentialBox, item: Inbo
     except (Garbled, RecursionError):
         result = AskResult(AskState.unclear, "garbled", _GARBLED)
         identity = f"asked:garbled:{sha256_hex(message.body)[:32]}"
-    report = PromptReport.of(result, item.reference, "callback")
+    report = Report.of(result, item.reference, "callback")
     prompt = await prompts.get(session, item.reference)
     reading = Reading(
         provider=PROVIDER, kind="prompt", external_id=f"{item.reference}:{identity}",
@@ -196,7 +195,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal) else value
 
 
-def _report(news: _News, reference: str, result: PayoutResult, *, b2c_version: str | None) -> PayoutReport:
+def _report(news: _News, reference: str, result: PayoutResult, *, b2c_version: str | None) -> Report:
     """A v3 result names our reference. If it names another, it is kept but believed in nothing: the saga asks for the
     status. On v1 the name is Daraja's own, and a status answer speaks of the reference that was asked for."""
     if news.name == "result" and b2c_version == "v3" and result.reference not in (None, reference):
@@ -204,7 +203,7 @@ def _report(news: _News, reference: str, result: PayoutResult, *, b2c_version: s
             result, state=PayoutState.unclear, code="reference_differs", receipt=None, retriable=False,
             detail="the result names another payment than its address",
         )  # fmt: skip
-    return PayoutReport.of(result, reference, news.source)
+    return Report.of(result, reference, news.source)
 
 
 async def _connection(session: AsyncSession, attempt: PayoutAttempt | None) -> Connection | None:
@@ -222,7 +221,7 @@ async def _learn(
     news: _News,
     attempt: PayoutAttempt,
     connection: Connection,
-    report: PayoutReport,
+    report: Report,
     result: PayoutResult,
 ) -> None:
     """What a report says beside the payout: that our credential is at fault, and how much is left on the accounts. Only

@@ -5,7 +5,7 @@ from datetime import timedelta
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from models.messages.saga.payouts import PayoutReport, ReportTaken
+from models.messages.saga.reports import Report, ReportTaken
 from models.tables.platform.traffic import InboxItem
 from models.tables.saga.payout_attempt import PayoutAttempt
 from store.database import Database
@@ -13,9 +13,7 @@ from store.lending import paid_twice
 from store.saga import cases, payouts, timeline
 
 
-async def give(
-    client: Client, database: Database, item: InboxItem, report: PayoutReport, *, rpc_timeout: timedelta
-) -> str:
+async def give(client: Client, database: Database, item: InboxItem, report: Report, *, rpc_timeout: timedelta) -> str:
     """The outcome for the inbox. What no saga takes any more is compared with what was recorded, and becomes a case if it
     contradicts that. Raises RPCError or a time-out where nobody could be asked."""
     if item.workflow_id is None:
@@ -44,9 +42,7 @@ async def give(
         return await _unclaimed(database, item, item.workflow_id, report, refused=False)
 
 
-async def _unclaimed(
-    database: Database, item: InboxItem, workflow_id: str, report: PayoutReport, *, refused: bool
-) -> str:
+async def _unclaimed(database: Database, item: InboxItem, workflow_id: str, report: Report, *, refused: bool) -> str:
     """The saga has ended, or does not know the reference: agreeing news is redundant, any other needs a person."""
     provider = "the bank" if item.provider == "bank" else "M-Pesa"
     async with database.transaction() as session:
@@ -84,7 +80,7 @@ async def _unclaimed(
     return "refused" if refused else "unclaimed"
 
 
-async def _unexplained(database: Database, item: InboxItem, report: PayoutReport) -> str:
+async def _unexplained(database: Database, item: InboxItem, report: Report) -> str:
     """Money left an account of the partner, and no instruction of ours explains it."""
     if report.state != "paid":
         return "redundant"
@@ -104,7 +100,7 @@ async def _unexplained(database: Database, item: InboxItem, report: PayoutReport
     return "unclaimed"
 
 
-def _agrees(attempt: PayoutAttempt | None, report: PayoutReport) -> bool:
+def _agrees(attempt: PayoutAttempt | None, report: Report) -> bool:
     if attempt is None or attempt.state != report.state:
         return False
     # A bank may give a movement one id in its answer and another in its push; M-Pesa's receipt is one.

@@ -12,9 +12,8 @@ from core.money import Money
 from core.msisdn import Msisdn
 from inbound import money_in
 from models.messages.saga.arrived_payments import AnnouncedPayment
-from models.messages.saga.payouts import ReportTaken
 from models.messages.saga.policies import CollectionPolicy
-from models.messages.saga.prompts import PromptReport
+from models.messages.saga.reports import Report, ReportTaken
 from models.tables.lending.customer_collection import Collection
 from models.tables.platform.traffic import InboxItem
 from models.tables.saga.prompt import Prompt
@@ -22,9 +21,7 @@ from store.database import Database
 from store.saga import cases, prompts, saga_rows, timeline
 
 
-async def give(
-    client: Client, database: Database, item: InboxItem, report: PromptReport, *, rpc_timeout: timedelta
-) -> str:
+async def give(client: Client, database: Database, item: InboxItem, report: Report, *, rpc_timeout: timedelta) -> str:
     """The outcome for the inbox. What no saga takes any more is compared with what was recorded, and becomes a case if it
     contradicts that. Raises RPCError or a time-out where nobody could be asked."""
     outcome = await _tell(client, item, report, rpc_timeout)
@@ -59,12 +56,12 @@ async def give(
     return outcome if outcome == "contradiction" else taken_in
 
 
-async def _tell(client: Client, item: InboxItem, report: PromptReport, rpc_timeout: timedelta) -> str:
+async def _tell(client: Client, item: InboxItem, report: Report, rpc_timeout: timedelta) -> str:
     """taken, contradiction (its saga wrote that down), refused or unclaimed (no saga heard it)."""
     assert item.workflow_id is not None
     try:
         taken = await client.get_workflow_handle(item.workflow_id).execute_update(
-            "prompt_report",
+            "report",
             report,
             id=f"cb:{item.provider}:{item.external_id}",
             result_type=ReportTaken,
@@ -79,7 +76,7 @@ async def _tell(client: Client, item: InboxItem, report: PromptReport, rpc_timeo
     return "contradiction" if taken.effect == "contradicts" else "taken"
 
 
-def _objection(prompt: Prompt, row: Collection, report: PromptReport) -> str | None:
+def _objection(prompt: Prompt, row: Collection, report: Report) -> str | None:
     """Why a report that no saga heard does not agree with what was recorded; None if it does, or says nothing final."""
     if report.state in ("pending", "unclear"):
         return None
@@ -97,7 +94,7 @@ def _objection(prompt: Prompt, row: Collection, report: PromptReport) -> str | N
     return "is about a large amount, and only an announcement proves that" if _needs_confirmation(row) else None
 
 
-def _fits(prompt: Prompt, report: PromptReport) -> bool:
+def _fits(prompt: Prompt, report: Report) -> bool:
     """A callback bears no signature: what is not what was asked for is believed in nothing."""
     asked = Money(prompt.amount_minor, prompt.currency)
     digits = Msisdn(prompt.msisdn).digits if prompt.msisdn else None
@@ -109,7 +106,7 @@ def _needs_confirmation(row: Collection) -> bool:
     return limit is not None and row.amount_minor >= limit
 
 
-async def _open_case(session: AsyncSession, item: InboxItem, row: Collection, report: PromptReport, why: str) -> None:
+async def _open_case(session: AsyncSession, item: InboxItem, row: Collection, report: Report, why: str) -> None:
     text = f"After the saga's end a report on its prompt {why}."
     # The saga's own key for the same report: it may have taken it, and ended before its answer reached us.
     about = f"{report.reference}:contradiction:{report.state}:{report.code}:{report.receipt or '-'}"

@@ -16,10 +16,10 @@ from models.messages.saga.payouts import (
     BankOrder,
     PayoutAccepted,
     PayoutInstruction,
-    PayoutReport,
     SendPayout,
     StatusAsked,
 )
+from models.messages.saga.reports import Report
 from providers.banking import BankAccount, BankPort, FloatOrder, Inquiry, Submitted, TransferOrder
 from store.database import Database
 from store.saga import payouts, timeline
@@ -58,7 +58,7 @@ class BankPayments:
             await mark_error(self.database, reference, error)
             await block_if_needed(self.database, instruction.partner_id, "bank", error)
             raise
-        report = submitted.result and PayoutReport.of(submitted.result, reference, "status")
+        report = submitted.result and Report.of(submitted.result, reference, "query")
         async with self.database.transaction() as session:
             await payouts.mark(session, reference, "accepted", provider_reference=submitted.provider_reference)
             report = report and await payouts.with_own_receipt(session, report)
@@ -91,7 +91,7 @@ class BankPayments:
         )
         window = timedelta(minutes=settings.settlement_window_minutes)
         async with self.database.transaction() as session:
-            report = await payouts.with_own_receipt(session, PayoutReport.of(found, reference, "status"))
+            report = await payouts.with_own_receipt(session, Report.of(found, reference, "query"))
         if found.code == "not_found" and bank.capabilities.status_query and utc_now() - attempt.updated_at > window:
             # Only a bank that knows references, and only after its window: until then "not found" may mean "not yet".
             report = report.model_copy(

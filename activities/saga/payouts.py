@@ -11,7 +11,8 @@ from core.errors import InvalidRequest, KivukoError
 from core.money import Money
 from core.recovery import RecoveryWindow
 from models.messages.connections import AskBalance
-from models.messages.saga.payouts import AskStatus, PayoutAccepted, PayoutReport, SendPayout, StatusAsked
+from models.messages.saga.payouts import AskStatus, PayoutAccepted, SendPayout, StatusAsked
+from models.messages.saga.reports import Report
 from models.tables.saga.payout_attempt import PayoutAttempt
 from providers.ports import PayoutOrder, StatusInquiry
 from store.database import Database
@@ -133,7 +134,7 @@ class Payouts:
 
 def known_as_paid(row: PayoutAttempt) -> PayoutAccepted:
     """What our own rows say of a reference that a saga, which was reset, wants to send again."""
-    report = PayoutReport(
+    report = Report(
         reference=row.reference,
         source="books",
         state="paid",

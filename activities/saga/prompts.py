@@ -11,14 +11,8 @@ from activities.saga.send_errors import block_if_needed, state_after
 from core.crypto import CallbackRoute
 from core.errors import KivukoError
 from core.recovery import RecoveryWindow
-from models.messages.saga.prompts import (
-    AskPrompt,
-    PromptAsked,
-    PromptInstruction,
-    PromptReport,
-    PromptSent,
-    SendPrompt,
-)
+from models.messages.saga.prompts import AskPrompt, PromptAsked, PromptInstruction, PromptSent, SendPrompt
+from models.messages.saga.reports import Report
 from providers.banking import BankPort
 from providers.collecting import AskInquiry, AskOrder
 from providers.daraja.client import Daraja
@@ -87,7 +81,7 @@ class Prompts:
                 "No answer of the payer yet: asking what became of the prompt.", reference=reference,
             )  # fmt: skip
         result = await provider.query_ask(AskInquiry(reference, prompt.provider_reference))
-        return PromptAsked(report=PromptReport.of(result, reference, "query"))
+        return PromptAsked(report=Report.of(result, reference, "query"))
 
     async def _provider(self, session: AsyncSession, instruction: PromptInstruction) -> Daraja | BankPort:
         if instruction.provider == "daraja":

@@ -13,7 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import utc_now
 from core.errors import Conflict, NoAnswer, Rejected
 from core.recovery import RecoveryWindow, rows_may_be_missing
-from models.messages.saga.payouts import AskStatus, PayoutInstruction, PayoutReport, SendPayout
+from models.messages.saga.payouts import AskStatus, PayoutInstruction, SendPayout
+from models.messages.saga.reports import Report
 from models.tables.base import table_of
 from models.tables.saga.payout_attempt import PayoutAttempt
 from store.saga import sagas
@@ -195,7 +196,7 @@ async def _holder(session: AsyncSession, reference: str, receipt: str) -> str | 
     return found.first()
 
 
-async def with_own_receipt(session: AsyncSession, report: PayoutReport) -> PayoutReport:
+async def with_own_receipt(session: AsyncSession, report: Report) -> Report:
     """The report as it may be believed: one that names the receipt of another payment from the same account proves nothing
     of this one, and is `unclear` with the code "receipt_taken"."""
     if report.state != "paid" or report.receipt is None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from models.messages.saga.payouts import PayoutInstruction, PayoutReport
+from models.messages.saga.payouts import PayoutInstruction
+from models.messages.saga.reports import Report
 
 # What a report changed in a leg.
 Effect = Literal["settled", "noted", "agrees", "contradicts"]
@@ -71,7 +72,7 @@ def evidence(instruction: PayoutInstruction, attempt: Attempt) -> dict[str, str]
     }
 
 
-def contradiction(instruction: PayoutInstruction, attempt: Attempt, report: PayoutReport, why: str) -> LegNote:
+def contradiction(instruction: PayoutInstruction, attempt: Attempt, report: Report, why: str) -> LegNote:
     """A report that does not agree with what is known; a person must look."""
     attempt.contradictions += 1
     return LegNote(

@@ -8,9 +8,9 @@ with workflow.unsafe.imports_passed_through():
     from models.messages.errors import ErrorFacts
     from models.messages.saga.arrived_payments import ArrivedPayment, PaymentTaken
     from models.messages.saga.decisions import CommandTaken, Resolution, RetryNow
-    from models.messages.saga.payouts import ReportTaken
     from models.messages.saga.policies import PromptPolicy
-    from models.messages.saga.prompts import Collected, PromptInstruction, PromptReport, Uncollected
+    from models.messages.saga.prompts import Collected, PromptInstruction, Uncollected
+    from models.messages.saga.reports import Report, ReportTaken
     from models.messages.saga.status import CaseToOpen, Progress, SagaStatus
     from workflows.saga import policies
     from workflows.saga.attempts import LegNote
@@ -126,8 +126,8 @@ class CollectingSaga(DecidingSaga):
 
     # -------------------------------------------------------------------------------------------------- the messages
 
-    @workflow.update(name="prompt_report")
-    async def prompt_report(self, report: PromptReport) -> ReportTaken:
+    @workflow.update(name="report")
+    async def report(self, report: Report) -> ReportTaken:
         """A provider's report on the prompt. Update id: `cb:<provider>:<external id>`."""
         assert self.leg is not None
         effect, note = self.leg.take(report)
@@ -135,8 +135,8 @@ class CollectingSaga(DecidingSaga):
             await self.note_leg(note)
         return ReportTaken(effect=effect, stage=self.stage)
 
-    @prompt_report.validator
-    def _prompt_is_ours(self, report: PromptReport) -> None:
+    @report.validator
+    def _prompt_is_ours(self, report: Report) -> None:
         if self.leg is None or not self.leg.knows(report.reference):
             raise ApplicationError("No prompt of this saga has that reference.", type="unknown_reference")
 

@@ -20,14 +20,8 @@ with workflow.unsafe.imports_passed_through():
     from models.messages.saga.arrived_payments import ArrivedPayment
     from models.messages.saga.decisions import Resolution
     from models.messages.saga.policies import PromptPolicy
-    from models.messages.saga.prompts import (
-        AskPrompt,
-        Collected,
-        PromptInstruction,
-        PromptReport,
-        SendPrompt,
-        Uncollected,
-    )
+    from models.messages.saga.prompts import AskPrompt, Collected, PromptInstruction, SendPrompt, Uncollected
+    from models.messages.saga.reports import Report
     from models.messages.saga.status import LegStatus
     from workflows.saga import policies
     from workflows.saga.attempts import Effect, LegNote
@@ -60,7 +54,7 @@ class CollectionLeg:
         self._query_now = False
         self._failures_in_a_row = 0
         self._query_said_paid = False
-        self._awaiting_confirmation: PromptReport | None = None
+        self._awaiting_confirmation: Report | None = None
 
     # ------------------------------------------------------------------------------------------------ the business
 
@@ -208,7 +202,7 @@ class CollectionLeg:
     def knows(self, reference: str) -> bool:
         return reference == self.reference
 
-    def take(self, report: PromptReport) -> tuple[Effect, LegNote | None]:
+    def take(self, report: Report) -> tuple[Effect, LegNote | None]:
         """Weighs a report on the prompt: what it changed, and what must be written down about it."""
         self.provider_reference = self.provider_reference or report.provider_reference
         if self.outcome is not None:
@@ -290,7 +284,7 @@ class CollectionLeg:
 
     # -------------------------------------------------------------------------------------------------- small rules
 
-    def _take_success(self, report: PromptReport) -> tuple[Effect, LegNote | None]:
+    def _take_success(self, report: Report) -> tuple[Effect, LegNote | None]:
         fits = report.amount in (None, self.instruction.amount) and report.party_digits in (
             None,
             self.instruction.msisdn.digits,
@@ -314,7 +308,7 @@ class CollectionLeg:
         )
         return "settled", None
 
-    def _needs_confirmation(self, report: PromptReport) -> bool:
+    def _needs_confirmation(self, report: Report) -> bool:
         """A callback carries no signature: a large success, and one that does not say how much came from whom, is believed
         only once a query agrees."""
         limit = self.policy.confirm_from_minor
@@ -322,7 +316,7 @@ class CollectionLeg:
         silent = report.amount is None or report.party_digits is None
         return (large or silent) and not self._query_said_paid
 
-    def _compare(self, report: PromptReport) -> tuple[Effect, LegNote | None]:
+    def _compare(self, report: Report) -> tuple[Effect, LegNote | None]:
         """A report that comes after the outcome. A paid prompt whose saga gave up is news of money: it is told to the
         caller as a contradiction, and its payment is taken in by a saga of its own."""
         if report.state in ("pending", "unclear"):
@@ -340,7 +334,7 @@ class CollectionLeg:
             return "agrees", None
         return "contradicts", self._contradiction(report, "contradicts the recorded outcome")
 
-    def _contradiction(self, report: PromptReport, why: str) -> LegNote:
+    def _contradiction(self, report: Report, why: str) -> LegNote:
         return LegNote(
             key=f"{self.reference}:contradiction:{report.state}:{report.code}:{report.receipt or '-'}",
             text=f"A report of “{report.state}” {why}.",

@@ -8,8 +8,9 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from models.messages.errors import ErrorFacts
     from models.messages.saga.decisions import CommandTaken, Resolution, RetryNow
-    from models.messages.saga.payouts import Paid, PayoutInstruction, PayoutReport, ReportTaken, Unpaid
+    from models.messages.saga.payouts import Paid, PayoutInstruction, Unpaid
     from models.messages.saga.policies import PayoutPolicy
+    from models.messages.saga.reports import Report, ReportTaken
     from models.messages.saga.status import SagaStatus
     from workflows.saga.attempts import Attempt, LegNote
     from workflows.saga.decisions import APPROVAL, DecidingSaga
@@ -94,7 +95,7 @@ class PayingSaga(DecidingSaga):
     # -------------------------------------------------------------------------------------------------- the messages
 
     @workflow.update(name="report")
-    async def report(self, report: PayoutReport) -> ReportTaken:
+    async def report(self, report: Report) -> ReportTaken:
         """A provider's report. Update id: `cb:<provider>:<external id>`, so a duplicate gets the first answer."""
         leg = next(leg for leg in self.legs if leg.knows(report.reference))
         effect, note = leg.take(report)
@@ -103,7 +104,7 @@ class PayingSaga(DecidingSaga):
         return ReportTaken(effect=effect, stage=self.stage)
 
     @report.validator
-    def _report_is_ours(self, report: PayoutReport) -> None:
+    def _report_is_ours(self, report: Report) -> None:
         if not any(leg.knows(report.reference) for leg in self.legs):
             raise ApplicationError("No payout of this saga has that reference.", type="unknown_reference")
 

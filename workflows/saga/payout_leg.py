@@ -26,13 +26,13 @@ with workflow.unsafe.imports_passed_through():
         AskStatus,
         Paid,
         PayoutInstruction,
-        PayoutReport,
         PreviousFailure,
         SendPayout,
         StatusAsked,
         Unpaid,
     )
     from models.messages.saga.policies import PayoutPolicy
+    from models.messages.saga.reports import Report
     from models.messages.saga.status import LegStatus
     from workflows.saga import policies
     from workflows.saga.attempts import Attempt, Effect, LegNote, evidence
@@ -294,7 +294,7 @@ class PayoutLeg:
         else:
             attempt.failure_told = False
 
-    async def _hear(self, report: PayoutReport) -> None:
+    async def _hear(self, report: Report) -> None:
         """A report that came as the answer to a call of ours."""
         _, note = self.take(report)
         if note:
@@ -305,7 +305,7 @@ class PayoutLeg:
     def knows(self, reference: str | None) -> bool:
         return any(attempt.reference == reference for attempt in self.attempts)
 
-    def take(self, report: PayoutReport) -> tuple[Effect, LegNote | None]:
+    def take(self, report: Report) -> tuple[Effect, LegNote | None]:
         """Weighs a report: what it changed, and what must be written down about it."""
         attempt = next(a for a in self.attempts if a.reference == report.reference)
         return self.scale.weigh(attempt, report, is_open=attempt is self.attempts[-1] and not self.ended)

@@ -8,8 +8,9 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from models.messages.saga.payouts import PayoutInstruction, PayoutReport
+    from models.messages.saga.payouts import PayoutInstruction
     from models.messages.saga.policies import PayoutPolicy
+    from models.messages.saga.reports import Report
     from workflows.saga.attempts import Attempt, Effect, LegNote, contradiction
 
 # Told of a payout, and no machine may decide on it: a person sees them at once.
@@ -23,11 +24,11 @@ class Scale:
     instruction: PayoutInstruction
     policy: PayoutPolicy
 
-    def weigh(self, attempt: Attempt, report: PayoutReport, *, is_open: bool) -> tuple[Effect, LegNote | None]:
+    def weigh(self, attempt: Attempt, report: Report, *, is_open: bool) -> tuple[Effect, LegNote | None]:
         """Puts what is to be believed into the attempt: what that changed, and what must be written down about it. `is_open`
         while no newer attempt was made and the leg has not ended."""
         attempt.provider_reference = attempt.provider_reference or report.provider_reference
-        if report.source == "status":
+        if report.source == "query":
             # That a bank does not find it is no word that it is under way.
             attempt.status_said = "not_found" if report.code == "not_found" else report.state
         if report.state in ("pending", "unclear"):
@@ -84,16 +85,16 @@ class Scale:
     def asked_since_window(self, attempt: Attempt) -> bool:
         return attempt.asked_at is not None and attempt.asked_at >= self.window_ends(attempt)
 
-    def _weigh_unclear(self, attempt: Attempt, report: PayoutReport) -> tuple[Effect, LegNote | None]:
+    def _weigh_unclear(self, attempt: Attempt, report: Report) -> tuple[Effect, LegNote | None]:
         if attempt.outcome is None:
             attempt.code, attempt.detail = report.code, report.detail
-        attempt.ask_now = attempt.ask_now or (report.state == "unclear" and report.source != "status")
+        attempt.ask_now = attempt.ask_now or (report.state == "unclear" and report.source != "query")
         if report.code not in FOR_A_PERSON or attempt.outcome is not None:
             return "noted", None
         attempt.review_now = True
         return "noted", contradiction(self.instruction, attempt, report, f"cannot be believed ({report.detail})")
 
-    def _settle(self, attempt: Attempt, report: PayoutReport) -> None:
+    def _settle(self, attempt: Attempt, report: Report) -> None:
         if report.state == "paid":
             attempt.outcome, attempt.code, attempt.detail = "paid", report.code, report.detail
             attempt.receipt = report.receipt
@@ -110,7 +111,7 @@ class Scale:
         first = attempt.sent_at or now
         return told if told is not None and first - tolerance <= told <= now + tolerance else now
 
-    def _fits(self, report: PayoutReport) -> bool:
+    def _fits(self, report: Report) -> bool:
         """A success counts only if it names a receipt, and our amount and party where it names them at all."""
         phone = self.instruction.msisdn
         return (
@@ -119,7 +120,7 @@ class Scale:
             and (phone is None or report.party_digits in (None, phone.digits))
         )
 
-    def _needs_confirmation(self, report: PayoutReport) -> bool:
+    def _needs_confirmation(self, report: Report) -> bool:
         """A callback carries no signature: a large success, and one that does not say how much went to whom, is asked
         about first."""
         if report.state != "paid" or report.source != "callback":

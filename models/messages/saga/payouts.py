@@ -1,19 +1,13 @@
 """The words between a saga's payout leg, its activities and the callbacks."""
 
-from typing import Any, Literal, Protocol, Self
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, model_validator
 
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.base import Message
-from models.messages.said import Said
-
-ReportState = Literal["paid", "failed", "pending", "unclear"]
-
-
-# "books": our own rows, told to a saga that was reset.
-ReportSource = Literal["callback", "timeout_notice", "status", "operator", "books"]
+from models.messages.saga.reports import Report
 
 
 class BankOrder(Message):
@@ -86,7 +80,7 @@ class PayoutAccepted(Message):
     reference: str
     provider_reference: str | None = None
     # Where the provider's answer itself is final (a bank's internal transfer), what it said.
-    report: "PayoutReport | None" = None
+    report: Report | None = None
 
 
 class AskStatus(Message):
@@ -104,52 +98,7 @@ class StatusAsked(Message):
     never_sent: bool = False
     asks_provider: bool = True
     # Where the provider answers the question at once, what it said.
-    report: "PayoutReport | None" = None
-
-
-class SaidOfPayout(Said, Protocol):
-    """What any provider says of a payout (`providers.ports.PayoutResult`)."""
-
-    @property
-    def retriable(self) -> bool: ...
-    @property
-    def operator_needed(self) -> bool: ...
-
-
-class PayoutReport(Message):
-    """What a provider (or an operator, with evidence) says of one attempt. A hint until it fits the instruction."""
-
-    reference: str
-    source: ReportSource
-    state: ReportState
-    code: str
-    detail: str = ""
-    provider_reference: str | None = None
-    receipt: str | None = None
-    amount: Money | None = None
-    party_digits: str | None = None
-    happened_at: AwareDatetime | None = None
-    retriable: bool = False
-    operator_needed: bool = False
-
-    @classmethod
-    def of(cls, said: SaidOfPayout, reference: str, source: ReportSource, **instead: Any) -> Self:
-        """All that a provider said, as a saga's leg takes it. `reference` is ours: what was asked about, or the address that
-        it came to, whatever the provider's own words name. `instead` is what we know better."""
-        facts = {
-            "state": said.state.value, "code": said.code, "detail": said.detail,
-            "provider_reference": said.provider_reference, "receipt": said.receipt, "amount": said.amount,
-            "party_digits": said.party_digits, "happened_at": said.happened_at, "retriable": said.retriable,
-            "operator_needed": said.operator_needed,
-        }  # fmt: skip
-        return cls.model_validate({"reference": reference, "source": source, **facts, **instead})
-
-
-class ReportTaken(Message):
-    """The saga's answer to a report."""
-
-    effect: Literal["settled", "noted", "agrees", "contradicts"]
-    stage: str
+    report: Report | None = None
 
 
 class Paid(Message):

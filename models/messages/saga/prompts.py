@@ -1,13 +1,13 @@
 """The words between a saga's collection leg, its activities and the callbacks."""
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.base import Message, ProviderId
-from models.messages.said import Said
+from models.messages.saga.reports import Report
 
 
 class PromptInstruction(Message):
@@ -47,38 +47,13 @@ class AskPrompt(Message):
     begun_at: AwareDatetime
 
 
-class PromptReport(Message):
-    """What a provider says of a prompt. A hint until it fits the instruction; a query's success names no receipt."""
-
-    reference: str
-    source: Literal["callback", "query"]
-    state: Literal["paid", "failed", "pending", "unclear"]
-    code: str
-    detail: str = ""
-    provider_reference: str | None = None
-    receipt: ProviderId | None = None
-    amount: Money | None = None
-    party_digits: str | None = None
-    happened_at: AwareDatetime | None = None
-
-    @classmethod
-    def of(cls, said: Said, reference: str, source: Literal["callback", "query"]) -> Self:
-        """All that a provider said of the prompt that was asked about, or to whose address it came."""
-        facts = {
-            "state": said.state.value, "code": said.code, "detail": said.detail,
-            "provider_reference": said.provider_reference, "receipt": said.receipt, "amount": said.amount,
-            "party_digits": said.party_digits, "happened_at": said.happened_at,
-        }  # fmt: skip
-        return cls.model_validate({"reference": reference, "source": source, **facts})
-
-
 class PromptAsked(Message):
     """`never_sent`: no row of the prompt was ever written, so none left, and the reference is fenced off for good.
     `asks_provider` is False where there is no id to ask by."""
 
     never_sent: bool = False
     asks_provider: bool = True
-    report: PromptReport | None = None
+    report: Report | None = None
 
 
 class Collected(Message):

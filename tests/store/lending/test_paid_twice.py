@@ -4,7 +4,7 @@ import pytest
 
 from core.money import Money
 from models.messages.inbound import Reading
-from models.messages.saga.payouts import PayoutReport
+from models.messages.saga.reports import Report
 from store.database import Database
 from store.lending import loan_disbursement, paid_twice
 from store.platform import inbox
@@ -36,7 +36,7 @@ async def attempt(database: Database, partner_id: str, workflow_id: str, number:
 
 
 async def reported(database: Database, reference: str, state: str) -> None:
-    report = PayoutReport.model_validate({"reference": reference, "source": "callback", "state": state, "code": "0"})
+    report = Report.model_validate({"reference": reference, "source": "callback", "state": state, "code": "0"})
     reading = Reading(
         provider="daraja", kind="result", external_id=f"{reference}:{state}", workflow_id="w", reference=reference,
         report=report.model_dump(mode="json"),
