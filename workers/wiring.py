@@ -19,7 +19,7 @@ from activities.saga.bank_payments import BankPayments
 from activities.saga.decisions import Decisions
 from activities.saga.payouts import CallbackUrls, Payouts
 from activities.saga.prompts import Prompts
-from activities.saga.records import SagaBooks
+from activities.saga.records import Records
 from activities.scheduled.loan_watch import LoanWatching
 from activities.scheduled.payment_watch import PaymentWatching
 from activities.scheduled.retention import Retaining
@@ -86,7 +86,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
     payouts = Payouts(database, connections, urls, recovery)
     bank = BankPayments(database, connections, recovery)
     prompts = Prompts(database, connections, urls, recovery)
-    notes = SagaBooks(database)
+    records = Records(database)
     decisions = Decisions(database)
     top_ups = TopUps(database, client, top_up_url)
     floats = FloatPurchases(database, CodeHasher(secrets), box, top_up_url)
@@ -103,8 +103,8 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
             task_queue=FLOWS_QUEUE,
             workflows=WORKFLOWS,
             activities=[
-                disbursements.settle, disbursements.release, disbursements.note, sweeps.sweep, sweeps.check_books,
-                retaining.erase, notes.note, decisions.read, decisions.note, top_ups.credit, top_ups.end,
+                disbursements.settle, disbursements.release, sweeps.sweep, sweeps.check_books,
+                retaining.erase, records.record, decisions.read, decisions.record, top_ups.credit, top_ups.end,
                 floats.hold_costs, floats.send_code, floats.check_confirmation, floats.record_move, floats.settle,
                 floats.end, customers.claim, customers.end,
             ],

@@ -9,6 +9,7 @@ from temporalio import activity
 
 from activities.clients.connections import Connections
 from activities.saga import failing_posts
+from activities.saga.records import end_row
 from core.clock import believed, utc_now
 from core.errors import Conflict, InvalidRequest, KivukoError, NotFound, Transient
 from core.money import Money
@@ -36,11 +37,10 @@ from providers.repayments import CustomerAccount, PaymentPost
 from store.database import Database
 from store.lending import customer_collection
 from store.platform import partners
-from store.saga import cases, incoming, prompts, saga_rows, timeline
+from store.saga import incoming, prompts, saga_rows, timeline
 
 PAYMENT_TYPE: Final = "M-Pesa"
 _ATTEMPTS_TO_FIND_A_PHONE: Final = 4
-_SELF_HEALING = ["payment_unplaced", "core_banking_down", "post_failed", "collection_unknown"]
 # A lender whose loans and savings share numbers may tell its customers to write L or S before them.
 _PREFIXED: Final = re.compile(r"([LS])[- ]?(\d+)")
 _KIND_OF_PREFIX: Final[dict[str, AccountKind]] = {"L": "loan", "S": "savings"}
@@ -179,23 +179,23 @@ class CustomerPayments:
             if await saga_rows.lock_living(session, Collection, request.collection_id) is None:
                 return
             partner = await partners.get(session, request.partner_id)
-            await cases.close_of_workflow(session, request.workflow_id, _SELF_HEALING, resolution="the saga went on")
-            await timeline.write(session, request.workflow_id, "completed", "Booked. Done.", tone="good")
-            await saga_rows.change(
+            allocations = [
+                {
+                    "kind": part.kind, "account_no": part.account_no, "account_id": part.account_id,
+                    "amount_minor": part.amount.minor, "transaction_id": done.transaction_id, "by_hand": done.by_hand,
+                }
+                for part, done in zip(order.parts, order.posted, strict=True)
+            ]  # fmt: skip
+            await end_row(
                 session,
                 request.workflow_id,
-                ended=True,
                 stage="completed",
-                reason_code=None,
-                reason=None,
-                allocations=[
-                    {
-                        "kind": part.kind, "account_no": part.account_no, "account_id": part.account_id,
-                        "amount_minor": part.amount.minor, "transaction_id": done.transaction_id, "by_hand": done.by_hand,
-                    }
-                    for part, done in zip(order.parts, order.posted, strict=True)
-                ],
-            )  # fmt: skip
+                line="completed",
+                text="Booked. Done.",
+                tone="good",
+                resolution="the saga went on",
+                allocations=allocations,
+            )
             for part, done, phone in zip(order.parts, order.posted, phones, strict=True):
                 if phone is not None:
                     await tell_payment(
@@ -240,18 +240,16 @@ class CustomerPayments:
             paid, unknown = order.ending in ("merged", "returned"), order.ending == "expired"
             state = "paid" if paid else "unknown" if unknown else "failed"
             await prompts.finish(session, request.ask.leg_id if request.ask else "-", state, code=order.code)
-            await cases.close_of_workflow(session, request.workflow_id, _SELF_HEALING, resolution=order.code)
-            await timeline.write(
-                session, request.workflow_id, "ended", f"Ended without a posting: {order.detail}", tone="warning",
-                code=order.code,
-            )  # fmt: skip
-            await saga_rows.change(
+            await end_row(
                 session,
                 request.workflow_id,
-                ended=True,
                 stage=order.ending,
-                reason_code=order.code,
-                reason=order.detail[:500],
+                line="ended",
+                text=f"Ended without a posting: {order.detail}",
+                tone="warning",
+                resolution=order.code,
+                code=order.code,
+                detail=order.detail,
             )
             if order.ending in ("failed", "expired") and request.ask is not None:
                 await tell_partner(

@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities.lending.wallet_notices import shortfall, tell_if_low
+from activities.saga.records import end_row
 from core.clock import utc_now
 from core.crypto import CodeHasher, CredentialBox
 from core.errors import Conflict, InvalidRequest, NotAllowed
@@ -37,9 +38,7 @@ from notices.outbox import tell_code, tell_partner
 from store.database import Database
 from store.lending import float_purchase
 from store.platform import partners
-from store.saga import cases, one_time_codes, payouts, saga_rows, timeline
-
-_SELF_HEALING = ["payout_unknown", "transfer_back_failed"]
+from store.saga import one_time_codes, payouts, saga_rows, timeline
 
 
 @dataclass(frozen=True)
@@ -191,20 +190,16 @@ class FloatPurchases:
             await payouts.finish(
                 session, purchase.reference, "paid", receipt=purchase.receipt, paid_at=purchase.paid_at
             )
-            await timeline.write(
-                session, request.workflow_id, "completed",
-                f"The float is there, {purchase.receipt}; {request.total} captured. Done.", tone="good",
-                receipt=purchase.receipt, resolved_by=purchase.resolved_by or "provider",
-            )  # fmt: skip
-            await cases.close_of_workflow(session, request.workflow_id, _SELF_HEALING, resolution="the saga went on")
-            await saga_rows.change(
+            await end_row(
                 session,
                 request.workflow_id,
-                ended=True,
                 stage="completed",
+                line="completed",
+                text=f"The float is there, {purchase.receipt}; {request.total} captured. Done.",
+                tone="good",
+                resolution="the saga went on",
+                facts={"receipt": purchase.receipt, "resolved_by": purchase.resolved_by or "provider"},
                 purchase_reference=purchase.receipt,
-                reason_code=None,
-                reason=None,
             )
             captured = await post(
                 session,
@@ -235,18 +230,16 @@ class FloatPurchases:
             partner = await partners.get(session, request.partner_id)
             for reference in order.failed_references:
                 await payouts.finish(session, reference, "failed", code=order.code, detail=order.detail[:500])
-            await cases.close_of_workflow(session, request.workflow_id, _SELF_HEALING, resolution=order.code)
-            await timeline.write(
-                session, request.workflow_id, "ended", f"Ended without float: {order.detail}",
-                tone="bad" if order.ending == "failed" else "warning", code=order.code,
-            )  # fmt: skip
-            await saga_rows.change(
+            await end_row(
                 session,
                 request.workflow_id,
-                ended=True,
                 stage=order.ending,
-                reason_code=order.code,
-                reason=order.detail[:500],
+                line="ended",
+                text=f"Ended without float: {order.detail}",
+                tone="bad" if order.ending == "failed" else "warning",
+                resolution=order.code,
+                code=order.code,
+                detail=order.detail,
             )
             if order.ending != "withdrawn":
                 # The partner's own wallet, which nothing has left yet; a bank's account that holds too little fails later.

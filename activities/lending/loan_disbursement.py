@@ -1,34 +1,25 @@
-"""Our own books of a disbursement: progress noted, charges captured or given back, people told. One transaction each."""
+"""Our own books of a disbursement: charges captured or given back, people told. One transaction each."""
 
 from dataclasses import dataclass
 
 from temporalio import activity
 
 from activities.lending.payable_loans import NOT_PAYABLE
-from activities.lending.wallet_notices import WAITING_FUNDS, tell_if_low
+from activities.lending.wallet_notices import tell_if_low
+from activities.saga.records import end_row
 from core.money import Money
 from ledger import chart
 from ledger.balances import balance, open_holds
 from ledger.posting import post
 from ledger.transfers import Capture, Release
-from models.messages.lending.loan_disbursement import NoteProgress, Settle
 from models.messages.lending.loan_disbursement import Release as ReleaseOrder
+from models.messages.lending.loan_disbursement import Settle
 from models.tables.lending.loan_disbursement import Disbursement
 from notices.outbox import tell_client, tell_partner
 from store.database import Database
 from store.lending import loan_disbursement, paid_twice
 from store.platform import partners
 from store.saga import cases, payouts, timeline
-
-# What the saga takes as a decision on each kind of case that waits for one.
-_ACTIONS = {
-    "payout_unknown": ["paid", "not_paid", "approve", "decline", "retry"],
-    "payout_partial": ["partial", "retry"],
-    "post_failed": ["posted", "retry"],
-}
-
-# What a saga gets over by itself when it goes on; contradictions stay open for a person.
-_SELF_HEALING = ["payout_unknown", "post_failed", "payout_partial", WAITING_FUNDS]
 
 
 @dataclass(frozen=True)
@@ -53,19 +44,16 @@ class Disbursements:
             charged = sum((line.amount for line in due), Money.zero(plan.to_pay.currency))
             how = "by hand" if order.posted.by_hand else f"as transaction {order.posted.transaction_id or 'unnumbered'}"
             await timeline.write(session, request.workflow_id, "posted", f"Fineract booked it {how}.", tone="good")
-            await timeline.write(
-                session, request.workflow_id, "completed", f"Charges of {charged} captured. Done.", tone="good"
-            )
-            await cases.close_of_workflow(session, request.workflow_id, _SELF_HEALING, resolution="the saga went on")
-            await loan_disbursement.change(
+            await end_row(
                 session,
-                request.disbursement_id,
-                ended=True,
+                request.workflow_id,
                 stage="completed",
+                line="completed",
+                text=f"Charges of {charged} captured. Done.",
+                tone="good",
+                resolution="the saga went on",
                 charges_minor=charged.minor,
                 transaction_id=order.posted.transaction_id,
-                reason_code=None,
-                reason=None,
             )
             await paid_twice.look(session, request.workflow_id)
             partner = await partners.get(session, request.partner_id)
@@ -111,19 +99,17 @@ class Disbursements:
                 await payouts.finish(
                     session, order.failed_reference, "failed", code=order.code, detail=order.detail[:500]
                 )
-            await cases.close_of_workflow(session, request.workflow_id, _SELF_HEALING, resolution=order.code)
-            await loan_disbursement.change(
+            await end_row(
                 session,
-                request.disbursement_id,
-                ended=True,
+                request.workflow_id,
                 stage=order.ending,
-                reason_code=order.code,
-                reason=order.detail[:500],
+                line="ended",
+                text=f"Ended without payment: {order.detail}",
+                tone="bad" if order.ending == "failed" else "warning",
+                resolution=order.code,
+                code=order.code,
+                detail=order.detail,
             )
-            await timeline.write(
-                session, request.workflow_id, "ended", f"Ended without payment: {order.detail}",
-                tone="bad" if order.ending == "failed" else "warning", code=order.code,
-            )  # fmt: skip
             if order.code in NOT_PAYABLE:
                 await cases.open_case(
                     session,
@@ -145,48 +131,6 @@ class Disbursements:
                 wallet = chart.partner_wallet(partner.id, partner.currency)
                 available = released[-1].balance_of(wallet).available
                 await tell_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
-
-    @activity.defn(name="disbursements.note")
-    async def note(self, progress: NoteProgress) -> None:
-        """A line in the timeline; with it, as asked, a stage, a case and a word to the partner."""
-        request = progress.request
-        async with self.database.transaction() as session:
-            row = await loan_disbursement.lock_living(session, request.disbursement_id)
-            is_new = await timeline.write(
-                session, request.workflow_id, progress.key, progress.text, tone=progress.tone, **progress.facts
-            )
-            if row is not None:
-                await loan_disbursement.change(
-                    session,
-                    request.disbursement_id,
-                    stage=progress.stage,
-                    reason_code=progress.code,
-                    reason=progress.text[:500],
-                )
-            if progress.open_case:
-                await cases.open_case(
-                    session,
-                    key=f"{request.workflow_id}:{progress.open_case}"
-                    + (f":{progress.key}" if progress.open_case == "payout_contradiction" else ""),
-                    kind=progress.open_case,
-                    summary=progress.text[:500],
-                    evidence={**progress.facts, "code": progress.code or "-"},
-                    actions=_ACTIONS.get(progress.open_case),
-                    partner_id=request.partner_id,
-                    workflow_id=request.workflow_id,
-                    # The next part's doubt must not stand under the evidence of the part before.
-                    replaces=is_new and progress.open_case == "payout_unknown",
-                )
-            if progress.tell_partner:
-                await tell_partner(
-                    session, progress.tell_partner, key=f"{request.workflow_id}:{progress.tell_partner}",
-                    contacts=await partners.contacts(session, request.partner_id), partner_id=request.partner_id,
-                    workflow_id=request.workflow_id,
-                    facts={
-                        "account_no": _name(row), "reason_code": progress.code or "",
-                        "reference": progress.facts.get("reference", "-"),
-                    },
-                )  # fmt: skip
 
 
 def _name(row: Disbursement | None) -> str:

@@ -7,6 +7,7 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities.lending.wallet_notices import tell_if_low
+from activities.saga.records import end_row
 from core.errors import Conflict
 from core.money import Money
 from ledger import chart
@@ -20,11 +21,8 @@ from models.tables.saga.incoming_payment import IncomingPayment
 from notices.outbox import tell_partner
 from store.database import Database
 from store.platform import partners, people
-from store.saga import cases, incoming, prompts, saga_rows, timeline
+from store.saga import incoming, prompts, saga_rows
 from temporal.starts import tell_waiting_sagas
-
-# What the saga itself gets over; contradictions stay open for a person.
-_SELF_HEALING = ["collection_unknown", "credit_unallocated", "credit_failed"]
 
 
 @dataclass(frozen=True)
@@ -115,23 +113,19 @@ class TopUps:
         amount = Money(payment.amount_minor, payment.currency)
         names = await people.names(session, order.decided_by)
         decided = f" Decided by {' and '.join(names)}." if names else ""
-        await timeline.write(
-            session, request.workflow_id, "credited",
-            f"{amount} credited for bank transaction {payment.external_id}.{decided}", tone="good",
-            bank_reference=payment.external_id, amount=amount.amount,
-        )  # fmt: skip
         await prompts.finish(session, request.ask.leg_id if request.ask else "-", "paid")
-        await cases.close_of_workflow(session, request.workflow_id, _SELF_HEALING, resolution="the money is credited")
-        await saga_rows.change(
+        await end_row(
             session,
             request.workflow_id,
-            ended=True,
             stage="completed",
+            line="credited",
+            text=f"{amount} credited for bank transaction {payment.external_id}.{decided}",
+            tone="good",
+            resolution="the money is credited",
+            facts={"bank_reference": payment.external_id, "amount": amount.amount},
             incoming_id=payment.id,
             bank_reference=payment.external_id,
             credited_minor=payment.amount_minor,
-            reason_code=None,
-            reason=None,
         )
 
     @activity.defn(name="top_ups.end")
@@ -142,18 +136,16 @@ class TopUps:
             if await saga_rows.lock_living(session, TopUp, request.top_up_id) is None:
                 return
             await prompts.finish(session, request.ask.leg_id if request.ask else "-", "failed", code=order.code)
-            await cases.close_of_workflow(session, request.workflow_id, _SELF_HEALING, resolution=order.code)
-            await timeline.write(
-                session, request.workflow_id, "ended", f"Ended without a credit: {order.detail}", tone="warning",
-                code=order.code,
-            )  # fmt: skip
-            await saga_rows.change(
+            await end_row(
                 session,
                 request.workflow_id,
-                ended=True,
                 stage=order.ending,
-                reason_code=order.code,
-                reason=order.detail[:500],
+                line="ended",
+                text=f"Ended without a credit: {order.detail}",
+                tone="warning",
+                resolution=order.code,
+                code=order.code,
+                detail=order.detail,
             )
             # What another saga credited has come, and that one tells of it.
             if order.ending in ("expired", "failed") and order.code != "credited_elsewhere":

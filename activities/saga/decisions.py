@@ -6,7 +6,7 @@ from typing import Final
 from temporalio import activity
 
 from core.errors import Conflict, NotFound
-from models.messages.saga.decisions import NoteDecision, ReadDecision, Resolution
+from models.messages.saga.decisions import ReadDecision, RecordDecision, Resolution
 from store.database import Database
 from store.platform import people
 from store.saga import cases, decisions, payouts, prompts, sagas, timeline
@@ -41,8 +41,8 @@ class Decisions:
             }
         )  # fmt: skip
 
-    @activity.defn(name="decisions.note")
-    async def note(self, order: NoteDecision) -> None:
+    @activity.defn(name="decisions.record")
+    async def record(self, order: RecordDecision) -> None:
         """The line, the stage that the list shows, and what two people's "not paid" closes."""
         said = order.said
         async with self.database.transaction() as session:
@@ -67,7 +67,7 @@ class Decisions:
                 )
 
 
-def _words(order: NoteDecision, who: str) -> str:
+def _words(order: RecordDecision, who: str) -> str:
     said = order.said
     what = _SAYS.get(said.decision, said.decision)
     if order.effect == "proposed":

@@ -11,16 +11,14 @@
 Each movement at the bank is a leg that never pays twice. What a leg does not know, nobody undoes: evidence first.
 """
 
-from typing import cast
+from typing import Literal, cast
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.lending.float_purchase import FloatPurchases
-    from activities.saga.records import SagaBooks
     from core.ids import PAYOUT, derived_id
-    from models.messages.errors import ErrorFacts
     from models.messages.lending.float_purchase import (
         OPERATOR_NAMES,
         CodeConfirmed,
@@ -35,25 +33,24 @@ with workflow.unsafe.imports_passed_through():
         SendCode,
         SettleFloat,
     )
-    from models.messages.saga.decisions import CommandTaken, Resolution
+    from models.messages.saga.decisions import CommandTaken
     from models.messages.saga.payouts import BankOrder, Paid, PayoutInstruction, Unpaid
-    from models.messages.saga.status import CaseToOpen, Progress
-    from workflows.saga import policies
-    from workflows.saga.attempts import LegNote
-    from workflows.saga.base import EndsUnpaid
-    from workflows.saga.failures import facts_of
-    from workflows.saga.paying import PayingSaga
+    from models.messages.saga.status import CaseToOpen, Notice
+    from workflows.saga.attempts import LegEvent
+    from workflows.saga.base import EndsUnpaid, StepFailed
+    from workflows.saga.money_saga import MoneySaga
 
 
 @workflow.defn(name="FloatPurchase")
-class FloatPurchase(PayingSaga):
+class FloatPurchase(MoneySaga):
     """One purchase: float for what was agreed to, or everything given back."""
 
     proposal_stages = ("transferring", "buying", "returning", "in_review")
+    two_people_say = frozenset({"paid", "not_paid"})  # either way it releases money (P8)
 
     @workflow.init
     def __init__(self, request: FloatRequest) -> None:
-        super().__init__()
+        super().__init__(request)
         self.request = request
         self.transfer: Paid | None = None
         self.returned: Paid | None = None
@@ -82,15 +79,9 @@ class FloatPurchase(PayingSaga):
         """Holds what was shown and agreed to; refused if the wallet is too low for it."""
         self.safe_point()
         try:
-            return await workflow.execute_activity_method(
-                FloatPurchases.hold_costs,
-                HoldCosts(request=self.request),
-                summary="hold float and fees",
-                **policies.BOOKS.options(),
-            )
-        except ActivityError as error:
-            self.reason = facts_of(error)
-            raise EndsUnpaid("refused", self.reason.code, self.reason.detail) from error
+            return await self.step(FloatPurchases.hold_costs, HoldCosts(request=self.request), "hold float and fees")
+        except StepFailed as failed:
+            raise EndsUnpaid("refused", failed.reason.code, failed.reason.detail) from failed
 
     async def wait_for_code(self) -> None:
         """The partner's authorised people get a code; one of them gives it back. Only the books say which code was
@@ -111,29 +102,19 @@ class FloatPurchase(PayingSaga):
 
     async def send_codes(self) -> None:
         while self.codes_sent < self.codes_wanted:
+            order = SendCode(request=self.request, number=self.codes_sent + 1)
             try:
-                await workflow.execute_activity_method(
-                    FloatPurchases.send_code,
-                    SendCode(request=self.request, number=self.codes_sent + 1),
-                    summary="send a one-time code",
-                    **policies.BOOKS.options(),
-                )
-            except ActivityError as error:
-                self.reason = facts_of(error)
-                raise EndsUnpaid("refused", self.reason.code, self.reason.detail) from error
+                await self.step(FloatPurchases.send_code, order, "send a one-time code")
+            except StepFailed as failed:
+                raise EndsUnpaid("refused", failed.reason.code, failed.reason.detail) from failed
             self.codes_sent += 1
 
     async def check_confirmation(self, confirmed: CodeConfirmed) -> None:
+        order = SendCode(request=self.request, number=confirmed.number)
         try:
-            await workflow.execute_activity_method(
-                FloatPurchases.check_confirmation,
-                SendCode(request=self.request, number=confirmed.number),
-                summary="was the right code given?",
-                **policies.BOOKS.options(),
-            )
-        except ActivityError as error:
-            self.reason = facts_of(error)
-            raise EndsUnpaid("refused", self.reason.code, self.reason.detail) from error
+            await self.step(FloatPurchases.check_confirmation, order, "was the right code given?")
+        except StepFailed as failed:
+            raise EndsUnpaid("refused", failed.reason.code, failed.reason.detail) from failed
 
     async def transfer_money(self, plan: FloatPlan) -> Paid:
         """The first pivot. Before it the partner may cancel."""
@@ -143,7 +124,7 @@ class FloatPurchase(PayingSaga):
         if isinstance(outcome, Unpaid):
             ending = "withdrawn" if outcome.code == "cancelled" else "failed"
             raise EndsUnpaid(ending, outcome.code, outcome.detail, outcome.reference)
-        await self.record("transfer", outcome)
+        await self.record_move("transfer", outcome)
         return outcome
 
     async def buy_float(self, plan: FloatPlan) -> Paid:
@@ -160,10 +141,13 @@ class FloatPurchase(PayingSaga):
     async def transfer_back(self, plan: FloatPlan, failure: Unpaid) -> None:
         """Our own money on our other account: it must come back, so a refusal waits for a person and is tried again."""
         self.enter("returning", searchable=True)
-        await self.note_plain(
-            f"{failure.leg_id}:failed", f"No float was bought, so the money goes back: {failure.detail}",
-            code=failure.code, stage="returning",
-        )  # fmt: skip
+        await self.record(
+            f"{failure.leg_id}:failed",
+            f"No float was bought, so the money goes back: {failure.detail}",
+            tone="bad",
+            stage="returning",
+            code=failure.code,
+        )
         before: Unpaid | None = None
         while True:
             outcome = await self.move(
@@ -171,48 +155,37 @@ class FloatPurchase(PayingSaga):
             )
             if isinstance(outcome, Paid):
                 self.returned = outcome
-                await self.record("transfer_back", outcome)
+                await self.record_move("transfer_back", outcome)
                 return
             before = outcome
-            await self.note_plain(
-                f"{outcome.leg_id}:back", f"The transfer back failed: {outcome.detail}", code=outcome.code,
-                case=CaseToOpen(kind="transfer_back_failed", summary=outcome.detail, actions=("retry",)),
-            )  # fmt: skip
-            self.retry_wanted = False
-            await self.until(lambda: self.retry_wanted, waiting_for="an operator: repeat the transfer back (retry)")
+            await self.record(
+                f"{outcome.leg_id}:back",
+                f"The transfer back failed: {outcome.detail}",
+                tone="bad",
+                code=outcome.code,
+                case=CaseToOpen(kind="transfer_back_failed", summary=outcome.detail),
+            )
+            await self.until(self.retry_taken, waiting_for="an operator: repeat the transfer back (retry)")
 
     async def settle(self, plan: FloatPlan, transfer: Paid, purchase: Paid) -> FloatResult:
-        self.enter("settling")
-        await workflow.execute_activity_method(
-            FloatPurchases.settle,
-            SettleFloat(request=self.request, plan=plan, transfer=transfer, purchase=purchase),
-            summary="capture the costs, tell the partner",
-            **policies.BOOKS.options(),
-        )
-        self.reason = None
-        self.enter("completed", searchable=True)
+        order = SettleFloat(request=self.request, plan=plan, transfer=transfer, purchase=purchase)
+        await self.end_well(FloatPurchases.settle, order, "capture the costs, tell the partner")
         return FloatResult(ending="completed", receipt=purchase.receipt)
 
     async def give_back(self, end: EndsUnpaid) -> FloatResult:
-        """Nothing was bought, and what had moved is back: the holds are released. Harmless if there were none."""
+        """Nothing was bought, and what had moved is back: the holds are released."""
         ending = cast(FloatEnding, end.ending)
         references = [*self.failed_references, *([end.reference] if end.reference else [])]
-        await workflow.execute_activity_method(
-            FloatPurchases.end,
-            EndFloat(
-                request=self.request,
-                ending=ending,
-                code=end.code,
-                detail=end.detail,
-                failed_references=tuple(dict.fromkeys(references)),
-                transfer=self.transfer,
-                returned=self.returned,
-            ),
-            summary="give the costs back, say why",
-            **policies.BOOKS.options(),
+        order = EndFloat(
+            request=self.request,
+            ending=ending,
+            code=end.code,
+            detail=end.detail,
+            failed_references=tuple(dict.fromkeys(references)),
+            transfer=self.transfer,
+            returned=self.returned,
         )
-        self.reason = ErrorFacts(kind="rejected", code=end.code, detail=end.detail)
-        self.enter(end.ending, searchable=True)
+        await self.end_unpaid(end, FloatPurchases.end, order, "give the costs back, say why")
         return FloatResult(ending=ending, code=end.code, detail=end.detail)
 
     # ------------------------------------------------------------------------------------------------- small steps
@@ -233,66 +206,20 @@ class FloatPurchase(PayingSaga):
             amount=self.request.amount,
             remarks=remarks,
         )
-        leg = self.new_leg(instruction, self.request.policy.leg, stage=stage, cancellable=cancellable, after=after)
-        outcome = await leg.run()
-        if isinstance(outcome, Paid):
-            self.payments.append(outcome)
-        return outcome
+        policy = self.request.policy.leg
+        return await self.pay(instruction, policy, stage=stage, cancellable=cancellable, after=after)
 
-    async def record(self, step: str, paid: Paid) -> None:
-        await workflow.execute_activity_method(
-            FloatPurchases.record_move,
-            RecordMove.model_validate({"request": self.request, "step": step, "paid": paid}),
-            summary=f"book the {step.replace('_', ' ')}",
-            **policies.BOOKS.options(),
-        )
+    async def record_move(self, step: Literal["transfer", "transfer_back"], paid: Paid) -> None:
+        order = RecordMove(request=self.request, step=step, paid=paid)
+        await self.step(FloatPurchases.record_move, order, f"book the {step.replace('_', ' ')}")
 
-    async def note_plain(
-        self, key: str, text: str, *, code: str | None, stage: str | None = None, case: CaseToOpen | None = None
-    ) -> None:
-        await self.note(
-            Progress(
-                workflow_id=self.request.workflow_id,
-                partner_id=self.request.partner_id,
-                key=key,
-                text=text,
-                tone="bad",
-                stage=stage,
-                code=code,
-                case=case,
-            )
-        )
-
-    async def note(self, progress: Progress) -> None:
-        await workflow.execute_activity_method(SagaBooks.note, progress, **policies.BOOKS.options())
-
-    async def note_leg(self, note: LegNote) -> None:
-        in_review = note.case == "payout_unknown"
-        await self.note(
-            Progress(
-                workflow_id=self.request.workflow_id,
-                partner_id=self.request.partner_id,
-                key=note.key,
-                text=note.text,
-                tone=note.tone,
-                stage=self.shown("in_review") if note.in_review else None,
-                code=note.code,
-                facts=note.facts,
-                case=note.case
-                and CaseToOpen(
-                    kind=note.case,
-                    summary=note.text,
-                    actions=("paid", "not_paid", "approve", "decline", "retry") if in_review else (),
-                    about=None if in_review else note.key,
-                ),
-                tell_partner="float_in_review" if in_review else None,
-                notice={
-                    "amount": str(self.request.amount),
-                    "operator": OPERATOR_NAMES[self.request.operator],
-                    "reference": note.facts.get("reference", "-"),
-                },
-            )
-        )
+    def notice_of_review(self, event: LegEvent) -> Notice:
+        facts = {
+            "amount": str(self.request.amount),
+            "operator": OPERATOR_NAMES[self.request.operator],
+            "reference": event.facts.get("reference", "-"),
+        }
+        return Notice(event="float_in_review", facts=facts)
 
     # -------------------------------------------------------------------------------------------------- the messages
 
@@ -311,27 +238,14 @@ class FloatPurchase(PayingSaga):
             raise ApplicationError("No such code was sent.", type="wrong_stage")
 
     @workflow.update(name="resend_code")
-    async def resend_code(self, wish: ResendCode) -> CommandTaken:
+    async def resend_code(self, command: ResendCode) -> CommandTaken:
         """A new code; the one before it is dead."""
         self.codes_wanted = self.codes_sent + 1
         return CommandTaken(stage=self.stage, at=workflow.now())
 
     @resend_code.validator
-    def _resend_within_the_limit(self, wish: ResendCode) -> None:
+    def _resend_within_the_limit(self, command: ResendCode) -> None:
         if self.stage != "awaiting_code" or self.confirmed is not None or self.cancel_wanted:
             raise ApplicationError(f"No code is awaited at the stage “{self.stage}”.", type="wrong_stage")
         if max(self.codes_sent, self.codes_wanted) >= self.request.policy.codes_at_most:
             raise ApplicationError("No more codes are sent for this purchase.", type="resend_limit")
-
-    def judge(self, said: Resolution) -> None:
-        """What became of a movement at the bank, with evidence."""
-        if said.decision not in ("paid", "not_paid"):
-            self.refuse(said)
-        self.judge_outcome(said, "movement")
-
-    def needs_two(self, decision: str) -> bool:
-        """Either way it releases money (P8)."""
-        return True
-
-    def carry_out(self, said: Resolution) -> None:
-        self.legs[-1].resolve(said)

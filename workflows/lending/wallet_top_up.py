@@ -11,7 +11,6 @@ A credit that comes after the end, or twice under one code, gets a saga of its o
 from typing import cast
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.lending.wallet_top_up import TopUps
@@ -26,23 +25,24 @@ with workflow.unsafe.imports_passed_through():
     )
     from models.messages.saga.decisions import Resolution
     from models.messages.saga.prompts import Collected
-    from models.messages.saga.status import CaseToOpen, Progress
-    from workflows.saga import policies
-    from workflows.saga.base import EndsUnpaid
-    from workflows.saga.collecting import CollectingSaga, collected_from
+    from models.messages.saga.status import CaseToOpen
+    from workflows.saga.arrived import collected_from
+    from workflows.saga.base import EndsUnpaid, StepFailed
+    from workflows.saga.decisions import Choice
+    from workflows.saga.money_saga import MoneySaga
 
 
 @workflow.defn(name="WalletTopUp")
-class WalletTopUp(CollectingSaga):
+class WalletTopUp(MoneySaga):
     """One top-up, credited once, or ended without money."""
 
     proposal_stages = ("requested", "asking", "in_review", "unallocated")
+    two_people_say = frozenset({"paid", "not_paid"})  # each puts money into a wallet or keeps it out (P8)
 
     @workflow.init
     def __init__(self, request: TopUpRequest) -> None:
-        super().__init__()
+        super().__init__(request)
         self.request = request
-        self.workflow_id, self.partner_id = request.workflow_id, request.partner_id
         self.payment = request.arrived
         # From the start: an update that comes with the first task is handled before the first step runs.
         self.open = request.arrived is None
@@ -69,20 +69,13 @@ class WalletTopUp(CollectingSaga):
             return collected_from(self.payment, self.request.top_up_id)
         self.safe_point()
         if self.request.ask is not None:
-            return await self.ask(self.request.ask, self.request.policy.prompt)
+            return await self.prompt(self.request.ask, self.request.policy.prompt)
         return await self.wait_for_transfer()
 
     async def wait_for_transfer(self) -> Collected:
         self.enter("waiting_money", searchable=True)
-        await self.note(
-            Progress(
-                workflow_id=self.workflow_id,
-                partner_id=self.partner_id,
-                key="waiting_money",
-                text=f"Waiting for a bank transfer that names {self.request.reference}.",
-                stage="waiting_money",
-            )
-        )
+        text = f"Waiting for a bank transfer that names {self.request.reference}."
+        await self.record("waiting_money", text, stage="waiting_money")
         await self.until(
             lambda: self.payment or self.cancel_wanted,
             timeout=self.request.policy.money_within,
@@ -99,21 +92,14 @@ class WalletTopUp(CollectingSaga):
         self.whose_undecided = True
         self.enter("unallocated", searchable=True)
         assert self.payment is not None
-        await self.note(
-            Progress(
-                workflow_id=self.workflow_id,
-                partner_id=self.partner_id,
-                key="unallocated",
-                text=f"{collected.amount} came in and names no top-up.",
-                tone="warning",
-                stage="unallocated",
-                facts={"bank_reference": self.payment.external_id, "narrative": self.payment.reference or "-"},
-                case=CaseToOpen(
-                    kind="credit_unallocated",
-                    summary=f"A credit of {collected.amount} names no top-up; whose money is it?",
-                    actions=("allocate", "returned", "approve", "decline"),
-                ),
-            )
+        summary = f"A credit of {collected.amount} names no top-up; whose money is it?"
+        await self.record(
+            "unallocated",
+            f"{collected.amount} came in and names no top-up.",
+            tone="warning",
+            stage="unallocated",
+            facts={"bank_reference": self.payment.external_id, "narrative": self.payment.reference or "-"},
+            case=CaseToOpen(kind="credit_unallocated", summary=summary),
         )
         decided = await self.decision.made(self, "a person: is it this partner's (allocate) or given back (returned)?")
         self.whose_undecided = False
@@ -125,15 +111,11 @@ class WalletTopUp(CollectingSaga):
         self.enter("crediting")
         credited: WalletCredited | None = None
         while credited is None:
+            order = CreditWallet(request=self.request, collected=collected, decided_by=self.decision.people)
             try:
-                credited = await workflow.execute_activity_method(
-                    TopUps.credit,
-                    CreditWallet(request=self.request, collected=collected, decided_by=self.decision.people),
-                    summary="credit the wallet",
-                    **policies.BOOKS.options(),
-                )
-            except ActivityError as error:
-                await self.review_credit(collected, self.failed(error))
+                credited = await self.step(TopUps.credit, order, "credit the wallet")
+            except StepFailed as failed:
+                await self.review_credit(collected, failed.reason)
         if not credited.ours:
             return await self.end_without_money(
                 EndsUnpaid("failed", "credited_elsewhere", f"The same money is credited by {credited.claimed_by}.")
@@ -144,33 +126,22 @@ class WalletTopUp(CollectingSaga):
 
     async def review_credit(self, collected: Collected, reason: ErrorFacts) -> None:
         self.enter("in_review", searchable=True)
-        await self.note(
-            Progress(
-                workflow_id=self.workflow_id,
-                partner_id=self.partner_id,
-                key=f"credit:{reason.code}",
-                text=f"{collected.amount} came in and cannot be credited: {reason.detail}",
-                tone="bad",
-                stage="in_review",
-                code=reason.code,
-                facts={"bank_reference": collected.receipt, "amount": str(collected.amount)},
-                case=CaseToOpen(kind="credit_failed", summary=reason.detail, actions=("retry",)),
-            )
+        await self.record(
+            f"credit:{reason.code}",
+            f"{collected.amount} came in and cannot be credited: {reason.detail}",
+            tone="bad",
+            stage="in_review",
+            code=reason.code,
+            facts={"bank_reference": collected.receipt, "amount": str(collected.amount)},
+            case=CaseToOpen(kind="credit_failed", summary=reason.detail),
         )
-        await self.until(self.take_wish, waiting_for="an operator to mend what forbids the credit (retry)")
+        await self.until(self.retry_taken, waiting_for="an operator to mend what forbids the credit (retry)")
         self.enter("crediting", searchable=True)
 
     async def end_without_money(self, end: EndsUnpaid) -> TopUpResult:
         ending = cast(TopUpEnding, end.ending)
-        self.open = False
-        await workflow.execute_activity_method(
-            TopUps.end,
-            EndTopUp(request=self.request, ending=ending, code=end.code, detail=end.detail),
-            summary="say why nothing was credited",
-            **policies.BOOKS.options(),
-        )
-        self.reason = ErrorFacts(kind="rejected", code=end.code, detail=end.detail)
-        self.enter(end.ending, searchable=True)
+        order = EndTopUp(request=self.request, ending=ending, code=end.code, detail=end.detail)
+        await self.end_unpaid(end, TopUps.end, order, "say why nothing was credited")
         return TopUpResult(ending=ending, code=end.code, detail=end.detail)
 
     # -------------------------------------------------------------------------------------------------- the messages
@@ -183,19 +154,11 @@ class WalletTopUp(CollectingSaga):
     def stage_without_proposal(self) -> str:
         return "unallocated" if self.whose_undecided else super().stage_without_proposal
 
-    def judge(self, said: Resolution) -> None:
-        if self.whose_undecided:
-            if said.decision not in ("allocate", "returned"):
-                self.refuse(said)
-        elif said.decision in ("paid", "not_paid"):
-            self.judge_outcome(said)
-        else:
-            self.refuse(said)
+    def decisions(self) -> dict[str, Choice]:
+        """Besides the outcome of a prompt in doubt: whose money a credit without a code is."""
+        if not self.whose_undecided:
+            return super().decisions()
+        return {word: Choice(self.whose_is_decided, two_people=True) for word in ("allocate", "returned")}
 
-    def needs_two(self, decision: str) -> bool:
-        """Each puts money into a wallet or keeps it out (P8)."""
-        return True
-
-    def carry_out(self, said: Resolution) -> None:
-        if self.leg is not None and self.unknown_prompt:
-            self.leg.resolve(said)
+    def whose_is_decided(self, said: Resolution) -> None:
+        """`decide_whose` waits for what two people agreed to; nothing else is to be done."""

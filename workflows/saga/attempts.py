@@ -12,8 +12,8 @@ Effect = Literal["settled", "noted", "agrees", "contradicts"]
 
 
 @dataclass(frozen=True)
-class LegNote:
-    """Something to write into the saga's timeline; `case` asks for a person."""
+class LegEvent:
+    """Something to record on the saga's timeline; `case` asks for a person, `about` tells several of one kind apart."""
 
     key: str
     text: str
@@ -24,7 +24,7 @@ class LegNote:
     case: Literal["payout_unknown", "payout_contradiction", "collection_unknown", "collection_contradiction"] | None = (
         None
     )
-    tell_partner: str | None = None
+    about: str | None = None
 
 
 @dataclass
@@ -72,14 +72,16 @@ def evidence(instruction: PayoutInstruction, attempt: Attempt) -> dict[str, str]
     }
 
 
-def contradiction(instruction: PayoutInstruction, attempt: Attempt, report: Report, why: str) -> LegNote:
+def contradiction(instruction: PayoutInstruction, attempt: Attempt, report: Report, why: str) -> LegEvent:
     """A report that does not agree with what is known; a person must look."""
     attempt.contradictions += 1
-    return LegNote(
-        key=f"{attempt.reference}:contradiction:{report.state}:{report.code}:{report.receipt or '-'}",
+    key = f"{attempt.reference}:contradiction:{report.state}:{report.code}:{report.receipt or '-'}"
+    return LegEvent(
+        key=key,
         text=f"A report of “{report.state}” {why}.",
         tone="bad",
         code=report.code,
         facts={**evidence(instruction, attempt), "reported": report.state, "reported_receipt": report.receipt or "-"},
         case="payout_contradiction",
+        about=key,
     )

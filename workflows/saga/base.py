@@ -6,16 +6,30 @@ its undo step tolerates that the step it undoes never happened (docs/adr/0003-on
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
+    from models.messages.errors import ErrorFacts
     from temporal.search_attributes import STAGE
+    from workflows.saga import policies
+    from workflows.saga.failures import facts_of
 
 T = TypeVar("T")
+Order = TypeVar("Order")
+Answer = TypeVar("Answer")
+
+
+class StepFailed(Exception):
+    """A step ended without its result; `reason` says what that means. One that nobody catches parks the saga."""
+
+    def __init__(self, reason: ErrorFacts) -> None:
+        super().__init__(reason.code)
+        self.reason = reason
 
 
 class EndsUnpaid(Exception):
@@ -35,6 +49,7 @@ class Saga:
         self.waiting_for: str | None = None
         self.since: datetime = workflow.now()
         self.cancel_wanted = False
+        self.reason: ErrorFacts | None = None  # why the last step failed
 
     async def protect(self, business: Coroutine[Any, Any, T]) -> T:
         """Runs the business to its end. Cancelling the workflow does not interrupt it: it becomes a wish that the next
@@ -51,6 +66,25 @@ class Saga:
                 self.cancel_wanted = True
         await workflow.wait_condition(workflow.all_handlers_finished)
         return result
+
+    async def step(
+        self,
+        activity: Callable[[Any, Order], Awaitable[Answer]],
+        order: Order,
+        summary: str,
+        policy: policies.ActivityPolicy = policies.BOOKS,
+        *,
+        within: timedelta | None = None,
+    ) -> Answer:
+        """One activity of the business. Raises StepFailed, whose reason is remembered and shown."""
+        try:
+            answer: Answer = await workflow.execute_activity_method(
+                activity, order, summary=summary, **policy.options(schedule_to_close=within)
+            )
+        except ActivityError as error:
+            self.reason = facts_of(error)
+            raise StepFailed(self.reason) from error
+        return answer
 
     def safe_point(self) -> None:
         """Nothing is in flight here: a wish to cancel ends the saga."""

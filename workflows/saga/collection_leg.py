@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from models.messages.saga.reports import Report
     from models.messages.saga.status import LegStatus
     from workflows.saga import policies
-    from workflows.saga.attempts import Effect, LegNote
+    from workflows.saga.attempts import Effect, LegEvent
     from workflows.saga.base import Saga
     from workflows.saga.failures import facts_of
 
@@ -37,9 +37,13 @@ class CollectionLeg:
         saga: Saga,
         instruction: PromptInstruction,
         policy: PromptPolicy,
-        note: Callable[[LegNote], Awaitable[None]],
+        record: Callable[[LegEvent], Awaitable[None]],
+        *,
+        stage: str = "asking",
     ) -> None:
-        self.saga, self.instruction, self.policy, self.note = saga, instruction, policy, note
+        """`stage` is what the saga shows while the leg runs."""
+        self.saga, self.instruction, self.policy, self.record = saga, instruction, policy, record
+        self.stage = stage
         self.reference = f"{instruction.leg_id}-p1"
         self.outcome: Collected | Uncollected | None = None
         self.provider_reference: str | None = None
@@ -158,9 +162,9 @@ class CollectionLeg:
             self.may_have_left = False
             self._end("never_sent", "The prompt never left; it is fenced off.", True)
         elif asked.report is not None:
-            _, note = self.take(asked.report)
-            if note:
-                await self.note(note)
+            _, event = self.apply(asked.report)
+            if event:
+                await self.record(event)
         return self.outcome is not None
 
     async def _wait_for_evidence(self) -> None:
@@ -179,8 +183,8 @@ class CollectionLeg:
         """The provider says that the payer paid, and no channel tells under which receipt: a person finds it."""
         self.in_review = True
         self.saga.enter("in_review", searchable=True)
-        await self.note(
-            LegNote(
+        await self.record(
+            LegEvent(
                 key=f"{self.reference}:review",
                 text="The provider says that the payer paid, but nobody has told the receipt.",
                 tone="bad",
@@ -199,17 +203,17 @@ class CollectionLeg:
 
     # ------------------------------------------------------------------------------------------------- the messages
 
-    def knows(self, reference: str) -> bool:
+    def knows(self, reference: str | None) -> bool:
         return reference == self.reference
 
-    def take(self, report: Report) -> tuple[Effect, LegNote | None]:
+    def apply(self, report: Report) -> tuple[Effect, LegEvent | None]:
         """Weighs a report on the prompt: what it changed, and what must be written down about it."""
         self.provider_reference = self.provider_reference or report.provider_reference
         if self.outcome is not None:
             return self._compare(report)
         self.last_said = report.detail or report.code
         if report.state == "paid":
-            return self._take_success(report)
+            return self._apply_success(report)
         if report.state == "failed" and report.source == "callback":
             self._end(report.code, report.detail, True)
             return "settled", None
@@ -217,7 +221,7 @@ class CollectionLeg:
         self._query_now = self._query_now or (report.state == "unclear" and report.source == "callback")
         return "noted", None
 
-    def take_payment(self, payment: ArrivedPayment) -> None:
+    def apply_payment(self, payment: ArrivedPayment) -> None:
         """A channel announced the payment itself: that settles it."""
         self.outcome = Collected(
             leg_id=self.instruction.leg_id,
@@ -227,7 +231,7 @@ class CollectionLeg:
             incoming_id=payment.incoming_id,
         )
 
-    def ask_again(self) -> None:
+    def query_again(self) -> None:
         """A person wants to know now."""
         self._query_now = True
 
@@ -265,6 +269,20 @@ class CollectionLeg:
             self._end("resolved_not_paid", resolution.evidence, True)
 
     @property
+    def ended(self) -> bool:
+        return self.outcome is not None
+
+    @property
+    def question(self) -> str | None:
+        """The prompt that may have been paid and whose outcome nobody has told."""
+        return self.reference if self.outcome is None and self.may_have_left else None
+
+    @property
+    def summary(self) -> str:
+        """One line for the Temporal UI."""
+        return f"prompt for {self.instruction.amount}: {self.status.state}"
+
+    @property
     def status(self) -> LegStatus:
         done = self.outcome
         state = (
@@ -284,7 +302,7 @@ class CollectionLeg:
 
     # -------------------------------------------------------------------------------------------------- small rules
 
-    def _take_success(self, report: Report) -> tuple[Effect, LegNote | None]:
+    def _apply_success(self, report: Report) -> tuple[Effect, LegEvent | None]:
         fits = report.amount in (None, self.instruction.amount) and report.party_digits in (
             None,
             self.instruction.msisdn.digits,
@@ -316,7 +334,7 @@ class CollectionLeg:
         silent = report.amount is None or report.party_digits is None
         return (large or silent) and not self._query_said_paid
 
-    def _compare(self, report: Report) -> tuple[Effect, LegNote | None]:
+    def _compare(self, report: Report) -> tuple[Effect, LegEvent | None]:
         """A report that comes after the outcome. A paid prompt whose saga gave up is news of money: it is told to the
         caller as a contradiction, and its payment is taken in by a saga of its own."""
         if report.state in ("pending", "unclear"):
@@ -334,14 +352,16 @@ class CollectionLeg:
             return "agrees", None
         return "contradicts", self._contradiction(report, "contradicts the recorded outcome")
 
-    def _contradiction(self, report: Report, why: str) -> LegNote:
-        return LegNote(
-            key=f"{self.reference}:contradiction:{report.state}:{report.code}:{report.receipt or '-'}",
+    def _contradiction(self, report: Report, why: str) -> LegEvent:
+        key = f"{self.reference}:contradiction:{report.state}:{report.code}:{report.receipt or '-'}"
+        return LegEvent(
+            key=key,
             text=f"A report of “{report.state}” {why}.",
             tone="bad",
             code=report.code,
             facts={**self._evidence(), "reported": report.state, "reported_receipt": report.receipt or "-"},
             case="collection_contradiction",
+            about=key,
         )
 
     def _evidence(self) -> dict[str, str]:

@@ -6,14 +6,16 @@ the saga may have gone on meanwhile, and counts once, for the question that it w
 """
 
 import asyncio
-from typing import Literal, NoReturn
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.saga.decisions import Decisions
-    from models.messages.saga.decisions import CommandTaken, DecisionMade, NoteDecision, ReadDecision, Resolution
+    from models.messages.saga.decisions import CommandTaken, DecisionMade, ReadDecision, RecordDecision, Resolution
     from models.messages.saga.status import Proposed
     from workflows.saga import policies
     from workflows.saga.base import Saga
@@ -23,6 +25,16 @@ with workflow.unsafe.imports_passed_through():
 APPROVAL = "approval"  # the stage while a proposal waits for a second person
 _TURNED_DOWN = "That decision was taken, or refused, before."
 _PASSED = "The saga has gone on since that was decided; look at it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Something that a person may decide now. `apply` carries it out; `check` raises ApplicationError where the moment or the
+    evidence forbids it; `two_people`: a second person must agree."""
+
+    apply: Callable[[Resolution], None]
+    two_people: bool = False
+    check: Callable[[Resolution], None] | None = None
 
 
 class DecidingSaga(Saga):
@@ -43,16 +55,8 @@ class DecidingSaga(Saga):
         """What a decision would be about now: an attempt's reference, a step that waits for a person; None if nothing."""
         raise NotImplementedError
 
-    def judge(self, said: Resolution) -> None:
-        """Raises ApplicationError if a decision does not fit the moment or says too little."""
-        raise NotImplementedError
-
-    def needs_two(self, decision: str) -> bool:
-        """Whether a second person must agree."""
-        raise NotImplementedError
-
-    def carry_out(self, said: Resolution) -> None:
-        """The decision is made, by as many people as it needs."""
+    def decisions(self) -> dict[str, Choice]:
+        """What a person may decide now, by the word for it."""
         raise NotImplementedError
 
     @property
@@ -89,17 +93,17 @@ class DecidingSaga(Saga):
         self._counts_once(said)
         if self.question is not None and said.about != self.question:
             raise ApplicationError(_PASSED, type="superseded")
-        self.judge(said)
+        choice = self._choice(said)
         if said.about != self.question:
             raise ApplicationError(_PASSED, type="superseded")
         self.decision.turn_to(self.question)
-        if not self.needs_two(said.decision):
-            self.carry_out(said)
-            await self._note(said, "decided")
+        if not choice.two_people:
+            choice.apply(said)
+            await self._record(said, "decided")
             return "decided"
         self.decision.propose(said)
         self.enter(APPROVAL, searchable=True)
-        await self._note(said, "proposed", self.proposal_stages, APPROVAL)
+        await self._record(said, "proposed", self.proposal_stages, APPROVAL)
         asyncio.create_task(self._until_answered(said))  # noqa: RUF006  (the workflow holds its tasks)
         return "proposed"
 
@@ -111,17 +115,17 @@ class DecidingSaga(Saga):
         if said.decision == "decline":
             self.decision.decline()
             self.enter(self.stage_without_proposal, searchable=True)
-            await self._note(said, "declined", (APPROVAL,), self.stage)
+            await self._record(said, "declined", (APPROVAL,), self.stage)
             return
-        self.judge(proposed)
+        choice = self._choice(proposed)
         stage = self.stage_without_proposal
         settles = self.question if proposed.decision == "not_paid" else None
         agreed = self.decision.agree(proposed, said.person_id)
         self.enter(stage, searchable=True)
         # Written first: what the saga does next closes its books, and they must say who decided.
-        await self._note(said, "agreed", (APPROVAL,), stage, agreed, settles)
+        await self._record(said, "agreed", (APPROVAL,), stage, agreed, settles)
         if self.question == agreed.about:  # else the provider told it meanwhile
-            self.carry_out(agreed)
+            choice.apply(agreed)
 
     def _counts_once(self, said: Resolution) -> None:
         """Marked before it is judged: what was refused in its moment must not be sent again for a better one."""
@@ -136,9 +140,9 @@ class DecidingSaga(Saga):
             self.decision.turn_to(self.question)
             if self.stage == APPROVAL:
                 self.enter(self.stage_without_proposal, searchable=True)
-            await self._note(proposed, "overtaken", (APPROVAL,), self.stage_without_proposal)
+            await self._record(proposed, "overtaken", (APPROVAL,), self.stage_without_proposal)
 
-    async def _note(
+    async def _record(
         self,
         said: Resolution,
         effect: str,
@@ -147,7 +151,7 @@ class DecidingSaga(Saga):
         agreed: Resolution | None = None,
         settles: str | None = None,
     ) -> None:
-        note = NoteDecision.model_validate(
+        order = RecordDecision.model_validate(
             {
                 "workflow_id": workflow.info().workflow_id,
                 "said": said,
@@ -159,12 +163,17 @@ class DecidingSaga(Saga):
             }
         )
         await workflow.execute_activity_method(
-            Decisions.note, note, summary=f"{said.decision}: {effect}", **policies.BOOKS.options()
+            Decisions.record, order, summary=f"{said.decision}: {effect}", **policies.BOOKS.options()
         )
 
-    def refuse(self, said: Resolution) -> NoReturn:
-        """Raises ApplicationError "wrong_stage"."""
-        raise ApplicationError(f"“{said.decision}” does not fit the stage “{self.stage}”.", type="wrong_stage")
+    def _choice(self, said: Resolution) -> Choice:
+        """Raises ApplicationError: "wrong_stage" for what nobody decides now, and what the choice's own check does."""
+        choice = self.decisions().get(said.decision)
+        if choice is None:
+            raise ApplicationError(f"“{said.decision}” does not fit the stage “{self.stage}”.", type="wrong_stage")
+        if choice.check is not None:
+            choice.check(said)
+        return choice
 
     # ---------------------------------------------------------------------------------------------------- what shows
 

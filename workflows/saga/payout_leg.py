@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from models.messages.saga.reports import Report
     from models.messages.saga.status import LegStatus
     from workflows.saga import policies
-    from workflows.saga.attempts import Attempt, Effect, LegNote, evidence
+    from workflows.saga.attempts import Attempt, Effect, LegEvent, evidence
     from workflows.saga.base import EndsUnpaid, Saga
     from workflows.saga.failures import facts_of
     from workflows.saga.rails import RAILS
@@ -52,7 +52,7 @@ class PayoutLeg:
         saga: Saga,
         instruction: PayoutInstruction,
         policy: PayoutPolicy,
-        note: Callable[[LegNote], Awaitable[None]],
+        record: Callable[[LegEvent], Awaitable[None]],
         *,
         stage: str = "paying",
         cancellable: bool = True,
@@ -62,7 +62,7 @@ class PayoutLeg:
         """`stage` is what the saga shows while the leg runs. A leg that must finish (money on its way back) is not
         `cancellable`. `still_wanted` looks again before each send that had to wait: False for "nobody can say yet",
         EndsUnpaid for what is no longer to be paid. `after` is how the leg before ended, where a part is paid anew."""
-        self.saga, self.instruction, self.policy, self.note = saga, instruction, policy, note
+        self.saga, self.instruction, self.policy, self.record = saga, instruction, policy, record
         self.stage, self.cancellable, self.still_wanted = stage, cancellable, still_wanted
         self.rail, self.scale = RAILS[instruction.provider], Scale(instruction, policy)
         self.attempts: list[Attempt] = []
@@ -133,7 +133,7 @@ class PayoutLeg:
             )
             attempt.provider_reference = accepted.provider_reference
             if accepted.report is not None:
-                await self._hear(accepted.report)
+                await self._apply_answer(accepted.report)
         except ActivityError as error:
             facts = facts_of(error)
             if attempt.outcome:  # a report overtook the answer, and knows better
@@ -150,8 +150,8 @@ class PayoutLeg:
     async def _wait_to_send(self, attempt: Attempt, wait: timedelta) -> None:
         """Nothing left, so there is time: until the provider can be reached, a credential is mended, or somebody stops it."""
         if attempt.detail:
-            await self.note(
-                LegNote(
+            await self.record(
+                LegEvent(
                     key=f"{attempt.reference}:waits:{attempt.code}",
                     text=f"Nothing was sent yet, and it will be tried again: {attempt.detail}",
                     tone="warning",
@@ -227,7 +227,7 @@ class PayoutLeg:
             )
             attempt.asked_at = workflow.now()
             if asked.report is not None:
-                await self._hear(asked.report)
+                await self._apply_answer(asked.report)
             elif asked.asks_provider and not asked.never_sent:
                 await self.saga.until(
                     lambda: attempt.outcome == "paid" or attempt.status_said,
@@ -243,8 +243,8 @@ class PayoutLeg:
     async def _open_review(self, attempt: Attempt) -> None:
         self.in_review, attempt.review_now = True, False
         self.saga.enter("in_review", searchable=True)
-        await self.note(
-            LegNote(
+        await self.record(
+            LegEvent(
                 key=f"{attempt.reference}:review",
                 text="The provider has not said what became of the payout. Nothing is undone; a person must decide.",
                 tone="bad",
@@ -252,7 +252,6 @@ class PayoutLeg:
                 code=attempt.code,
                 facts=evidence(self.instruction, attempt),
                 case="payout_unknown",
-                tell_partner="payout_in_review",
             )
         )
 
@@ -267,8 +266,8 @@ class PayoutLeg:
     async def _wait_to_try_again(self, attempt: Attempt) -> None:
         never_sent = attempt.code == NEVER_SENT
         wait = self.policy.resend_after[0] if never_sent else self.policy.attempt_again_after[self._refusals - 1]
-        await self.note(
-            LegNote(
+        await self.record(
+            LegEvent(
                 key=f"{attempt.reference}:failed",
                 text=f"The payout failed and will be tried again: {attempt.detail}",
                 tone="warning",
@@ -294,23 +293,23 @@ class PayoutLeg:
         else:
             attempt.failure_told = False
 
-    async def _hear(self, report: Report) -> None:
+    async def _apply_answer(self, report: Report) -> None:
         """A report that came as the answer to a call of ours."""
-        _, note = self.take(report)
-        if note:
-            await self.note(note)
+        _, event = self.apply(report)
+        if event:
+            await self.record(event)
 
     # ------------------------------------------------------------------------------------------------- the messages
 
     def knows(self, reference: str | None) -> bool:
         return any(attempt.reference == reference for attempt in self.attempts)
 
-    def take(self, report: Report) -> tuple[Effect, LegNote | None]:
+    def apply(self, report: Report) -> tuple[Effect, LegEvent | None]:
         """Weighs a report: what it changed, and what must be written down about it."""
         attempt = next(a for a in self.attempts if a.reference == report.reference)
         return self.scale.weigh(attempt, report, is_open=attempt is self.attempts[-1] and not self.ended)
 
-    def ask_again(self) -> None:
+    def query_again(self) -> None:
         """A person wants to go on now: ask the status, or make the next attempt, instead of waiting."""
         self._retry_now = True
         if self.attempts and self.attempts[-1].outcome is None:
@@ -332,9 +331,22 @@ class PayoutLeg:
             attempt.fail("resolved_not_paid", resolution.evidence)
 
     @property
+    def question(self) -> str | None:
+        """The reference of the attempt that may have been paid and whose outcome nobody has told."""
+        attempt = self.attempts[-1] if self.attempts else None
+        return attempt.reference if attempt is not None and attempt.outcome is None and attempt.in_doubt else None
+
+    @property
     def may_have_left(self) -> bool:
         """True from the moment of sending until the money is known not to have gone."""
         return any(a.outcome == "paid" or (a.outcome is None and a.in_doubt) for a in self.attempts)
+
+    @property
+    def summary(self) -> str:
+        """One line for the Temporal UI."""
+        shown = self.status
+        receipt = f", receipt `{shown.receipt}`" if shown.receipt else ""
+        return f"payout {shown.amount} to {shown.to}: {shown.state}{receipt}"
 
     @property
     def status(self) -> LegStatus:

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from models.messages.saga.payouts import PayoutInstruction
     from models.messages.saga.policies import PayoutPolicy
     from models.messages.saga.reports import Report
-    from workflows.saga.attempts import Attempt, Effect, LegNote, contradiction
+    from workflows.saga.attempts import Attempt, Effect, LegEvent, contradiction
 
 # Told of a payout, and no machine may decide on it: a person sees them at once.
 FOR_A_PERSON: Final = frozenset({"unfit_receipt", "receipt_taken", "attempt_living"})
@@ -24,7 +24,7 @@ class Scale:
     instruction: PayoutInstruction
     policy: PayoutPolicy
 
-    def weigh(self, attempt: Attempt, report: Report, *, is_open: bool) -> tuple[Effect, LegNote | None]:
+    def weigh(self, attempt: Attempt, report: Report, *, is_open: bool) -> tuple[Effect, LegEvent | None]:
         """Puts what is to be believed into the attempt: what that changed, and what must be written down about it. `is_open`
         while no newer attempt was made and the leg has not ended."""
         attempt.provider_reference = attempt.provider_reference or report.provider_reference
@@ -85,7 +85,7 @@ class Scale:
     def asked_since_window(self, attempt: Attempt) -> bool:
         return attempt.asked_at is not None and attempt.asked_at >= self.window_ends(attempt)
 
-    def _weigh_unclear(self, attempt: Attempt, report: Report) -> tuple[Effect, LegNote | None]:
+    def _weigh_unclear(self, attempt: Attempt, report: Report) -> tuple[Effect, LegEvent | None]:
         if attempt.outcome is None:
             attempt.code, attempt.detail = report.code, report.detail
         attempt.ask_now = attempt.ask_now or (report.state == "unclear" and report.source != "query")

@@ -9,6 +9,7 @@ from models.messages.base import Message
 from models.messages.saga.arrived_payments import ArrivedPayment
 from models.messages.saga.policies import CollectionPolicy
 from models.messages.saga.prompts import Collected, PromptInstruction
+from models.messages.saga.status import SagaRequest
 
 AccountKind = Literal["loan", "savings"]
 
@@ -31,12 +32,10 @@ class Allocation(Message):
     accept_overpayment: bool = False
 
 
-class CollectionRequest(Message):
+class CollectionRequest(SagaRequest):
     """The saga's input: a prompt to send (`ask`) or a payment that has arrived (`arrived`)."""
 
     collection_id: str
-    partner_id: str
-    workflow_id: str
     account_ref: str
     amount: Money
     ask: PromptInstruction | None = None

@@ -8,6 +8,7 @@ from core.money import Money
 from models.messages.base import Message
 from models.messages.saga.payouts import BankOrder, Paid
 from models.messages.saga.policies import FloatPolicy
+from models.messages.saga.status import SagaRequest
 
 FloatStage = Literal[
     "requested", "awaiting_code", "transferring", "buying", "returning", "in_review", "approval", "settling", "completed",
@@ -32,12 +33,10 @@ class CostLine(Message):
     hold_key: str
 
 
-class FloatRequest(Message):
+class FloatRequest(SagaRequest):
     """The saga's input: what was shown to the partner and agreed to."""
 
     purchase_id: str
-    partner_id: str
-    workflow_id: str
     operator: Operator
     amount: Money
     total: Money

@@ -8,6 +8,7 @@ from core.msisdn import Msisdn
 from models.messages.base import Message
 from models.messages.saga.payouts import Paid
 from models.messages.saga.policies import DisbursementPolicy
+from models.messages.saga.status import SagaRequest
 
 Source = Literal["poll", "hook", "api"]
 
@@ -22,13 +23,11 @@ Stage = Literal[
 Ending = Literal["completed", "refused", "failed", "withdrawn"]
 
 
-class DisbursementRequest(Message):
+class DisbursementRequest(SagaRequest):
     """The saga's input."""
 
     disbursement_id: str
-    partner_id: str
     loan_id: int
-    workflow_id: str
     provider: Literal["daraja"] = "daraja"
     policy: DisbursementPolicy = DisbursementPolicy()
 
@@ -103,21 +102,6 @@ class Settle(Message):
     plan: DisbursementPlan
     payments: tuple[Paid, ...]
     posted: Posted
-
-
-class NoteProgress(Message):
-    """Something that happened between the steps, for the timeline, the list and (if it needs a person) the case desk."""
-
-    request: DisbursementRequest
-    key: str
-    stage: Stage
-    tone: Literal["info", "good", "warning", "bad"] = "info"
-    text: str
-    code: str | None = None
-    facts: dict[str, str] = {}
-    open_case: str | None = None
-    close_case: bool = False
-    tell_partner: str | None = None  # the notification event, such as "payout_in_review"
 
 
 class DisbursementResult(Message):

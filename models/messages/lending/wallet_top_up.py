@@ -7,6 +7,7 @@ from models.messages.base import Message
 from models.messages.saga.arrived_payments import ArrivedPayment
 from models.messages.saga.policies import TopUpPolicy
 from models.messages.saga.prompts import Collected, PromptInstruction
+from models.messages.saga.status import SagaRequest
 
 TopUpStage = Literal[
     "requested", "asking", "waiting_money", "in_review", "unallocated", "approval", "crediting", "completed", "returned",
@@ -17,13 +18,11 @@ TopUpStage = Literal[
 TopUpEnding = Literal["completed", "returned", "failed", "expired", "withdrawn"]
 
 
-class TopUpRequest(Message):
+class TopUpRequest(SagaRequest):
     """The saga's input. By bank transfer it waits for money under `reference`; by prompt it asks the payer first; a credit
     that names no top-up comes as `arrived` and waits for a person."""
 
     top_up_id: str
-    partner_id: str
-    workflow_id: str
     method: Literal["bank_transfer", "prompt", "unannounced"]
     amount: Money
     reference: str | None = None

@@ -1,8 +1,7 @@
 """Every kind of case that is ever opened: what it means, and what a person may decide about it at the desk.
 
-A case of a saga lists its own `actions`, since one kind may come from sagas that take different decisions; `KINDS` names
-all that a kind can have. An action is a decision of `Verdict`, or "retry". A kind without actions waits for nobody: a
-person looks, does what must be done elsewhere, and closes it with a reason.
+An action is a decision of `Verdict`, or "retry". A kind without actions waits for nobody: a person looks, does what must be
+done elsewhere, and closes it with a reason.
 """
 
 from dataclasses import dataclass
@@ -28,10 +27,12 @@ FACTS_OF: Final[dict[str, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class CaseKind:
-    """`means` is one plain sentence for whoever opens the desk."""
+    """`means` is one plain sentence for whoever opens the desk. `heals`: its saga gets over it by going on to its end; the
+    others stay open for a person."""
 
     means: str
     actions: tuple[Action, ...] = ()
+    heals: bool = False
 
 
 KINDS: Final[dict[str, CaseKind]] = {
@@ -39,11 +40,13 @@ KINDS: Final[dict[str, CaseKind]] = {
     "payout_unknown": CaseKind(
         "The provider has not said what became of a payout; nothing is undone until somebody knows.",
         ("paid", "not_paid", "approve", "decline", "retry"),
+        heals=True,
     ),
     "payout_contradiction": CaseKind("A report on a payout does not agree with what was recorded of it."),
     "payout_partial": CaseKind(
         "A part of a split loan was paid and the next part failed: pay the rest again, or post only what was paid.",
         ("partial", "retry"),
+        heals=True,
     ),
     "loan_not_payable": CaseKind(
         "An approved loan cannot be served by one payout, or its client may not be paid: mend it in Fineract and start it "
@@ -60,6 +63,7 @@ KINDS: Final[dict[str, CaseKind]] = {
     "transfer_back_failed": CaseKind(
         "Float was not bought, and the money did not come back to the wallet's bank account: repeat the transfer.",
         ("retry",),
+        heals=True,
     ),
     "paid_twice": CaseKind(
         "A loan seems to have been paid twice: by us, and by somebody else or by another attempt of ours. Ask both for it."
@@ -67,24 +71,30 @@ KINDS: Final[dict[str, CaseKind]] = {
     "waiting_funds": CaseKind(
         "A loan waits because its lender's wallet holds too little for the charges; it goes on by itself after a top-up.",
         ("retry",),
+        heals=True,
     ),
     # --------------------------------------------------------------------------------------------- money that came in
     "collection_unknown": CaseKind(
         "The provider says that the payer paid, and nobody has told the receipt.",
         ("paid", "not_paid", "approve", "decline"),
+        heals=True,
     ),
     "collection_contradiction": CaseKind("A report on a prompt does not agree with what was recorded of it."),
     "payment_contradiction": CaseKind("Two channels told different amounts or accounts of one payment."),
     "credit_failed": CaseKind(
-        "Money for a wallet came in and something forbids its credit: mend it, then retry.", ("retry",)
+        "Money for a wallet came in and something forbids its credit: mend it, then retry.",
+        ("retry",),
+        heals=True,
     ),
     "payment_unplaced": CaseKind(
         "A customer's payment came in and could not be placed: name its accounts, or say that it was given back.",
         ("allocate", "returned"),
+        heals=True,
     ),
     "credit_unallocated": CaseKind(
         "A bank credit names no top-up: one person says whether it is this partner's, another agrees.",
         ("allocate", "returned", "approve", "decline"),
+        heals=True,
     ),
     "credit_unnamed": CaseKind(
         "A credit on a bank statement bears no transaction id, so nothing may book it: match it by hand."
@@ -111,8 +121,13 @@ KINDS: Final[dict[str, CaseKind]] = {
     "post_failed": CaseKind(
         "The money has moved and Fineract has not booked it: mend the reason and retry, or book it by hand.",
         ("posted", "retry"),
+        heals=True,
     ),
-    "core_banking_down": CaseKind("Fineract does not say whose account a payment is for.", ("retry",)),
+    "core_banking_down": CaseKind(
+        "Fineract does not say whose account a payment is for.",
+        ("retry",),
+        heals=True,
+    ),
     "core_banking_refused": CaseKind(
         "Fineract refuses Kivuko's user, so the lender's loans wait: mend its password or permissions, then close this."
     ),
@@ -123,3 +138,6 @@ KINDS: Final[dict[str, CaseKind]] = {
         "A check of the books found a breach; no money should move until it is explained."
     ),
 }
+
+# What closes with its saga's end.
+HEALING: Final[tuple[str, ...]] = tuple(kind for kind, is_ in KINDS.items() if is_.heals)

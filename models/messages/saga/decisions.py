@@ -53,7 +53,7 @@ class Resolution(Verdict):
         return self.person_id if self.agreed_by is None else f"{self.person_id} and {self.agreed_by}"
 
 
-class NoteDecision(Message):
+class RecordDecision(Message):
     """Write a decision that the saga took into its timeline. From `from_stages` its row goes to `stage`, if it is still
     there. `agreed` is what two people decided with it; `settles` names the attempt or prompt that is now known not to have
     been paid."""

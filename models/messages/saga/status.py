@@ -10,6 +10,13 @@ from models.messages.base import Message
 Tone = Literal["info", "good", "warning", "bad"]
 
 
+class SagaRequest(Message):
+    """What the input of every saga names: whose it is, and its own id."""
+
+    partner_id: str
+    workflow_id: str
+
+
 class LegStatus(Message):
     """One payout or collection leg as the saga sees it now; the phone is masked."""
 
@@ -47,17 +54,24 @@ class SagaStatus(Message):
 
 
 class CaseToOpen(Message):
-    """What a person must decide. One open case per saga and kind, or per `about` where there may be several."""
+    """What a person must decide; what they may decide follows from the kind. One open case per saga and kind, or per
+    `about` where there may be several."""
 
     kind: str
     summary: str
-    actions: tuple[str, ...] = ()
     about: str | None = None
 
 
-class Progress(Message):
+class Notice(Message):
+    """A word to the partner: the event's name, such as "float_in_review", and the facts of its text."""
+
+    event: str
+    facts: dict[str, str] = {}
+
+
+class TimelineEvent(Message):
     """Something that happened between the steps: a line in the timeline and, as asked, a stage, a case, a word to the
-    partner (`tell_partner` is the event's name, such as "float_in_review")."""
+    partner. A `code` without a case explains why the saga waits."""
 
     workflow_id: str
     partner_id: str
@@ -68,5 +82,4 @@ class Progress(Message):
     code: str | None = None
     facts: dict[str, str] = {}
     case: CaseToOpen | None = None
-    tell_partner: str | None = None
-    notice: dict[str, str] = {}  # the facts of that message
+    notice: Notice | None = None
