@@ -16,9 +16,9 @@ from models.messages.lending.loan_disbursement import Release as ReleaseOrder
 from models.tables.lending.loan_disbursement import Disbursement
 from notices.outbox import tell_client, tell_partner
 from store.database import Database
-from store.lending import loan_disbursement, paid_twice
+from store.lending import paid_twice
 from store.platform import partners
-from store.saga import cases, payouts, timeline
+from store.saga import cases, payouts, saga_rows, timeline
 
 # What the saga takes as a decision on each kind of case that waits for one.
 _ACTIONS = {
@@ -46,7 +46,7 @@ class Disbursements:
         receipts = ", ".join(payment.receipt for payment in order.payments)
         paid = sum((payment.amount for payment in order.payments), Money.zero(plan.to_pay.currency))
         async with self.database.transaction() as session:
-            if await loan_disbursement.lock_living(session, request.disbursement_id) is None:
+            if await saga_rows.lock_living(session, Disbursement, request.disbursement_id) is None:
                 return
             due = [line for line in plan.charges if line.part is None or line.part <= paid_parts]
             rest = [line for line in plan.charges if line not in due]
@@ -57,9 +57,9 @@ class Disbursements:
                 session, request.workflow_id, "completed", f"Charges of {charged} captured. Done.", tone="good"
             )
             await cases.close_of_workflow(session, request.workflow_id, _SELF_HEALING, resolution="the saga went on")
-            await loan_disbursement.change(
+            await saga_rows.change(
                 session,
-                request.disbursement_id,
+                request.workflow_id,
                 ended=True,
                 stage="completed",
                 charges_minor=charged.minor,
@@ -103,7 +103,7 @@ class Disbursements:
         """Nothing was paid: every open hold of the saga goes back, the row ends, the partner hears why."""
         request = order.request
         async with self.database.transaction() as session:
-            row = await loan_disbursement.lock_living(session, request.disbursement_id)
+            row = await saga_rows.lock_living(session, Disbursement, request.disbursement_id)
             if row is None:
                 return
             holds = await open_holds(session, workflow_id=request.workflow_id)
@@ -112,9 +112,9 @@ class Disbursements:
                     session, order.failed_reference, "failed", code=order.code, detail=order.detail[:500]
                 )
             await cases.close_of_workflow(session, request.workflow_id, _SELF_HEALING, resolution=order.code)
-            await loan_disbursement.change(
+            await saga_rows.change(
                 session,
-                request.disbursement_id,
+                request.workflow_id,
                 ended=True,
                 stage=order.ending,
                 reason_code=order.code,
@@ -151,14 +151,14 @@ class Disbursements:
         """A line in the timeline; with it, as asked, a stage, a case and a word to the partner."""
         request = progress.request
         async with self.database.transaction() as session:
-            row = await loan_disbursement.lock_living(session, request.disbursement_id)
+            row = await saga_rows.lock_living(session, Disbursement, request.disbursement_id)
             is_new = await timeline.write(
                 session, request.workflow_id, progress.key, progress.text, tone=progress.tone, **progress.facts
             )
             if row is not None:
-                await loan_disbursement.change(
+                await saga_rows.change(
                     session,
-                    request.disbursement_id,
+                    request.workflow_id,
                     stage=progress.stage,
                     reason_code=progress.code,
                     reason=progress.text[:500],

@@ -9,6 +9,7 @@ from temporalio.client import Client
 from activities.lending.wallet_notices import tell_if_low
 from core.errors import Conflict
 from core.money import Money
+from inbound.lending.loan_disbursement import tell_waiting_sagas
 from ledger import chart
 from ledger.posting import post
 from ledger.transfers import Post
@@ -21,7 +22,6 @@ from notices.outbox import tell_partner
 from store.database import Database
 from store.platform import partners, people
 from store.saga import cases, incoming, prompts, saga_rows, timeline
-from temporal.starts import tell_waiting_sagas
 
 # What the saga itself gets over; contradictions stay open for a person.
 _SELF_HEALING = ["collection_unknown", "credit_unallocated", "credit_failed"]
