@@ -18,8 +18,8 @@ from benchmarks import money_in
 from benchmarks.bare import BARE_QUEUE, Activities, nothing
 from benchmarks.figures import Figure
 from benchmarks.stack import IN_FLIGHT, Bench, rate, running_stack
+from inbound.lending.loan_disbursement import start_disbursement
 from models.messages.lending.loan_disbursement import DisbursementResult
-from temporal.starts import start_disbursement
 
 
 async def run(folder: Path, *, sagas: int = 200) -> list[Figure]:

@@ -18,7 +18,7 @@ from models.tables.saga.one_time_code import OneTimeCode
 from models.tables.saga.saga_row import SagaRow
 from store.lending import float_purchase, wallet_top_up
 from store.saga import saga_rows
-from temporal.requests import start_row
+from temporal.starts import start_row
 
 _SHORTCODE_LOANS: Final = 40  # loans that the payments are for
 _LOOK_EVERY: Final = 0.1

@@ -15,15 +15,12 @@ COLLECTION_CODE: Final = "C"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread
 
+# What begins the ids of sagas is in models/kinds.py.
 PARTNER: Final = "prt"
 CONNECTION: Final = "con"
 CONTACT: Final = "cnt"
 API_KEY: Final = "key"
-DISBURSEMENT: Final = "dsb"
 PAYOUT: Final = "pay"
-COLLECTION: Final = "col"
-TOP_UP: Final = "top"
-FLOAT_PURCHASE: Final = "flt"
 PROMPT: Final = "ask"  # a prompt to a payer's phone
 INCOMING: Final = "inp"
 CASE: Final = "cas"

@@ -25,7 +25,7 @@ from models.tables.saga.saga_row import SagaRow
 from store.database import Database
 from store.lending import customer_collection, wallet_top_up
 from store.saga import cases, incoming, saga_rows, timeline
-from temporal.requests import start_row
+from temporal.starts import start_row
 
 log = structlog.get_logger()
 

@@ -39,7 +39,7 @@ from providers.daraja.wire import (
 )
 from providers.ports import PayoutResult, PayoutState
 from store.platform import partner_admin, provider_balances
-from store.saga import payouts, prompts, sagas
+from store.saga import payouts, prompts, saga_rows
 from store.saga.unknown_outcomes import UNKNOWN_PAYOUTS
 
 log = structlog.get_logger()
@@ -211,7 +211,7 @@ async def _connection(session: AsyncSession, attempt: PayoutAttempt | None) -> C
 
 
 async def _lives(session: AsyncSession, workflow_id: str) -> bool:
-    saga = await sagas.find(session, workflow_id)
+    saga = await saga_rows.of_workflow(session, workflow_id)
     return saga is not None and saga.ended_at is None
 
 

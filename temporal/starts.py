@@ -1,148 +1,56 @@
-"""Starts sagas and wakes waiting ones: the row in PostgreSQL first, then the workflow under its business id."""
+"""From a claimed row to its running saga: the request is made of the row alone, so that whoever finds a row that was never
+started (a crash between claim and start) starts the same saga."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from importlib import import_module
+from typing import cast
 
-import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client
-from temporalio.service import RPCError
-
-from models.messages.lending.loan_disbursement import DisbursementRequest, Source
-from models.messages.saga.policies import DEFAULT_DISBURSEMENT_POLICY, DisbursementPolicy
-from models.tables.lending.loan_disbursement import Disbursement
-from store.database import Database
-from store.lending import loan_disbursement
-from store.platform import partners
-from temporal.requests import start_saga
-
-log = structlog.get_logger()
-
-# A loan that ended unpaid is tried anew by itself only if the reason has since gone away in Fineract or in our settings;
-# a person may try any of them again.
-AGAIN_BY_ITSELF: Final = frozenset(
-    {"withdrawn:loan_not_approved", "withdrawn:disbursed_elsewhere", "refused:product_not_enabled"}
+from temporalio.common import (
+    Priority,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
 )
-AGAIN_BY_PERSON: Final = frozenset({"withdrawn", "refused", "failed"})
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from models import kinds
+from models.messages.base import Message
+from models.tables.saga.saga_row import SagaRow
+from store.database import Database
+from temporal.queues import FLOWS_QUEUE
+from temporal.search_attributes import PARTNER, PROVIDER, STAGE
+
+# What each kind's store file has under the name `request`: the saga's input, made of its row.
+Request = Callable[[AsyncSession, SagaRow], Awaitable[Message]]
 
 
-# Written in the transaction of a disbursement's row, if it is made now: the audit of whoever asked.
-Record = Callable[[AsyncSession, Disbursement], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A loan's disbursement; `created` if this call made it."""
-
-    disbursement_id: str
-    workflow_id: str
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What a transaction claimed, to be started once it is committed: the row, and whether it was made now."""
-
-    row: Disbursement
-    created: bool
-
-
-async def claim_disbursement(
-    session: AsyncSession,
-    *,
-    partner_id: str,
-    loan_id: int,
-    source: Source,
-    requested_by: str,
-    record: Record | None = None,
-    agreed: bool = False,
-) -> Claimed:
-    """The loan's row, made if there is none. Raises NotFound or NotAllowed (partner), Conflict (code "ended_unpaid": its
-    last saga ended and may not be repeated by this source; "sent_before": it may, once two people `agreed`)."""
-    partner = await partners.active(session, partner_id)
-    claim = await loan_disbursement.claim(
-        session,
-        partner_id=partner_id,
-        loan_id=loan_id,
-        currency=partner.currency,
-        source=source,
-        requested_by=requested_by,
-        again_after=AGAIN_BY_PERSON if source == "api" else AGAIN_BY_ITSELF,
-        agreed=agreed,
-    )
-    row = await loan_disbursement.get(session, claim.disbursement_id)
-    assert row is not None
-    if claim.created and record is not None:
-        await record(session, row)
-    return Claimed(row, claim.created)
-
-
-async def start_claimed(client: Client, claimed: Claimed, policy: DisbursementPolicy | None = None) -> Started:
-    """A Temporal that cannot be reached is only logged: the claim stands and is started later."""
-    row = claimed.row
-    if row.stage == "requested":
-        request = DisbursementRequest(
-            disbursement_id=row.id,
-            partner_id=row.partner_id,
-            loan_id=row.loan_id,
-            workflow_id=row.workflow_id,
-            policy=policy or DEFAULT_DISBURSEMENT_POLICY,
+async def start_row(client: Client, database: Database, row: SagaRow) -> None:
+    """Starts the saga of a claimed row, unless it runs or ran already: one per workflow id, for ever. A row in PostgreSQL is
+    the true guard against a second one, Temporal answers quickest. Raises RPCError if Temporal cannot be reached."""
+    kind = kinds.of_row(row)
+    request = cast(Request, import_module(kind.module("store")).request)
+    async with database.transaction() as session:
+        message = await request(session, row)
+    with suppress(WorkflowAlreadyStartedError):
+        await client.start_workflow(
+            kind.workflow,
+            message,
+            id=row.workflow_id,
+            task_queue=FLOWS_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"{kind.word.capitalize()} {row.id}",
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(STAGE, "requested"),
+                    SearchAttributePair(PARTNER, row.partner_id),
+                    SearchAttributePair(PROVIDER, kind.rail),
+                ]
+            ),
+            # A large lender's backlog must not make a small one wait.
+            priority=Priority(fairness_key=row.partner_id),
         )
-        try:
-            await start_workflow(client, request)
-        except RPCError as error:
-            log.warning("saga_not_started_yet", workflow_id=row.workflow_id, status=error.status.name)
-    return Started(row.id, row.workflow_id, claimed.created)
-
-
-async def start_disbursement(
-    client: Client,
-    database: Database,
-    *,
-    partner_id: str,
-    loan_id: int,
-    source: Source,
-    requested_by: str,
-    policy: DisbursementPolicy | None = None,
-    record: Record | None = None,
-    agreed: bool = False,
-) -> Started:
-    """One saga per loan, however many callers and channels ask (P1, A3). Safe to call again at any point: a crash after
-    the claim leaves a `requested` row, which the next call or the sweep starts. Raises as `claim_disbursement`."""
-    async with database.transaction() as session:
-        claimed = await claim_disbursement(
-            session, partner_id=partner_id, loan_id=loan_id, source=source, requested_by=requested_by, record=record,
-            agreed=agreed,
-        )  # fmt: skip
-    return await start_claimed(client, claimed, policy)
-
-
-async def start_workflow(client: Client, request: DisbursementRequest) -> None:
-    """Starts the saga of a claimed row, unless it runs or ran already."""
-    await start_saga(
-        client,
-        "LoanDisbursement",
-        request,
-        request.workflow_id,
-        partner_id=request.partner_id,
-        provider=request.provider,
-        summary=f"Loan {request.loan_id}",
-    )
-
-
-async def tell_waiting_sagas(client: Client, database: Database, partner_id: str) -> int:
-    """Hints to the sagas that wait for money that some has come; each looks for itself. Returns how many were told."""
-    async with database.transaction() as session:
-        waiting = await loan_disbursement.waiting_for_funds(session, partner_id)
-
-    async def tell(workflow_id: str) -> None:
-        # A hint may be lost: the saga looks again by itself.
-        with suppress(RPCError):
-            await client.get_workflow_handle(workflow_id).signal("wallet_credited")
-
-    for first in range(0, len(waiting), 20):
-        await asyncio.gather(*(tell(workflow_id) for workflow_id in waiting[first : first + 20]))
-    return len(waiting)

@@ -17,9 +17,9 @@ from models.messages.lending.loan_disbursement import Settle
 from models.tables.lending.loan_disbursement import Disbursement
 from notices.outbox import tell_client, tell_partner
 from store.database import Database
-from store.lending import loan_disbursement, paid_twice
+from store.lending import paid_twice
 from store.platform import partners
-from store.saga import cases, payouts, timeline
+from store.saga import cases, payouts, saga_rows, timeline
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Disbursements:
         receipts = ", ".join(payment.receipt for payment in order.payments)
         paid = sum((payment.amount for payment in order.payments), Money.zero(plan.to_pay.currency))
         async with self.database.transaction() as session:
-            if await loan_disbursement.lock_living(session, request.disbursement_id) is None:
+            if await saga_rows.lock_living(session, Disbursement, request.disbursement_id) is None:
                 return
             due = [line for line in plan.charges if line.part is None or line.part <= paid_parts]
             rest = [line for line in plan.charges if line not in due]
@@ -91,7 +91,7 @@ class Disbursements:
         """Nothing was paid: every open hold of the saga goes back, the row ends, the partner hears why."""
         request = order.request
         async with self.database.transaction() as session:
-            row = await loan_disbursement.lock_living(session, request.disbursement_id)
+            row = await saga_rows.lock_living(session, Disbursement, request.disbursement_id)
             if row is None:
                 return
             holds = await open_holds(session, workflow_id=request.workflow_id)

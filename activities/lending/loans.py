@@ -29,13 +29,14 @@ from models.messages.lending.loan_disbursement import (
     RecheckLoan,
     Reserve,
 )
+from models.tables.lending.loan_disbursement import Disbursement
 from models.tables.lending.loan_product import LoanProduct
 from models.tables.platform.partner import Partner
 from providers.ports import DisbursalPost, Loan
 from store.database import Database
 from store.lending import loan_disbursement
 from store.platform import partners, tariffs
-from store.saga import cases, payouts, timeline
+from store.saga import cases, payouts, saga_rows, timeline
 
 # What is missing is time: code → the stage in which the saga waits.
 _WAITS = {"daily_limit": "waiting_limit", NO_ALLOWED_DATE: "waiting_date"}
@@ -61,7 +62,7 @@ class Loans:
         """
         request = order.request
         async with self.database.transaction() as session:
-            row = await loan_disbursement.get(session, request.disbursement_id)
+            row = await session.get(Disbursement, request.disbursement_id)
             partner = await partners.at_step(session, request.partner_id, row.stage if row else "requested")
             settings = DarajaSettings.model_validate(
                 (await partners.connection(session, partner.id, "daraja")).settings
@@ -81,7 +82,7 @@ class Loans:
                 return await self._reserve(session, request, partner, settings, loan, client.name, msisdn)
         except InsufficientFunds as short:
             async with self.database.transaction() as session:
-                await loan_disbursement.change(session, request.disbursement_id, stage="waiting_funds", **_facts(loan))
+                await saga_rows.change(session, request.workflow_id, stage="waiting_funds", **_facts(loan))
                 await tell_wallet_short(
                     session, partner, request.workflow_id, short,
                     about={"account_no": loan.account_no, "amount": str(loan.approved_principal)},
@@ -99,9 +100,7 @@ class Loans:
         if busy.code not in REFUSES_US:
             return
         async with self.database.transaction() as session:
-            await loan_disbursement.change(
-                session, request.disbursement_id, reason_code=busy.code, reason=busy.detail[:500]
-            )
+            await saga_rows.change(session, request.workflow_id, reason_code=busy.code, reason=busy.detail[:500])
             await cases.open_case(
                 session,
                 key=f"core_banking_refused:{request.partner_id}",
@@ -118,7 +117,7 @@ class Loans:
             facts = _facts(loan)
             if stage:
                 facts |= {"stage": stage, "reason_code": refusal.code, "reason": refusal.detail[:500]}
-            await loan_disbursement.change(session, request.disbursement_id, **facts)
+            await saga_rows.change(session, request.workflow_id, **facts)
             if stage:
                 key = ":".join([stage, *(refusal.extra[name] for name in ("why", "opens_on") if name in refusal.extra)])
                 await timeline.write(
@@ -153,7 +152,7 @@ class Loans:
     ) -> DisbursementPlan:
         now = utc_now()
         today = local_date(now, partner.timezone)
-        row = await loan_disbursement.lock_living(session, request.disbursement_id)
+        row = await saga_rows.lock_living(session, Disbursement, request.disbursement_id)
         if row is None:
             raise Conflict("This disbursement has already ended.", code="already_ended")
         to_pay = amount_to_pay(loan)
@@ -172,9 +171,9 @@ class Loans:
         # What all sagas of the partner share (a daily limit, the wallet) is locked last and held for a moment only.
         if product.daily_minor is not None:
             await self._check_daily_limit(session, product, to_pay, today, row.id)
-        await loan_disbursement.change(
+        await saga_rows.change(
             session,
-            request.disbursement_id,
+            request.workflow_id,
             stage="paying",
             **_facts(loan),
             amount_minor=to_pay.minor,
@@ -272,8 +271,8 @@ class Loans:
                     f"M-Pesa paid {payment.amount}, receipt {payment.receipt}.", tone="good",
                     reference=payment.reference, receipt=payment.receipt, resolved_by=payment.resolved_by or "provider",
                 )  # fmt: skip
-            await loan_disbursement.change(
-                session, request.disbursement_id, stage="posting", paid_minor=paid.minor, receipts=receipts
+            await saga_rows.change(
+                session, request.workflow_id, stage="posting", paid_minor=paid.minor, receipts=receipts
             )
         sent_at, slack = attempt.created_at if attempt else utc_now(), request.policy.clock_slack
         async with failing_posts.shown(

@@ -10,6 +10,7 @@ from activities.lending.wallet_notices import tell_if_low
 from activities.saga.records import end_row
 from core.errors import Conflict
 from core.money import Money
+from inbound.lending.loan_disbursement import tell_waiting_sagas
 from ledger import chart
 from ledger.posting import post
 from ledger.transfers import Post
@@ -22,7 +23,6 @@ from notices.outbox import tell_partner
 from store.database import Database
 from store.platform import partners, people
 from store.saga import incoming, prompts, saga_rows
-from temporal.starts import tell_waiting_sagas
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from core.errors import Conflict, NotFound
 from models.messages.saga.decisions import ReadDecision, RecordDecision, Resolution
 from store.database import Database
 from store.platform import people
-from store.saga import cases, decisions, payouts, prompts, sagas, timeline
+from store.saga import cases, decisions, payouts, prompts, saga_rows, timeline
 
 # What a person says of an attempt, once two agree that nothing moved: the question of these cases is answered.
 _ANSWERED: Final = ["payout_unknown", "collection_unknown"]
@@ -52,7 +52,7 @@ class Decisions:
                 tone="info" if order.effect in ("agreed", "decided") else "warning", **_facts(said),
             )  # fmt: skip
             if order.stage is not None:
-                await sagas.turn(session, order.workflow_id, order.from_stages, order.stage)
+                await saga_rows.turn(session, order.workflow_id, order.from_stages, order.stage)
             if order.settles is not None and order.agreed is not None:
                 agreed = order.agreed
                 code, detail = "resolved_not_paid", agreed.evidence[:500]

@@ -13,7 +13,7 @@ from temporalio import activity
 from core.clock import utc_now
 from core.errors import KivukoError, Rejected
 from store.database import Database
-from store.saga import progress, timeline
+from store.saga import saga_rows, timeline
 
 # How the step is repeated (workflows/saga/policies.py, POST): a second, two, four … a minute.
 _LONGEST_WAIT: Final = timedelta(minutes=1)
@@ -31,7 +31,7 @@ async def shown(database: Database, workflow_id: str, key: str, what: str) -> As
         again = utc_now() + min(timedelta(seconds=2 ** min(number - 1, 10)), _LONGEST_WAIT)
         text = f"{what}: {error.detail} (try {number}, next at {again:%H:%M:%S} UTC)"
         async with database.transaction() as session:
-            await progress.explain(session, workflow_id, code=error.code, reason=text)
+            await saga_rows.explain(session, workflow_id, code=error.code, reason=text)
             if number & (number - 1) == 0 and number > 1:  # the 2nd, 4th, 8th … try: a log that stays readable
                 await timeline.write(
                     session, workflow_id, f"{key}:try:{number}", text, tone="warning", code=error.code

@@ -9,6 +9,7 @@ from temporalio.client import Client
 from activities.clients.connections import Connections
 from core.clock import utc_now
 from core.errors import Conflict, NotFound
+from inbound.lending.loan_disbursement import start_disbursement
 from models.messages.connections import ProductsSynced, SyncProducts
 from models.messages.inbound import LoanHint, LoanLookedAt
 from models.messages.lending.loan_disbursement import Source
@@ -20,7 +21,6 @@ from store.database import Database
 from store.lending import loan_disbursement
 from store.platform import partners
 from store.saga import cases
-from temporal.starts import start_disbursement
 
 _STARTS_AT_ONCE = 10
 

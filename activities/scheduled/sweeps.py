@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
@@ -18,14 +17,11 @@ from ledger.balances import open_holds
 from ledger.invariants import violations
 from ledger.rollups import roll_up
 from models.messages.housekeeping import BooksChecked, Swept
-from models.messages.lending.loan_disbursement import DisbursementRequest
 from store import pulse
 from store.database import Database
-from store.lending import loan_disbursement
 from store.platform import inbox
 from store.saga import cases, saga_rows
-from temporal.requests import start_row
-from temporal.starts import start_workflow
+from temporal.starts import start_row
 
 log = structlog.get_logger()
 
@@ -47,28 +43,12 @@ class Sweeps:
         """Delivers due inbox items and starts claimed sagas that never started. Harmless beside any other sweep."""
         async with self.database.transaction() as session:
             due = await inbox.due(session, limit=_AT_MOST)
-            older_than = utc_now() - _UNSTARTED_AFTER
-            unstarted = await loan_disbursement.unstarted(session, older_than=older_than, limit=_AT_MOST)
-            rows = [
-                row
-                for model in saga_rows.KINDS.values()
-                for row in await saga_rows.unstarted(session, model, older_than=older_than, limit=_AT_MOST)
-            ]
+            unstarted = await saga_rows.unstarted(session, older_than=utc_now() - _UNSTARTED_AFTER, limit=_AT_MOST)
         turns = FairTurns(_AT_ONCE, _OF_ONE_PARTNER)
         await asyncio.gather(*(self._deliver(turns, inbox_id, partner_id) for inbox_id, partner_id in due))
         for row in unstarted:
-            await start_workflow(
-                self.client,
-                DisbursementRequest(
-                    disbursement_id=row.id,
-                    partner_id=row.partner_id,
-                    loan_id=row.loan_id,
-                    workflow_id=row.workflow_id,
-                ),
-            )
-        for saga in rows:
-            await start_row(self.client, self.database, saga)
-        return Swept(delivered=len(due), started=len(unstarted) + len(rows))
+            await start_row(self.client, self.database, row)
+        return Swept(delivered=len(due), started=len(unstarted))
 
     async def _deliver(self, turns: FairTurns, inbox_id: str, partner_id: str) -> None:
         """One item that cannot be delivered holds up no other: it stays due, and is looked at again by the next sweep."""
@@ -88,12 +68,12 @@ class Sweeps:
             await pulse.allow(session, _CHECK_TIME)  # the check reads every entry
             breaches = [str(violation) for violation in await violations(session)]
             holds = await open_holds(session)
-            unended = await self._unended(session)
+            unended = await saga_rows.unended(session)
         breaches += [f"hold {hold.key} names no living saga" for hold in holds if hold.workflow_id not in unended]
         lost = {workflow_id for workflow_id in unended if not await self._runs(workflow_id)}
         async with self.database.transaction() as session:
             # A saga ends its row before itself, so one that merely ended in between is ended now.
-            lost &= await self._unended(session)
+            lost &= await saga_rows.unended(session)
             breaches += [f"{workflow_id} has not ended, but no saga runs" for workflow_id in sorted(lost)]
             for breach in breaches:
                 await cases.open_case(
@@ -104,11 +84,6 @@ class Sweeps:
                     evidence={"breach": breach},
                 )
         return BooksChecked(breaches=len(breaches), open_holds=len(holds))
-
-    @staticmethod
-    async def _unended(session: AsyncSession) -> set[str]:
-        """Sagas that were started and have not ended, by our own rows."""
-        return await loan_disbursement.unended(session) | await saga_rows.unended(session)
 
     async def _runs(self, workflow_id: str) -> bool:
         """Whether a saga is really there: one may have been terminated, or lost with Temporal's own database."""

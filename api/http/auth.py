@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final
 
 import structlog
 from fastapi import Depends, Request
@@ -12,18 +12,17 @@ from starlette.exceptions import HTTPException
 
 from api.http.dependencies import House
 from api.http.source_address import source_address
-from api.partners.keys_schemas import Scope
+from api.partners.keys_schemas import SCOPES, Scope
 from core.clock import utc_now
 from core.crypto import sha256_hex
 from core.errors import InvalidRequest, NotAllowed, NotFound
 from core.ids import API_KEY, new_id
+from models.kinds import PAYOUTS
 from models.tables.platform.security import ApiKey
 from store.database import Database
 from store.platform import api_keys, audit, partners, people
 
 log = structlog.get_logger()
-
-SCOPES: Final[tuple[str, ...]] = get_args(Scope)
 
 _bearer = HTTPBearer(
     scheme_name="ApiKey",
@@ -156,7 +155,10 @@ def are_different(some: Iterable[str], others: Iterable[str]) -> bool:
 
 
 def need(scope: Scope) -> Callable[[Principal], Awaitable[Principal]]:
-    """A dependency: the principal, if its key has the scope; 403 otherwise."""
+    """A dependency: the principal, if its key has the scope; 403 otherwise. Raises ValueError for a scope that no key can
+    have."""
+    if scope not in SCOPES:
+        raise ValueError(f"{scope} is no scope")
 
     async def check(principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
         if not principal.may(scope):
@@ -172,18 +174,8 @@ PartnerReader = Annotated[Principal, Depends(need("partners:read"))]
 PartnerWriter = Annotated[Principal, Depends(need("partners:write"))]
 WalletReader = Annotated[Principal, Depends(need("wallets:read"))]
 WalletCreditor = Annotated[Principal, Depends(need("wallets:credit"))]
-DisbursementReader = Annotated[Principal, Depends(need("disbursements:read"))]
-DisbursementWriter = Annotated[Principal, Depends(need("disbursements:write"))]
-DisbursementResolver = Annotated[Principal, Depends(need("disbursements:resolve"))]
-TopUpReader = Annotated[Principal, Depends(need("top-ups:read"))]
-TopUpWriter = Annotated[Principal, Depends(need("top-ups:write"))]
-TopUpResolver = Annotated[Principal, Depends(need("top-ups:resolve"))]
-FloatReader = Annotated[Principal, Depends(need("float-purchases:read"))]
-FloatWriter = Annotated[Principal, Depends(need("float-purchases:write"))]
-FloatResolver = Annotated[Principal, Depends(need("float-purchases:resolve"))]
-CollectionReader = Annotated[Principal, Depends(need("collections:read"))]
-CollectionWriter = Annotated[Principal, Depends(need("collections:write"))]
-CollectionResolver = Annotated[Principal, Depends(need("collections:resolve"))]
+# Also for what belongs to no saga: cases, reports, exchanges with providers.
+DisbursementReader = Annotated[Principal, Depends(need(PAYOUTS.scope("read")))]
 
 
 async def ensure_bootstrap_key(database: Database, key: str) -> None:

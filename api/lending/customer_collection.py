@@ -2,10 +2,10 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.http.auth import CollectionReader, CollectionResolver, CollectionWriter
+from api.http.auth import Principal, need
 from api.http.dependencies import House, Services
 from api.http.idempotency import Idempotent, Keyed
 from api.http.known_parameters import KNOWN_PARAMETERS
@@ -23,19 +23,22 @@ from api.saga import commands, pages
 from api.saga.pages import Resource, Wait
 from api.saga.schemas import CommandTakenOut, PaymentOut, PromptOut, SagaNow, Timeline, WishIn
 from core.errors import Conflict
-from core.ids import COLLECTION
 from models.messages.connections import DarajaSecrets
 from models.messages.lending.customer_collection import CollectionStage
 from models.messages.saga.decisions import RetryNow, Verdict
 from models.tables.lending.customer_collection import Collection
 from models.tables.platform.partner import Partner
 from store.lending import customer_collection
+from store.lending.customer_collection import KIND
 from store.platform import partners
 from store.saga import reads, saga_rows
 
 router = APIRouter(prefix="/api/v1/collections", tags=["collections"], dependencies=KNOWN_PARAMETERS)
 
-CollectionId = Annotated[str, Path(pattern=id_pattern(COLLECTION))]
+CollectionReader = Annotated[Principal, Depends(need(KIND.scope("read")))]
+CollectionWriter = Annotated[Principal, Depends(need(KIND.scope("write")))]
+CollectionResolver = Annotated[Principal, Depends(need(KIND.scope("resolve")))]
+CollectionId = Annotated[str, Path(pattern=id_pattern(KIND.id_prefix))]
 _COLLECTIONS: Final = Resource[Collection](
     noun="collection",
     path=router.prefix,

@@ -10,12 +10,12 @@ from typing import Final, NoReturn
 from fastapi import APIRouter, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.http.auth import FloatWriter, Principal
+from api.http.auth import Principal
 from api.http.dependencies import House, Services
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
-from api.lending.float_purchase import PURCHASES, PurchaseId
+from api.lending.float_purchase import PURCHASES, FloatWriter, PurchaseId
 from api.lending.float_purchase_schemas import CodeIn
 from api.saga import pages
 from api.saga.schemas import CommandTakenOut, WishIn

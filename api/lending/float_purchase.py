@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.http.auth import FloatReader, FloatResolver, FloatWriter
+from api.http.auth import Principal, need
 from api.http.dependencies import House
 from api.http.idempotency import Idempotent, Keyed
 from api.http.known_parameters import KNOWN_PARAMETERS
@@ -28,7 +28,6 @@ from api.saga.pages import Resource, Wait
 from api.saga.schemas import AttemptOut, ChargeHeld, CommandTakenOut, SagaNow, Timeline, WishIn
 from core.clock import utc_now
 from core.errors import Conflict
-from core.ids import FLOAT_PURCHASE
 from core.money import Money
 from ledger import chart
 from ledger.balances import balance, open_holds
@@ -37,12 +36,16 @@ from models.messages.saga.decisions import RetryNow, Verdict
 from models.tables.lending.float_purchase import FloatPurchase
 from models.tables.platform.partner import Partner
 from store.lending import float_purchase
+from store.lending.float_purchase import KIND
 from store.platform import partners
 from store.saga import payouts, reads, saga_rows
 
 router = APIRouter(prefix="/api/v1/float-purchases", tags=["float purchases"], dependencies=KNOWN_PARAMETERS)
 
-PurchaseId = Annotated[str, Path(pattern=id_pattern(FLOAT_PURCHASE))]
+FloatReader = Annotated[Principal, Depends(need(KIND.scope("read")))]
+FloatWriter = Annotated[Principal, Depends(need(KIND.scope("write")))]
+FloatResolver = Annotated[Principal, Depends(need(KIND.scope("resolve")))]
+PurchaseId = Annotated[str, Path(pattern=id_pattern(KIND.id_prefix))]
 PURCHASES: Final = Resource[FloatPurchase](
     noun="float purchase",
     path=router.prefix,

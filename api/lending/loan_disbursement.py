@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.http.auth import DisbursementReader, DisbursementResolver, DisbursementWriter, Principal
+from api.http.auth import DisbursementReader, Principal, need
 from api.http.dependencies import House, Services
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
@@ -27,21 +27,26 @@ from api.saga import commands, pages
 from api.saga.pages import Resource, Wait
 from api.saga.schemas import AttemptOut, SagaNow, Timeline, WishIn
 from core.errors import Conflict
-from core.ids import DISBURSEMENT
+from inbound.lending.loan_disbursement import start_disbursement
 from ledger.balances import open_holds
 from models.messages.lending.loan_disbursement import Stage
 from models.messages.saga.decisions import CommandTaken, RetryNow, Verdict
 from models.tables.lending.loan_disbursement import Disbursement
-from store.lending import loan_disbursement
+from store.lending.loan_disbursement import KIND
 from store.platform import audit
-from store.saga import payouts
-from temporal.starts import start_disbursement
+from store.saga import payouts, reads, saga_rows
 
 router = APIRouter(prefix="/api/v1/disbursements", tags=["disbursements"], dependencies=KNOWN_PARAMETERS)
 
-DisbursementId = Annotated[str, Path(pattern=id_pattern(DISBURSEMENT))]
+DisbursementWriter = Annotated[Principal, Depends(need(KIND.scope("write")))]
+DisbursementResolver = Annotated[Principal, Depends(need(KIND.scope("resolve")))]
+DisbursementId = Annotated[str, Path(pattern=id_pattern(KIND.id_prefix))]
 _DISBURSEMENTS: Final = Resource[Disbursement](
-    noun="disbursement", path=router.prefix, acts="disbursements", field="disbursement_id", read=loan_disbursement.get
+    noun="disbursement",
+    path=router.prefix,
+    acts="disbursements",
+    field="disbursement_id",
+    read=lambda session, row_id: reads.row(session, Disbursement, row_id),
 )
 
 
@@ -82,7 +87,7 @@ async def create_disbursement(
             raise
         raise await _proposed(house, principal, partner_id, wanted, error.extra["disbursement_id"]) from None
     async with house.database.transaction() as session:
-        row = await loan_disbursement.get(session, started.disbursement_id)
+        row = await reads.row(session, Disbursement, started.disbursement_id)
         assert row is not None
         shown = DisbursementOut.of(row)
         return await once.reply(
@@ -102,8 +107,13 @@ async def list_disbursements(
     if partner_id is not None:
         principal.visible(partner_id)
     async with house.database.transaction() as session:
-        rows = await loan_disbursement.page(
-            session, partner_id=partner_id or principal.partner_id, stage=stage, before=cursor, limit=limit + 1
+        rows = await saga_rows.page(
+            session,
+            Disbursement,
+            partner_id=partner_id or principal.partner_id,
+            stage=stage,
+            before=cursor,
+            limit=limit + 1,
         )
     return page(rows, limit, DisbursementOut.of, lambda row: row.id)
 

@@ -9,11 +9,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.dependencies import Services
 from core.errors import Conflict
+from inbound.lending.loan_disbursement import Record, claim_disbursement, start_claimed
 from models.tables.lending.loan_disbursement import Disbursement
 from models.tables.platform.proposal import Proposal
 from store.lending import loan_disbursement
 from store.platform import audit
-from temporal.starts import Record, claim_disbursement, start_claimed
 
 AGAIN: Final = "disbursements.again"
 
@@ -37,7 +37,7 @@ async def start(session: AsyncSession, house: Services, proposal: Proposal) -> C
     )
 
     async def afterwards() -> None:
-        await start_claimed(house.client, claimed)
+        await start_claimed(house.client, house.database, claimed)
 
     return afterwards
 

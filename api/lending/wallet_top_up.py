@@ -2,10 +2,10 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.http.auth import TopUpReader, TopUpResolver, TopUpWriter
+from api.http.auth import Principal, need
 from api.http.dependencies import House
 from api.http.idempotency import Idempotent, Keyed
 from api.http.known_parameters import KNOWN_PARAMETERS
@@ -18,18 +18,21 @@ from api.saga import commands, pages
 from api.saga.pages import Resource, Wait
 from api.saga.schemas import CommandTakenOut, PaymentOut, PromptOut, SagaNow, Timeline, WishIn
 from core.errors import NotFound
-from core.ids import TOP_UP
 from models.messages.lending.wallet_top_up import TopUpStage
 from models.messages.saga.decisions import RetryNow, Verdict
 from models.tables.lending.wallet_top_up import TopUp
 from models.tables.platform.partner import Partner
 from store.lending import wallet_top_up
+from store.lending.wallet_top_up import KIND
 from store.platform import partners
 from store.saga import reads, saga_rows
 
 router = APIRouter(prefix="/api/v1/top-ups", tags=["top-ups"], dependencies=KNOWN_PARAMETERS)
 
-TopUpId = Annotated[str, Path(pattern=id_pattern(TOP_UP))]
+TopUpReader = Annotated[Principal, Depends(need(KIND.scope("read")))]
+TopUpWriter = Annotated[Principal, Depends(need(KIND.scope("write")))]
+TopUpResolver = Annotated[Principal, Depends(need(KIND.scope("resolve")))]
+TopUpId = Annotated[str, Path(pattern=id_pattern(KIND.id_prefix))]
 _TOP_UPS: Final = Resource[TopUp](
     noun="top-up",
     path=router.prefix,

@@ -13,10 +13,10 @@ from api.http.values import MoneyOut
 from api.lending import admin_credits
 from api.lending.wallets_schemas import CreditIn, CreditOut, WalletEntry, WalletOut
 from api.partners.partners import PartnerId
+from inbound.lending.loan_disbursement import tell_waiting_sagas
 from ledger import chart
 from ledger.balances import balance, entries
 from store.platform import audit, partners
-from temporal.starts import tell_waiting_sagas
 
 router = APIRouter(prefix="/api/v1/partners/{partner_id}/wallet", tags=["wallets"], dependencies=KNOWN_PARAMETERS)
 

@@ -20,9 +20,9 @@ from models.messages.lending.customer_collection import Allocation
 from models.messages.saga.cases import FACTS_OF, KINDS, RETRY
 from models.messages.saga.decisions import RetryNow, Verdict
 from models.tables.saga.case import Case
+from models.tables.saga.saga_row import SagaRow
 from store.platform import audit
-from store.saga import cases, sagas, timeline, unknown_outcomes
-from store.saga.sagas import Saga
+from store.saga import cases, saga_rows, timeline, unknown_outcomes
 
 router = APIRouter(prefix="/api/v1/cases", tags=["cases"], dependencies=KNOWN_PARAMETERS)
 
@@ -77,7 +77,7 @@ async def list_cases(
 async def get_case(case_id: CaseId, house: House, principal: DisbursementReader) -> CaseDetail:
     async with house.database.transaction() as session:
         row = await _find(session, principal, case_id)
-        saga = await sagas.find(session, row.workflow_id) if row.workflow_id else None
+        saga = await saga_rows.of_workflow(session, row.workflow_id) if row.workflow_id else None
         events = await timeline.read(session, row.workflow_id) if row.workflow_id else []
     status = await commands.ask_status(house, saga) if saga else None
     return CaseDetail.whole(row, saga, status, events)
@@ -132,7 +132,7 @@ async def act_on_case(wanted: CaseAct, case_id: CaseId, house: House, principal:
     async with house.database.transaction() as session:
         row = await _find_to_decide(session, principal, case_id)
         _refuse_if_closed(row)
-        saga = await sagas.find(session, row.workflow_id) if row.workflow_id else None
+        saga = await saga_rows.of_workflow(session, row.workflow_id) if row.workflow_id else None
         saga = _refuse_what_is_not_allowed(row, saga, wanted.action)
         about = (await unknown_outcomes.last_payouts(session, [saga.workflow_id])).get(saga.workflow_id, "")
     if wanted.action != RETRY and row.kind in _ABOUT_AN_ATTEMPT and row.evidence.get("reference", about) != about:
@@ -185,7 +185,7 @@ def _closed() -> Conflict:
     return Conflict("The case is closed already.", code="case_closed")
 
 
-def _refuse_what_is_not_allowed(row: Case, saga: Saga | None, action: str) -> Saga:
+def _refuse_what_is_not_allowed(row: Case, saga: SagaRow | None, action: str) -> SagaRow:
     """The saga that takes the action. Raises Conflict."""
     if saga is None:
         raise Conflict("No saga waits for this case; close it with a reason.", code="no_saga")

@@ -14,7 +14,7 @@ from models.messages.saga.cases import KINDS, Action
 from models.messages.saga.status import SagaStatus
 from models.tables.saga.case import Case
 from models.tables.saga.saga_event import SagaEvent
-from store.saga.sagas import Saga
+from models.tables.saga.saga_row import SagaRow
 
 _CASE: dict[str, Any] = {
     "id": "cas_01ktv0r5m8e9a7d3c2b4x6y8z0", "kind": "payout_unknown", "means": KINDS["payout_unknown"].means,
@@ -78,7 +78,7 @@ class CaseDetail(CaseOut):
     events: list[EventOut]
 
     @classmethod
-    def whole(cls, row: Case, saga: Saga | None, status: SagaStatus | None, events: list[SagaEvent]) -> Self:
+    def whole(cls, row: Case, saga: SagaRow | None, status: SagaStatus | None, events: list[SagaEvent]) -> Self:
         return cls.model_validate(
             {
                 **CaseOut.facts(row),

@@ -15,8 +15,8 @@ from api.saga.links import SagaLink
 from core.desk_files import Decided
 from core.errors import Busy, Conflict, KivukoError, NotAllowed
 from models.messages.saga.decisions import RetryNow, Verdict
-from store.saga import sagas, unknown_outcomes
-from store.saga.sagas import Saga
+from models.tables.saga.saga_row import SagaRow
+from store.saga import saga_rows, unknown_outcomes
 from store.saga.unknown_outcomes import Sent
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class _Found:
     """What a reference names, as far as this key may see it; `last` is the saga's last payout, if it pays out."""
 
     sent: tuple[Sent, ...]
-    saga: Saga | None
+    saga: SagaRow | None
     last: str | None
 
 
@@ -94,7 +94,7 @@ async def resolve(
     ]  # fmt: skip
 
 
-def _order(row: Decided, saga: Saga, sent: Sent) -> deciding.Order:
+def _order(row: Decided, saga: SagaRow, sent: Sent) -> deciding.Order:
     verdict = Verdict.model_validate(
         {
             "decision": row.decision, "evidence": row.evidence, "reference": sent.reference, "receipt": row.receipt,
@@ -108,7 +108,7 @@ async def _find(house: Services, principal: Principal, references: list[str]) ->
         named = await unknown_outcomes.named(session, references)
         seen = {name: [one for one in sent if principal.sees(one.partner_id)] for name, sent in named.items()}
         workflow_ids = {one.workflow_id for sent in seen.values() for one in sent}
-        rows = await sagas.find_all(session, workflow_ids)
+        rows = await saga_rows.of_workflows(session, workflow_ids)
         last = await unknown_outcomes.last_payouts(session, workflow_ids)
     found = {}
     for reference in references:
@@ -118,7 +118,7 @@ async def _find(house: Services, principal: Principal, references: list[str]) ->
     return found
 
 
-def _living(found: _Found) -> tuple[Saga | None, Sent | None, tuple[str, str]]:
+def _living(found: _Found) -> tuple[SagaRow | None, Sent | None, tuple[str, str]]:
     """The saga that still waits for the outcome of what was found, or why there is none."""
     if not found.sent:
         return None, None, ("unknown_reference", "Nothing was sent under this reference.")

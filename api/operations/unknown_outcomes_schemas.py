@@ -8,7 +8,6 @@ from pydantic import Field, StringConstraints
 from api.http.values import Body, MoneyOut, Out, example
 from api.saga.links import LINK, SagaLink
 from core.desk_files import AT_MOST, LONGEST, REFERENCE, SHORTEST
-from store.saga.sagas import Saga
 from store.saga.unknown_outcomes import UnknownOutcome
 
 _ASKED: dict[str, Any] = {
@@ -44,13 +43,12 @@ class UnknownOutcomeOut(Out):
     @classmethod
     def of(cls, found: UnknownOutcome, now: datetime) -> Self:
         sent = found.sent
-        saga = Saga(found.saga_kind, found.saga_id, sent.partner_id, sent.workflow_id, found.stage, None)
         return cls.model_validate(
             {
                 **{name: getattr(sent, name) for name in cls.model_fields if hasattr(sent, name)},
                 "amount": MoneyOut.of(sent.amount),
                 "age_seconds": int((now - sent.since).total_seconds()),
-                "saga": SagaLink.of(saga),
+                "saga": SagaLink.to(sent.workflow_id, found.saga_id, found.stage, ended=False),
                 "case_id": found.case_id,
             }
         )

@@ -2,30 +2,24 @@
 how a decision is written and told."""
 
 from dataclasses import dataclass
-from typing import Final, cast
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import Principal
 from api.http.dependencies import Services
 from api.lending import money_rules
-from api.partners.keys_schemas import Scope
 from api.saga import commands
 from api.saga.commands import Row
-from api.saga.links import RESOURCES
 from core.crypto import sha256_hex
 from core.errors import Conflict, KivukoError, NotAllowed
 from core.ids import DECISION, derived_id, new_id
+from models import kinds
+from models.kinds import PAYOUTS, Verb
 from models.messages.saga.decisions import CommandTaken, DecisionMade, RetryNow, Verdict
 from models.messages.saga.status import Proposed
 from store.lending import customer_collection
 from store.platform import audit
 from store.saga import decisions, receipts
-from store.saga.sagas import kind_of
-
-# Where every decision waits for another person, the same words again may be a proposal made anew.
-_ALL_BY_TWO: Final = frozenset({"float-purchase", "wallet-top-up"})
-_MONEY_IN: Final = frozenset({"customer-collection", "wallet-top-up"})
 
 
 def need_to_decide(principal: Principal, workflow_id: str | None) -> None:
@@ -39,9 +33,8 @@ def need_to_ask(principal: Principal, workflow_id: str) -> None:
     _need(principal, workflow_id, "write")
 
 
-def _need(principal: Principal, workflow_id: str | None, verb: str) -> None:
-    resource = RESOURCES.get(kind_of(workflow_id or ""), "disbursements")
-    scope = cast(Scope, f"{resource}:{verb}")
+def _need(principal: Principal, workflow_id: str | None, verb: Verb) -> None:
+    scope = (kinds.of_workflow(workflow_id or "") or PAYOUTS).scope(verb)
     if not principal.may(scope):
         raise NotAllowed(f"The key lacks the scope {scope}.", code="scope_missing", scope=scope)
 
@@ -50,7 +43,8 @@ async def refuse_foreign_receipt(house: Services, row: Row, receipt: str | None)
     """Raises Conflict (code "receipt_taken"): one receipt is one movement of money."""
     if receipt is None:
         return
-    money_in = kind_of(row.workflow_id) in _MONEY_IN
+    kind = kinds.of_workflow(row.workflow_id)
+    money_in = kind is not None and kind.takes_money
     async with house.database.transaction() as session:
         taken = await receipts.belongs_elsewhere(session, receipt, workflow_id=row.workflow_id, money_in=money_in)
     # A part of a split loan is written down as paid with the last one: until then only the saga knows its receipt.
@@ -151,8 +145,10 @@ def _update_id(principal: Principal, order: Order, key: str | None) -> str:
     if key is not None:
         return f"api:{sha256_hex(f'{principal.id}:{key}:{order.subject}')}"
     workflow_id = order.saga.workflow_id
+    kind = kinds.of_workflow(workflow_id)
     final = isinstance(order.message, Verdict) and order.message.decision == "paid"
-    if final and kind_of(workflow_id) not in _ALL_BY_TWO:
+    # Where every decision waits for another person, the same words again may be a proposal made anew.
+    if final and not (kind and kind.resolved_by_two):
         words = order.message.model_dump_json()
         return f"api:{sha256_hex(f'{principal.id}:{workflow_id}:{order.about}:{words}')}"
     return f"api:{new_id('cmd')}"

@@ -3,15 +3,8 @@
 from typing import Final, Self
 
 from api.http.values import Out, example
-from store.saga.sagas import Saga
-
-# Where each kind of saga is found in the API, which is also what its scopes begin with.
-RESOURCES: Final[dict[str, str]] = {
-    "loan-disbursement": "disbursements",
-    "customer-collection": "collections",
-    "wallet-top-up": "top-ups",
-    "float-purchase": "float-purchases",
-}
+from api.saga.commands import Row
+from models import kinds
 
 LINK: Final = {
     "kind": "loan-disbursement", "id": "dsb_01ktv0r5m8e9a7d3c2b4x6y8z0", "stage": "in_review", "ended": False,
@@ -31,11 +24,11 @@ class SagaLink(Out):
     href: str
 
     @classmethod
-    def of(cls, saga: Saga) -> Self:
-        return cls(
-            kind=saga.kind,
-            id=saga.id,
-            stage=saga.stage,
-            ended=saga.ended_at is not None,
-            href=f"/api/v1/{RESOURCES[saga.kind]}/{saga.id}",
-        )
+    def of(cls, row: Row) -> Self:
+        return cls.to(row.workflow_id, row.id, row.stage, ended=row.ended_at is not None)
+
+    @classmethod
+    def to(cls, workflow_id: str, row_id: str, stage: str, *, ended: bool) -> Self:
+        kind = kinds.of_workflow(workflow_id)
+        assert kind is not None, workflow_id
+        return cls(kind=kind.name, id=row_id, stage=stage, ended=ended, href=f"/api/v1{kind.path}/{row_id}")

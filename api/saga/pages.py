@@ -27,7 +27,7 @@ from models.tables.platform.partner import Partner
 from models.tables.saga.saga_row import SagaRow
 from store.platform import audit, partners
 from store.saga import timeline
-from temporal.requests import start_row
+from temporal.starts import start_row
 
 log = structlog.get_logger()
 

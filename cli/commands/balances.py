@@ -82,13 +82,12 @@ async def find_breaches(database: Any) -> list[dict[str, str]]:
     """What is wrong with the books: the ledger's own rules, and open holds that name no living saga (P4)."""
     from ledger.balances import open_holds
     from ledger.invariants import violations
-    from store.lending import loan_disbursement
     from store.saga import saga_rows
 
     async with database.transaction() as session:
         found = [asdict(violation) for violation in await violations(session)]
         holds = await open_holds(session)
-        living = await loan_disbursement.unended(session) | await saga_rows.unended(session)
+        living = await saga_rows.unended(session)
     return found + [
         {"rule": "open_hold_has_a_living_saga", "subject": hold.key, "detail": f"{hold.amount} held for no living saga"}
         for hold in holds

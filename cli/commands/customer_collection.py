@@ -1,6 +1,6 @@
 """`kivuko collections`: customers' payments to a lender."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -18,8 +18,14 @@ from cli.commands.sagas import (
     with_partner,
 )
 from cli.context import api
-from cli.kinds import COLLECTIONS
 from cli.output import AsJson
+from models import kinds
+
+KIND: Final = kinds.named("customer-collection")
+# What of one is for people's eyes.
+SHOWN: Final = (
+    "partner_id", "channel", "amount", "account", "phone", "payer_reference", "receipt", "paid_at", "allocations",
+)  # fmt: skip
 
 app = typer.Typer(no_args_is_help=True, help="Customers' payments: ask for one, list, show.")
 
@@ -48,7 +54,7 @@ def list_collections(
 ) -> None:
     """The newest payments, prompted and by paybill; those at `waiting_account` wait for a person (`kivuko cases list`)."""
     columns = {"channel": "channel", "amount": "amount", "account": "account", "receipt": "receipt"}
-    show_list(ctx, COLLECTIONS, columns, partner=partner, stage=stage, limit=limit, as_json=as_json)
+    show_list(ctx, KIND, columns, partner=partner, stage=stage, limit=limit, as_json=as_json)
 
 
 @app.command()
@@ -58,4 +64,4 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One payment with its timeline."""
-    show_one(ctx, COLLECTIONS, collection_id, as_json)
+    show_one(ctx, KIND, collection_id, as_json)

@@ -1,7 +1,7 @@
 """`kivuko floats`: mobile money bought from a prepaid wallet, confirmed with a one-time code."""
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -22,8 +22,15 @@ from cli.commands.sagas import (
 from cli.context import api
 from cli.errors import STDERR, Failure
 from cli.http import ApiClient
-from cli.kinds import FLOATS
 from cli.output import AsJson, console, money, pairs, plain, print_json
+from models import kinds
+
+KIND: Final = kinds.named("float-purchase")
+# What of one is for people's eyes.
+SHOWN: Final = (
+    "partner_id", "operator", "amount", "total", "held", "transfer_reference", "purchase_reference",
+    "returned_reference",
+)  # fmt: skip
 
 app = typer.Typer(no_args_is_help=True, help="Float: its price, buy, confirm with the code, cancel, list, show.")
 
@@ -79,7 +86,7 @@ def confirm(
     """Gives the one-time code. It is asked for, or read from standard input: never on the command line."""
     code = typer.prompt("Code", err=True) if sys.stdin.isatty() else sys.stdin.readline()
     with api(ctx) as client:
-        taken = client.post(f"{FLOATS.path}/{purchase_id}/confirm", {"code": code.strip()})
+        taken = client.post(f"{KIND.path}/{purchase_id}/confirm", {"code": code.strip()})
     if follow_it:
         sagas.watch(ctx, purchase_id, as_json=as_json)
     elif as_json:
@@ -111,18 +118,18 @@ def list_floats(
 ) -> None:
     """The newest float purchases."""
     columns = {"operator": "operator", "float": "amount", "total": "total", "receipt": "purchase_reference"}
-    show_list(ctx, FLOATS, columns, partner=partner, stage=stage, limit=limit, as_json=as_json)
+    show_list(ctx, KIND, columns, partner=partner, stage=stage, limit=limit, as_json=as_json)
 
 
 @app.command()
 def show(ctx: typer.Context, purchase_id: PurchaseId, as_json: AsJson = False) -> None:
     """One purchase with its timeline."""
-    show_one(ctx, FLOATS, purchase_id, as_json)
+    show_one(ctx, KIND, purchase_id, as_json)
 
 
 def _quote(client: ApiClient, amount: str, operator: str, partner: str | None, currency: str) -> dict[str, Any]:
     wish = {"operator": operator, "amount": plain_money(amount, currency)}
-    return dict(client.post(f"{FLOATS.path}/quotes", with_partner(wish, partner)))
+    return dict(client.post(f"{KIND.path}/quotes", with_partner(wish, partner)))
 
 
 def _show_price(price: dict[str, Any]) -> None:

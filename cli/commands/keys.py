@@ -8,13 +8,16 @@ import typer
 
 from cli.context import api, open_database, settings, wait_for
 from cli.output import AsJson, console, pairs, plain, print_json, table
+from models.kinds import KINDS, Verb
 
 app = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke. Sealing keys: generate, rotate.")
 
+_VERBS: Final[tuple[Verb, ...]] = ("read", "write")
 _PARTNER_SCOPES: Final = [
-    "partners:read", "wallets:read", "disbursements:read", "disbursements:write", "top-ups:read", "top-ups:write",
-    "float-purchases:read", "float-purchases:write", "collections:read", "collections:write",
-]  # fmt: skip
+    "partners:read",
+    "wallets:read",
+    *(kind.scope(verb) for kind in KINDS for verb in _VERBS),
+]
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """`kivuko disburse|disbursements|resolve`: one loan's crossing, from the operator's side."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -10,6 +10,12 @@ from cli.errors import Failure
 from cli.output import AsJson, console, print_json, table, tinted
 
 DisbursementId = Annotated[str, typer.Argument(help="Such as dsb_01ktv…")]
+
+# What of one is for people's eyes.
+SHOWN: Final = (
+    "partner_id", "loan_id", "account", "source", "amount", "principal", "charges", "paid", "receipts",
+    "transaction_id",
+)  # fmt: skip
 
 
 def disburse(

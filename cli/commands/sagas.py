@@ -9,11 +9,12 @@ import typer
 from cli.context import api
 from cli.errors import Failure
 from cli.follow import Narrator, events, follow
-from cli.kinds import ENDED, Kind, kind_of, path_of
+from cli.kinds import ENDED, key_of, kind_of, path_of, shown_of
 from cli.output import AsJson, as_json_text, console, pairs, plain, print_json, table, tinted
 from core.money import Money
+from models.kinds import KINDS, SagaKind
 
-SagaId = Annotated[str, typer.Argument(help="Such as dsb_01ktv…, top_01ktv…, flt_01ktv… or col_01ktv…")]
+SagaId = Annotated[str, typer.Argument(help=f"Such as {', '.join(f'{kind.id_prefix}_01ktv…' for kind in KINDS)}")]
 Partner = Annotated[str | None, typer.Option(help="The partner's id, prt_…; a partner's own key needs none.")]
 OfPartner = Annotated[str | None, typer.Option("--partner", help="Of this partner only.")]
 OfStage = Annotated[str | None, typer.Option("--stage", help="At this stage only, such as in_review.")]
@@ -40,7 +41,7 @@ def watch(
                 narrator.tell(event)
         row = client.get(path_of(saga_id))
     if as_json:
-        print(as_json_text({kind.key: row}), flush=True)
+        print(as_json_text({key_of(kind): row}), flush=True)
     else:
         glance(kind, row)
 
@@ -91,7 +92,7 @@ def started(ctx: typer.Context, row: dict[str, Any], follow_it: bool, as_json: b
 
 def show_list(
     ctx: typer.Context,
-    kind: Kind,
+    kind: SagaKind,
     columns: Mapping[str, str],
     *,
     partner: str | None,
@@ -112,10 +113,10 @@ def show_list(
     console().print(table(None, ["id", "stage", *columns, "since"], told) if rows else f"No {kind.word}s yet.")
 
 
-def show_one(ctx: typer.Context, kind: Kind, saga_id: str, as_json: bool) -> None:
+def show_one(ctx: typer.Context, kind: SagaKind, saga_id: str, as_json: bool) -> None:
     """One saga with its timeline. Raises Failure for an id of another kind."""
     if kind_of(saga_id) is not kind:
-        raise Failure(f"{saga_id} is no {kind.word}: those begin with {kind.prefix}_.", code="usage")
+        raise Failure(f"{saga_id} is no {kind.word}: those begin with {kind.id_prefix}_.", code="usage")
     with api(ctx) as client:
         row = client.get(path_of(saga_id))
         timeline = events(client, saga_id)
@@ -128,11 +129,11 @@ def show_one(ctx: typer.Context, kind: Kind, saga_id: str, as_json: bool) -> Non
     glance(kind, row)
 
 
-def glance(kind: Kind, row: dict[str, Any]) -> None:
+def glance(kind: SagaKind, row: dict[str, Any]) -> None:
     """One saga for people."""
     out = console()
     out.print(f"\n{plain(row['id'])}: {tinted(row['stage'])}")
-    facts = {name.replace("_", " "): row.get(name) for name in kind.shown}
+    facts = {name.replace("_", " "): row.get(name) for name in shown_of(kind)}
     saga = row.get("saga") or {}
     out.print(pairs(None, {"waits for": saga.get("waiting_for"), **facts}))
 

@@ -1,6 +1,6 @@
 """`kivuko topups`: money for a prepaid wallet."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -18,8 +18,14 @@ from cli.commands.sagas import (
     with_partner,
 )
 from cli.context import api
-from cli.kinds import TOP_UPS
 from cli.output import AsJson, money
+from models import kinds
+
+KIND: Final = kinds.named("wallet-top-up")
+# What of one is for people's eyes.
+SHOWN: Final = (
+    "partner_id", "method", "amount", "reference", "pay_to", "phone", "credited", "bank_reference",
+)  # fmt: skip
 
 app = typer.Typer(no_args_is_help=True, help="Top-ups of a prepaid wallet: announce, list, show.")
 
@@ -54,7 +60,7 @@ def list_top_ups(
     columns = {
         "method": "method", "amount": "amount", "code": "reference", "credited": "credited", "bank": "bank_reference",
     }  # fmt: skip
-    show_list(ctx, TOP_UPS, columns, partner=partner, stage=stage, limit=limit, as_json=as_json)
+    show_list(ctx, KIND, columns, partner=partner, stage=stage, limit=limit, as_json=as_json)
 
 
 @app.command()
@@ -62,4 +68,4 @@ def show(
     ctx: typer.Context, top_up_id: Annotated[str, typer.Argument(help="Such as top_01ktv…")], as_json: AsJson = False
 ) -> None:
     """One top-up with its timeline."""
-    show_one(ctx, TOP_UPS, top_up_id, as_json)
+    show_one(ctx, KIND, top_up_id, as_json)

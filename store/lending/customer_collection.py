@@ -1,28 +1,31 @@
 """Customers' payments: claimed before their saga starts, one per payment that came in."""
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
-from core.ids import COLLECTION, COLLECTION_CODE, new_id, payer_code
+from core.ids import COLLECTION_CODE, new_id, payer_code
 from core.money import Money
 from core.msisdn import Msisdn
+from models import kinds
+from models.messages.lending.customer_collection import CollectionRequest
+from models.messages.saga.policies import CollectionPolicy
 from models.tables.base import table_of
 from models.tables.lending.customer_collection import Collection
 from models.tables.saga.incoming_payment import IncomingPayment
-from store.saga import saga_rows, timeline
+from store.saga import incoming, prompts, timeline
 
 _COLLECTIONS = table_of(Collection)
-KIND = "customer-collection"
+KIND: Final = kinds.named("customer-collection")
 
 
 def _row(partner_id: str, amount_minor: int, currency: str, account_ref: str, requested_by: str) -> dict[str, Any]:
-    now, row_id = utc_now(), new_id(COLLECTION)
+    now, row_id = utc_now(), new_id(KIND.id_prefix)
     return {
-        "id": row_id, "partner_id": partner_id, "workflow_id": saga_rows.workflow_id_of(KIND, row_id),
+        "id": row_id, "partner_id": partner_id, "workflow_id": KIND.workflow_id(row_id),
         "requested_by": requested_by, "stage": "requested", "currency": currency, "amount_minor": amount_minor,
         "account_ref": account_ref[:200], "allocations": [], "policy": {}, "created_at": now, "updated_at": now,
     }  # fmt: skip
@@ -47,6 +50,25 @@ async def of_incoming(session: AsyncSession, payment: IncomingPayment) -> Collec
     found = await session.exec(select(Collection).where(Collection.incoming_id == payment.id))
     existing = found.first()
     return existing or await _written(session, row, f"Paid by paybill, receipt {payment.external_id}.")
+
+
+async def request(session: AsyncSession, row: Collection) -> CollectionRequest:
+    """The saga's input, made of its row: what came in by paybill, or what to ask the customer for."""
+    amount = Money(row.amount_minor, row.currency)
+    if row.channel == "paybill":
+        arrived, ask = await incoming.arrived_by(session, row.incoming_id), None
+    else:
+        arrived, ask = None, prompts.instruction(row, row.msisdn, row.payer_reference, amount, "daraja", "Loan payment")
+    return CollectionRequest(
+        collection_id=row.id,
+        partner_id=row.partner_id,
+        workflow_id=row.workflow_id,
+        account_ref=row.account_ref,
+        amount=amount,
+        ask=ask,
+        arrived=arrived,
+        policy=CollectionPolicy.model_validate(row.policy),
+    )
 
 
 async def waiting_for(session: AsyncSession, partner_id: str, payer_reference: str) -> Collection | None:

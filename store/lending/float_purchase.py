@@ -1,22 +1,24 @@
 """Float purchases: the price that was shown, and how far the purchase is."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
-from core.ids import FLOAT_PURCHASE, new_id
+from core.ids import new_id
 from core.money import Money
-from models.messages.lending.float_purchase import CostLine, Operator
+from models import kinds
+from models.messages.lending.float_purchase import CostLine, FloatRequest, Operator
+from models.messages.saga.policies import FloatPolicy
 from models.tables.base import table_of
 from models.tables.lending.float_purchase import FloatPurchase
 from store.platform import tariffs
-from store.saga import saga_rows, timeline
+from store.saga import timeline
 
 _PURCHASES = table_of(FloatPurchase)
-KIND = "float-purchase"
+KIND: Final = kinds.named("float-purchase")
 
 
 async def price(session: AsyncSession, partner_id: str, amount: Money, at: datetime) -> list[dict[str, Any]]:
@@ -36,10 +38,10 @@ async def begin(
     costs: list[dict[str, Any]],
     requested_by: str,
 ) -> FloatPurchase:
-    now, row_id = utc_now(), new_id(FLOAT_PURCHASE)
+    now, row_id = utc_now(), new_id(KIND.id_prefix)
     total = sum(line["amount_minor"] for line in costs)
     row = {
-        "id": row_id, "partner_id": partner_id, "workflow_id": saga_rows.workflow_id_of(KIND, row_id),
+        "id": row_id, "partner_id": partner_id, "workflow_id": KIND.workflow_id(row_id),
         "requested_by": requested_by, "stage": "requested", "operator": operator, "currency": amount.currency,
         "amount_minor": amount.minor, "total_minor": total, "costs": costs, "policy": {}, "created_at": now,
         "updated_at": now,
@@ -52,6 +54,21 @@ async def begin(
     made = await session.get(FloatPurchase, row_id)
     assert made is not None
     return made
+
+
+async def request(session: AsyncSession, row: FloatPurchase) -> FloatRequest:
+    """The saga's input, made of its row alone."""
+    return FloatRequest.model_validate(
+        {
+            "purchase_id": row.id,
+            "partner_id": row.partner_id,
+            "workflow_id": row.workflow_id,
+            "operator": row.operator,
+            "amount": Money(row.amount_minor, row.currency),
+            "total": Money(row.total_minor, row.currency),
+            "policy": FloatPolicy.model_validate(row.policy),
+        }
+    )
 
 
 def cost_lines(row: FloatPurchase) -> tuple[CostLine, ...]:

@@ -1,17 +1,20 @@
 """Disbursements: claimed before their saga starts, kept in step with it, listed from here and never from Temporal."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, Final
+from datetime import date
+from typing import Final
 
-from sqlalchemy import func, update
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
 from core.errors import Conflict
-from core.ids import DISBURSEMENT, new_id
+from core.ids import new_id
+from models import kinds
+from models.messages.lending.loan_disbursement import DisbursementRequest
+from models.messages.saga.policies import DisbursementPolicy
 from models.tables.base import table_of
 from models.tables.lending.loan_disbursement import UNPAID_ENDS, Disbursement
 from models.tables.saga.payout_attempt import PayoutAttempt
@@ -19,6 +22,7 @@ from store.platform import claims
 from store.saga import cases, timeline
 
 _DISBURSEMENTS = table_of(Disbursement)
+KIND: Final = kinds.named("loan-disbursement")
 NEVER_LEFT: Final = ("not_sent", "void")  # of an attempt's states: nothing was sent under its reference
 
 
@@ -35,7 +39,7 @@ class Claim:
 def workflow_id_of(partner_id: str, loan_id: int, number: int) -> str:
     """`loan-disbursement/<partner>/<loan>`; a loan that ended unpaid and is tried anew gets `….2`, `….3`, and so does one
     with the number that another tenant of this partner had used before."""
-    return f"loan-disbursement/{partner_id}/{loan_id}" + (f".{number}" if number > 1 else "")
+    return KIND.workflow_id(f"{partner_id}/{loan_id}" + (f".{number}" if number > 1 else ""))
 
 
 async def claim(
@@ -47,6 +51,7 @@ async def claim(
     source: str,
     requested_by: str,
     again_after: frozenset[str],
+    policy: DisbursementPolicy | None = None,
     agreed: bool = False,
 ) -> Claim:
     """The one living disbursement of a loan, made if there is none. Safe under any number of simultaneous callers:
@@ -86,10 +91,8 @@ async def claim(
             )
         round_ = last.round + 1 if last else 1
         now = utc_now()
-        disbursement_id, workflow_id = (
-            new_id(DISBURSEMENT),
-            await _free_workflow_id(session, partner_id, loan_id, round_),
-        )
+        disbursement_id = new_id(KIND.id_prefix)
+        workflow_id = await _free_workflow_id(session, partner_id, loan_id, round_)
         row = {
             "id": disbursement_id,
             "partner_id": partner_id,
@@ -103,6 +106,7 @@ async def claim(
             "currency": currency,
             "paid_minor": 0,
             "receipts": [],
+            "policy": policy.model_dump(mode="json") if policy else {},
             "created_at": now,
             "updated_at": now,
         }
@@ -113,6 +117,17 @@ async def claim(
             await timeline.write(session, workflow_id, "requested", f"Requested by {source}.", source=source)
             return Claim(disbursement_id, workflow_id, round_, created=True)
     raise Conflict("The loan's disbursement is changing hands; try again.", code="claim_contended")
+
+
+async def request(session: AsyncSession, row: Disbursement) -> DisbursementRequest:
+    """The saga's input, made of its row alone."""
+    return DisbursementRequest(
+        disbursement_id=row.id,
+        partner_id=row.partner_id,
+        loan_id=row.loan_id,
+        workflow_id=row.workflow_id,
+        policy=DisbursementPolicy.model_validate(row.policy),
+    )
 
 
 async def last_of(session: AsyncSession, partner_id: str, loan_id: int) -> Disbursement | None:
@@ -156,40 +171,6 @@ async def _free_workflow_id(session: AsyncSession, partner_id: str, loan_id: int
         number += 1
 
 
-async def get(session: AsyncSession, disbursement_id: str) -> Disbursement | None:
-    return await session.get(Disbursement, disbursement_id)
-
-
-async def lock_living(session: AsyncSession, disbursement_id: str) -> Disbursement | None:
-    """The row, locked until the transaction ends; None once it has ended. A step that was believed dead and wakes up
-    after its saga's end finds None and does nothing."""
-    found = await session.exec(
-        select(Disbursement)
-        .where(Disbursement.id == disbursement_id, col(Disbursement.ended_at).is_(None))
-        .with_for_update()
-    )
-    return found.first()
-
-
-async def page(
-    session: AsyncSession,
-    *,
-    partner_id: str | None = None,
-    stage: str | None = None,
-    before: str | None = None,
-    limit: int = 50,
-) -> list[Disbursement]:
-    """Newest first; `before` is the id of the last row of the page before."""
-    query = select(Disbursement).order_by(col(Disbursement.id).desc()).limit(limit)
-    if partner_id:
-        query = query.where(Disbursement.partner_id == partner_id)
-    if stage:
-        query = query.where(Disbursement.stage == stage)
-    if before:
-        query = query.where(col(Disbursement.id) < before)
-    return list(await session.exec(query))
-
-
 async def known_loans(session: AsyncSession, partner_id: str, loan_ids: list[int]) -> dict[int, str]:
     """The stage of the last round of each of these loans that has one, whichever partner's it is. Raises what
     `claims.tenant_of` does."""
@@ -224,32 +205,3 @@ async def paid_out_on(session: AsyncSession, partner_id: str, product_id: int, d
         )
     )
     return int(total.one() or 0)
-
-
-async def change(session: AsyncSession, disbursement_id: str, *, ended: bool = False, **values: Any) -> None:
-    """Sets columns of a living disbursement; an ended one is left as it is, so that a late write changes nothing."""
-    now: datetime = utc_now()
-    await session.exec(
-        update(_DISBURSEMENTS)
-        .where(_DISBURSEMENTS.c.id == disbursement_id, _DISBURSEMENTS.c.ended_at.is_(None))
-        .values(updated_at=now, **({"ended_at": now} if ended else {}), **values)
-    )
-
-
-async def unstarted(session: AsyncSession, *, older_than: datetime, limit: int) -> list[Disbursement]:
-    """Rows that were claimed and whose workflow may never have been started, oldest first."""
-    found = await session.exec(
-        select(Disbursement)
-        .where(Disbursement.stage == "requested", Disbursement.created_at < older_than)
-        .order_by(col(Disbursement.id))
-        .limit(limit)
-    )
-    return list(found)
-
-
-async def unended(session: AsyncSession) -> set[str]:
-    """The workflow ids of sagas that were started and have not ended, by our own rows."""
-    query = select(Disbursement.workflow_id).where(
-        col(Disbursement.ended_at).is_(None), Disbursement.stage != "requested"
-    )
-    return set(await session.exec(query))

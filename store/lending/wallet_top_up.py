@@ -8,16 +8,20 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
-from core.ids import TOP_UP, TOP_UP_CODE, new_id, payer_code
+from core.ids import TOP_UP_CODE, new_id, payer_code
 from core.money import Money
 from core.msisdn import Msisdn
+from models import kinds
+from models.messages.lending.wallet_top_up import TopUpRequest
+from models.messages.saga.arrived_payments import ArrivedPayment
+from models.messages.saga.policies import TopUpPolicy
 from models.tables.base import table_of
 from models.tables.lending.wallet_top_up import TopUp
 from models.tables.saga.incoming_payment import IncomingPayment
-from store.saga import saga_rows, timeline
+from store.saga import incoming, prompts, timeline
 
 _TOP_UPS = table_of(TopUp)
-KIND = "wallet-top-up"
+KIND: Final = kinds.named("wallet-top-up")
 
 # Our code as a whole word, with or without the blanks and hyphens that people and banks put in. Nothing else is evidence:
 # matching digits in a narrative credited the wrong customer (SCARS).
@@ -30,9 +34,9 @@ def codes_in(narrative: str) -> set[str]:
 
 
 def _row(partner_id: str, method: str, amount_minor: int, currency: str, requested_by: str) -> dict[str, Any]:
-    now, row_id = utc_now(), new_id(TOP_UP)
+    now, row_id = utc_now(), new_id(KIND.id_prefix)
     return {
-        "id": row_id, "partner_id": partner_id, "workflow_id": saga_rows.workflow_id_of(KIND, row_id),
+        "id": row_id, "partner_id": partner_id, "workflow_id": KIND.workflow_id(row_id),
         "requested_by": requested_by, "stage": "requested", "method": method, "currency": currency,
         "amount_minor": amount_minor, "policy": {}, "created_at": now, "updated_at": now,
     }  # fmt: skip
@@ -73,6 +77,33 @@ async def by_admin(session: AsyncSession, payment: IncomingPayment, *, requested
         bank_reference=payment.external_id,
     )  # fmt: skip
     return made
+
+
+async def request(session: AsyncSession, row: TopUp) -> TopUpRequest:
+    """The saga's input, made of its row: what came in unannounced, whom to ask for it, or the code to wait for."""
+    amount = Money(row.amount_minor, row.currency)
+    arrived = await incoming.arrived_by(session, row.incoming_id) if row.method == "unannounced" else None
+    prompted = row.method == "prompt"
+    return TopUpRequest.model_validate(
+        {
+            "top_up_id": row.id,
+            "partner_id": row.partner_id,
+            "workflow_id": row.workflow_id,
+            "method": row.method,
+            "amount": amount,
+            "reference": await _named_in(session, row.partner_id, arrived) if arrived else row.reference,
+            "ask": prompts.instruction(row, row.msisdn, row.reference, amount, "bank", "Top-up") if prompted else None,
+            "arrived": arrived,
+            "policy": TopUpPolicy.model_validate(row.policy),
+        }
+    )
+
+
+async def _named_in(session: AsyncSession, partner_id: str, arrived: ArrivedPayment) -> str | None:
+    """A second or a late transfer under the code of a top-up that has ended is as plainly that partner's."""
+    named = await named_by(session, codes_in(arrived.reference), living=False)
+    codes = [other.reference for other in named if other.partner_id == partner_id]
+    return codes[0] if len(codes) == 1 == len(named) else None
 
 
 async def named_by(session: AsyncSession, codes: set[str], *, living: bool) -> list[TopUp]:

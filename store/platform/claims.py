@@ -1,9 +1,9 @@
 """Whose what is outside is: claimed once in the world, by a connection that is proven at a vetted address."""
 
-from collections.abc import Collection as Many
+from collections.abc import Collection
 from typing import Any, Final, Literal
 
-from sqlalchemy import Table, exists, select, tuple_, update
+from sqlalchemy import exists, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 from sqlmodel import select as select_rows
@@ -12,24 +12,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import utc_now
 from core.errors import Busy, Conflict, NotFound
 from core.outside import OutsideKey, OutsideKind, bank_account, fineract_identity, fineract_tenant, mpesa_shortcode
+from models import kinds
 from models.messages.connections import BankSettings, DarajaSettings, FineractSettings
 from models.tables.base import table_of
-from models.tables.lending.customer_collection import Collection
-from models.tables.lending.float_purchase import FloatPurchase
-from models.tables.lending.loan_disbursement import Disbursement
-from models.tables.lending.wallet_top_up import TopUp
 from models.tables.platform.claims import OutsideClaim
 from models.tables.platform.connection import Connection
 from store.platform import audit, partners
 
 _CLAIMS = table_of(OutsideClaim)
 
-# Whose running sagas speak with a provider: while one does, what it speaks of stays where it is.
-_USERS: Final[dict[str, tuple[Table, ...]]] = {
-    "fineract": (table_of(Disbursement), table_of(Collection)),
-    "daraja": (table_of(Disbursement), table_of(Collection)),
-    "bank": (table_of(TopUp), table_of(FloatPurchase)),
-}
 _PROVIDER_OF: Final[dict[OutsideKind, Literal["fineract", "daraja", "bank"]]] = {
     "fineract_tenant": "fineract",
     "fineract_identity": "fineract",
@@ -67,7 +58,7 @@ async def source_of(session: AsyncSession, partner_id: str, provider: str, accou
     return bank_account(bank.dialect, bank.base_url, account).key
 
 
-async def held_by(session: AsyncSession, partner_id: str, keys: Many[OutsideKey]) -> set[OutsideKey]:
+async def held_by(session: AsyncSession, partner_id: str, keys: Collection[OutsideKey]) -> set[OutsideKey]:
     """Those of these that the partner has."""
     found = await session.exec(
         select_rows(OutsideClaim).where(
@@ -80,7 +71,7 @@ async def held_by(session: AsyncSession, partner_id: str, keys: Many[OutsideKey]
 
 async def take(
     session: AsyncSession,
-    keys: Many[OutsideKey],
+    keys: Collection[OutsideKey],
     *,
     partner_id: str,
     connection_id: str,
@@ -136,8 +127,9 @@ async def tenant_of(session: AsyncSession, partner_id: str) -> str:
 
 
 async def is_in_use(session: AsyncSession, partner_id: str, provider: str) -> bool:
-    """Whether a saga of the partner that has not ended speaks with this provider."""
-    for table in _USERS[provider]:
+    """Whether a saga of the partner that has not ended speaks with this provider: while one does, what it speaks of stays
+    where it is."""
+    for table in (table_of(kind.row_class) for kind in kinds.KINDS if provider in kind.providers):
         living = select(exists().where(table.c.partner_id == partner_id, table.c.ended_at.is_(None)))
         if (await (await session.connection()).execute(living)).scalar():
             return True

@@ -11,10 +11,9 @@ from core.ids import INCOMING, new_id
 from core.money import Money
 from core.msisdn import Msisdn
 from core.outside import provider_id
+from models import kinds
 from models.messages.saga.arrived_payments import AnnouncedPayment, ArrivedPayment, Channel
 from models.tables.base import table_of
-from models.tables.lending.customer_collection import Collection
-from models.tables.lending.wallet_top_up import TopUp
 from models.tables.saga.incoming_payment import IncomingPayment
 from store.platform import claims
 
@@ -120,8 +119,9 @@ async def get(session: AsyncSession, incoming_id: str) -> IncomingPayment | None
 async def unfinished(session: AsyncSession, partner_id: str, provider: str, external_ids: list[str]) -> set[str]:
     """Those of these payments that were announced and claimed for a saga which has not taken them yet: a crash may have
     come between, so whoever sees them again tells the saga again."""
+    takers = (table_of(kind.row_class) for kind in kinds.KINDS if kind.takes_money)
     # One question for each table: asked together they would be a product, which is empty while either table is.
-    taken = or_(*(exists().where(table_of(kind).c.incoming_id == _INCOMING.c.id) for kind in (Collection, TopUp)))
+    taken = or_(*(exists().where(table.c.incoming_id == _INCOMING.c.id) for table in takers))
     found = await session.exec(
         select(IncomingPayment.external_id).where(
             IncomingPayment.partner_id == partner_id,
@@ -181,3 +181,11 @@ def arrived(row: IncomingPayment, channel: Channel | None = None) -> ArrivedPaym
         happened_at=row.happened_at,
         channel=channel or row.announced[-1],
     )
+
+
+async def arrived_by(session: AsyncSession, incoming_id: str | None) -> ArrivedPayment:
+    """The payment that a saga was started by."""
+    assert incoming_id is not None
+    payment = await get(session, incoming_id)
+    assert payment is not None
+    return arrived(payment)

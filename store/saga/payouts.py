@@ -17,7 +17,7 @@ from models.messages.saga.payouts import AskStatus, PayoutInstruction, SendPayou
 from models.messages.saga.reports import Report
 from models.tables.base import table_of
 from models.tables.saga.payout_attempt import PayoutAttempt
-from store.saga import sagas
+from store.saga import saga_rows
 
 _ATTEMPTS = table_of(PayoutAttempt)
 _MOST_REFERENCES = 10  # a narrative of thousands would cost as many questions
@@ -90,7 +90,7 @@ async def begin(
     attempt that may have been paid ("attempt_living").
     """
     instruction, reference = order.instruction, order.reference
-    if await sagas.has_ended(session, instruction.workflow_id):
+    if await saga_rows.has_ended(session, instruction.workflow_id):
         return await _known_after_the_end(session, reference)
     if (previous := order.previous) is not None:
         await finish(session, previous.reference, "failed", code=previous.code, detail=previous.detail)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
@@ -11,13 +11,41 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
 from core.errors import NoAnswer, Rejected
+from core.ids import PROMPT
+from core.money import Money
+from core.msisdn import Msisdn
 from core.recovery import RecoveryWindow, rows_may_be_missing
 from models.messages.saga.prompts import AskPrompt, PromptInstruction, SendPrompt
 from models.tables.base import table_of
 from models.tables.saga.prompt import Prompt
-from store.saga import sagas
+from models.tables.saga.saga_row import SagaRow
+from store.saga import saga_rows
 
 _PROMPTS = table_of(Prompt)
+
+
+def instruction(
+    row: SagaRow,
+    msisdn: str | None,
+    payer_reference: str | None,
+    amount: Money,
+    provider: Literal["daraja", "bank"],
+    description: str,
+) -> PromptInstruction:
+    """What a saga that begins with a prompt is given. The leg's id follows from the row's, so that a second start could
+    only repeat the same prompt."""
+    assert msisdn is not None
+    assert payer_reference is not None
+    return PromptInstruction(
+        leg_id=f"{PROMPT}_{row.id.partition('_')[2]}",
+        partner_id=row.partner_id,
+        workflow_id=row.workflow_id,
+        provider=provider,
+        msisdn=Msisdn(msisdn),
+        amount=amount,
+        payer_reference=payer_reference,
+        description=description,
+    )
 
 
 def _row(instruction: PromptInstruction, reference: str, state: str, send_by: datetime | None = None) -> dict[str, Any]:
@@ -39,7 +67,7 @@ async def begin(session: AsyncSession, order: SendPrompt, *, recovery: Sequence[
     NoAnswer ("already_sent", "prompt_living", or "row_lost" where its row may have been lost in a restore).
     """
     instruction, reference = order.instruction, order.reference
-    if await sagas.has_ended(session, instruction.workflow_id):
+    if await saga_rows.has_ended(session, instruction.workflow_id):
         raise Rejected("The saga has ended; nobody is asked for it any more.", code="already_ended")
     lost = rows_may_be_missing(recovery, order.begun_at)
     made = await session.exec(

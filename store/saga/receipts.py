@@ -1,24 +1,15 @@
 """Whose a provider's receipt is: one receipt is one movement of money, and a slip of the pen would book it twice."""
 
-from typing import Final
-
 from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.errors import NotFound
 from core.outside import provider_id
+from models import kinds
 from models.tables.saga.incoming_payment import IncomingPayment
 from models.tables.saga.payout_attempt import PayoutAttempt
-from store.saga import sagas, unknown_outcomes
-
-# Whose receipts a saga's are, by its kind: each provider counts for itself.
-_PROVIDERS: Final = {
-    "loan-disbursement": "daraja",
-    "customer-collection": "daraja",
-    "wallet-top-up": "bank",
-    "float-purchase": "bank",
-}
+from store.saga import saga_rows, unknown_outcomes
 
 
 async def belongs_elsewhere(session: AsyncSession, receipt: str, *, workflow_id: str, money_in: bool) -> bool:
@@ -26,10 +17,10 @@ async def belongs_elsewhere(session: AsyncSession, receipt: str, *, workflow_id:
     that another saga has taken. Its accounts there are the partner's alone, so another partner's receipts are none of
     its business, and nobody is told of them. Raises NotFound for a saga without a row.
     """
-    saga = await sagas.find(session, workflow_id)
+    saga = await saga_rows.of_workflow(session, workflow_id)
     if saga is None:
         raise NotFound("No saga has that workflow id.", field="workflow_id")
-    provider, spelt = _PROVIDERS[saga.kind], provider_id(receipt)
+    provider, spelt = kinds.of_row(saga).rail, provider_id(receipt)
     last = (await unknown_outcomes.last_payouts(session, [workflow_id])).get(workflow_id, "")
     paid = await session.exec(
         select(PayoutAttempt.reference).where(

@@ -1,44 +1,55 @@
-"""What the list rows of all sagas after the first are done to: read, locked, changed, paged. One function for each, whatever
-the saga; what is particular to one saga is in the file of its own name."""
+"""The list rows of all sagas: read, locked, changed, paged, whatever the kind. What is particular to one kind is in the
+file of its own name."""
 
-from typing import Any, Final, TypeVar
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, TypeVar
 
-from sqlalchemy import update
+from sqlalchemy import Table, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
+from models import kinds
 from models.tables.base import table_of
-from models.tables.lending.customer_collection import Collection
-from models.tables.lending.float_purchase import FloatPurchase
-from models.tables.lending.wallet_top_up import TopUp
 from models.tables.saga.saga_row import SagaRow
 
 R = TypeVar("R", bound=SagaRow)
 
-# The kind that a workflow id begins with, and its rows.
-KINDS: Final[dict[str, type[SagaRow]]] = {
-    "customer-collection": Collection,
-    "wallet-top-up": TopUp,
-    "float-purchase": FloatPurchase,
-}
 
-
-def workflow_id_of(kind: str, row_id: str) -> str:
-    """`customer-collection/col_…`."""
-    return f"{kind}/{row_id}"
-
-
-def kind_of(workflow_id: str) -> type[SagaRow] | None:
-    """The row class of a workflow id; None for a saga that keeps its rows elsewhere (disbursements)."""
-    return KINDS.get(workflow_id.partition("/")[0])
+# ------------------------------------------------------------------------------------------------- one saga, of any kind
 
 
 async def of_workflow(session: AsyncSession, workflow_id: str) -> SagaRow | None:
-    model = kind_of(workflow_id)
-    if model is None:
-        return None
-    return (await session.exec(select(model).where(model.workflow_id == workflow_id))).first()
+    return (await of_workflows(session, [workflow_id])).get(workflow_id)
+
+
+async def of_workflows(session: AsyncSession, workflow_ids: Iterable[str]) -> dict[str, SagaRow]:
+    """Those of these sagas that have a row, by workflow id."""
+    by_kind: dict[kinds.SagaKind, set[str]] = defaultdict(set)
+    for workflow_id in workflow_ids:
+        kind = kinds.of_workflow(workflow_id)
+        if kind is not None:
+            by_kind[kind].add(workflow_id)
+    found: dict[str, SagaRow] = {}
+    for kind, wanted in by_kind.items():
+        model = kind.row_class
+        rows = await session.exec(select(model).where(col(model.workflow_id).in_(wanted)))
+        found.update({row.workflow_id: row for row in rows})
+    return found
+
+
+async def has_ended(session: AsyncSession, workflow_id: str) -> bool:
+    """Whether the saga's row says that it is over. One without a row has not ended."""
+    kind = kinds.of_workflow(workflow_id)
+    if kind is None:
+        return False
+    model = kind.row_class
+    ended = await session.exec(
+        select(model.id).where(model.workflow_id == workflow_id, col(model.ended_at).is_not(None))
+    )
+    return ended.first() is not None
 
 
 async def lock_living(session: AsyncSession, model: type[R], row_id: str) -> R | None:
@@ -48,11 +59,12 @@ async def lock_living(session: AsyncSession, model: type[R], row_id: str) -> R |
     return found.first()
 
 
+# ------------------------------------------------------------------- changes, of which an ended row takes none: a late write
+
+
 async def change(session: AsyncSession, workflow_id: str, *, ended: bool = False, **values: Any) -> None:
-    """Changes the row of a saga that has not ended; `ended` ends it."""
-    model = kind_of(workflow_id)
-    assert model is not None, workflow_id
-    table, now = table_of(model), utc_now()
+    """Sets columns of a living saga's row; `ended` ends it."""
+    table, now = _table(workflow_id), utc_now()
     if ended:
         values["ended_at"] = now
     await session.exec(
@@ -60,6 +72,30 @@ async def change(session: AsyncSession, workflow_id: str, *, ended: bool = False
         .where(table.c.workflow_id == workflow_id, table.c.ended_at.is_(None))
         .values(updated_at=now, **values)
     )
+
+
+async def explain(session: AsyncSession, workflow_id: str, *, code: str, reason: str) -> None:
+    """Why it does not get on, in plain words."""
+    await change(session, workflow_id, reason_code=code, reason=reason[:500])
+
+
+async def turn(session: AsyncSession, workflow_id: str, from_stages: Iterable[str], stage: str) -> None:
+    """Its stage goes from one of these to another; a saga that has moved on meanwhile stays where it is."""
+    table = _table(workflow_id)
+    await session.exec(
+        update(table)
+        .where(table.c.workflow_id == workflow_id, table.c.ended_at.is_(None), table.c.stage.in_(tuple(from_stages)))
+        .values(stage=stage, updated_at=utc_now())
+    )
+
+
+def _table(workflow_id: str) -> Table:
+    kind = kinds.of_workflow(workflow_id)
+    assert kind is not None, workflow_id
+    return table_of(kind.row_class)
+
+
+# ---------------------------------------------------------------------------------------------------------------- many
 
 
 async def page(
@@ -82,21 +118,28 @@ async def page(
     return list(await session.exec(query))
 
 
-async def unstarted(session: AsyncSession, model: type[R], *, older_than: Any, limit: int) -> list[R]:
-    """Rows that were claimed and whose workflow may never have been started, oldest first."""
-    found = await session.exec(
-        select(model)
-        .where(model.stage == "requested", model.created_at < older_than)
-        .order_by(col(model.id))
-        .limit(limit)
-    )
-    return list(found)
+async def unstarted(session: AsyncSession, *, older_than: datetime, limit: int) -> list[SagaRow]:
+    """Rows that were claimed and whose workflow may never have been started; of each kind the oldest, at most `limit`."""
+    rows: list[SagaRow] = []
+    for kind in kinds.KINDS:
+        model = kind.row_class
+        rows += await session.exec(
+            select(model)
+            .where(model.stage == "requested", model.created_at < older_than)
+            .order_by(col(model.id))
+            .limit(limit)
+        )
+    return rows
 
 
 async def unended(session: AsyncSession) -> set[str]:
     """The workflow ids of sagas that were started and have not ended, by our own rows."""
     ids: set[str] = set()
-    for model in KINDS.values():
-        query = select(model.workflow_id).where(col(model.ended_at).is_(None), model.stage != "requested")
-        ids |= set(await session.exec(query))
+    for kind in kinds.KINDS:
+        model = kind.row_class
+        ids |= set(
+            await session.exec(
+                select(model.workflow_id).where(col(model.ended_at).is_(None), model.stage != "requested")
+            )
+        )
     return ids

@@ -12,11 +12,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.money import Money
 from core.msisdn import Msisdn
+from models import kinds
 from models.tables.base import table_of
 from models.tables.saga.case import Case
 from models.tables.saga.payout_attempt import PayoutAttempt
 from models.tables.saga.prompt import Prompt
-from store.saga.sagas import TABLES, kind_of
 
 _ATTEMPTS, _PROMPTS, _CASES = table_of(PayoutAttempt), table_of(Prompt), table_of(Case)
 
@@ -62,7 +62,6 @@ class UnknownOutcome:
     """One of these with the saga that waits for it, and the case that is open about the saga, if one is."""
 
     sent: Sent
-    saga_kind: str
     saga_id: str
     stage: str
     case_id: str | None
@@ -85,7 +84,7 @@ async def page(
     living = union_all(
         *(
             select(table.c.workflow_id, table.c.id.label("saga_id"), table.c.stage).where(table.c.ended_at.is_(None))
-            for table in TABLES.values()
+            for table in (table_of(kind.row_class) for kind in kinds.KINDS)
         )
     ).subquery()
     case_id = (
@@ -108,7 +107,7 @@ async def page(
     if after:
         query = query.where(place > tuple_(_sent_at(after), literal(after, Text)))
     rows = await (await session.connection()).execute(query)
-    return [UnknownOutcome(_sent(row), kind_of(row.workflow_id), row.saga_id, row.stage, row.case_id) for row in rows]
+    return [UnknownOutcome(_sent(row), row.saga_id, row.stage, row.case_id) for row in rows]
 
 
 def _sent_at(reference: str) -> Any:

@@ -22,8 +22,9 @@ from api.http.temporal_reach import connect_when_needed
 from cli.local.postgres import EmbeddedPostgres
 from core.clock import utc_now
 from core.crypto import CallbackRoute, CallbackSigner, CredentialBox
-from core.ids import CONNECTION, DISBURSEMENT, PARTNER, PAYOUT, new_id
+from core.ids import CONNECTION, PARTNER, PAYOUT, new_id
 from core.settings import Settings
+from models import kinds
 from models.messages.connections import DarajaSecrets, DarajaSettings, FineractSecrets, FineractSettings
 from models.tables.base import table_of
 from models.tables.lending.loan_disbursement import Disbursement
@@ -32,7 +33,7 @@ from models.tables.platform.connection import Connection
 from models.tables.platform.partner import Partner
 from models.tables.platform.security import AuditEntry
 from store.database import Database
-from store.lending import loan_disbursement
+from store.lending.loan_disbursement import KIND
 from store.platform import secret_addresses
 from store.saga import payouts, saga_rows
 from temporal.schedules import bank_statement_id, loan_watch_id, payment_pull_id
@@ -132,16 +133,16 @@ class Door:
         leg_id, workflow_id = new_id(PAYOUT), f"loan-disbursement/{partner_id}/91"
         now = utc_now()
         row = {
-            "id": new_id(DISBURSEMENT), "partner_id": partner_id, "tenant_key": partner_id, "loan_id": 91, "round": 1,
+            "id": new_id(KIND.id_prefix), "partner_id": partner_id, "tenant_key": partner_id, "loan_id": 91, "round": 1,
             "workflow_id": workflow_id, "source": "api", "requested_by": "test", "stage": "paying", "currency": "KES",
-            "paid_minor": 0, "receipts": [], "created_at": now, "updated_at": now,
+            "paid_minor": 0, "receipts": [], "policy": {}, "created_at": now, "updated_at": now,
         }  # fmt: skip
         instruction = payout_instruction(leg_id, partner_id, workflow_id, role=leg_id)
         async with self.database.transaction() as session:
             await session.exec(insert(table_of(Disbursement)).values(row).on_conflict_do_nothing())
             await payouts.begin(session, to_send(instruction), account="600997")
             if ended:
-                await loan_disbursement.change(session, str(row["id"]), ended=True, stage=ended)
+                await saga_rows.change(session, workflow_id, ended=True, stage=ended)
         return CallbackRoute(workflow_id, f"{leg_id}-a1")
 
     def callback_path(self, route: CallbackRoute, kind: str) -> str:
@@ -202,9 +203,8 @@ async def open_door(settings: Settings, database: Database, client: Client) -> A
     # Nobody worked on these; a later test's workers must not find them.
     started: list[str] = []
     async with database.transaction() as session:
-        models: list[type[Any]] = [Disbursement, *saga_rows.KINDS.values()]
-        for model in models:
-            started += await session.exec(select(model.workflow_id))
+        for kind in kinds.KINDS:
+            started += await session.exec(select(kind.row_class.workflow_id))
     for workflow_id in started:
         with suppress(RPCError):
             await client.get_workflow_handle(workflow_id).terminate("the test is over")

@@ -13,7 +13,7 @@ from models.messages.saga.status import SagaStatus
 from models.tables.saga.case import Case
 from models.tables.saga.payout_attempt import PayoutAttempt
 from models.tables.saga.prompt import Prompt
-from store.saga import sagas
+from store.saga import saga_rows
 from tests.flows.lending.test_customer_collection_doubts import SOON
 from tests.flows.lending.test_float_purchase_doubts import CURT
 from tests.flows.lending.test_wallet_top_up_prompts import asked
@@ -65,7 +65,7 @@ async def status_of(house: House, workflow_id: str) -> SagaStatus:
 
 async def stage_of(house: House, workflow_id: str) -> str:
     async with house.database.transaction() as session:
-        saga = await sagas.find(session, workflow_id)
+        saga = await saga_rows.of_workflow(session, workflow_id)
     assert saga is not None
     return saga.stage
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from temporal.starts import Started
+from inbound.lending.loan_disbursement import Started
 from tests.flows.lending.test_loan_disbursement_history import HISTORIES
 from tests.support.house import House
 

@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowFailureError
 
+from inbound.lending.loan_disbursement import start_disbursement
 from models.messages.housekeeping import Swept
 from models.messages.saga.policies import DisbursementPolicy, PayoutPolicy
 from models.tables.lending.loan_disbursement import Disbursement
-from store.lending import loan_disbursement
+from store.saga import saga_rows
 from temporal.queues import FLOWS_QUEUE
-from temporal.starts import start_disbursement
 from tests.storms.installation import AWAY, Installation, again, running
 from tests.support.customers import pull
 from tests.support.deciding import decide
@@ -179,7 +179,7 @@ async def last_rounds(installation: Installation) -> dict[int, Disbursement]:
     house = installation.house
     last: dict[int, Disbursement] = {}
     async with house.database.transaction() as session:
-        for row in await loan_disbursement.page(session, partner_id=house.partner_id, limit=4 * LOANS):
+        for row in await saga_rows.page(session, Disbursement, partner_id=house.partner_id, limit=4 * LOANS):
             if row.loan_id not in last or row.round > last[row.loan_id].round:
                 last[row.loan_id] = row
     return last

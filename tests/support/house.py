@@ -23,6 +23,7 @@ from core.crypto import CredentialBox
 from core.ids import new_id
 from core.money import Money
 from core.settings import Settings
+from inbound.lending.loan_disbursement import Started, start_disbursement, tell_waiting_sagas
 from ledger import chart
 from ledger.balances import Balance, balance, open_holds
 from ledger.invariants import violations
@@ -35,10 +36,8 @@ from models.messages.saga.status import SagaStatus
 from models.tables.lending.loan_disbursement import Disbursement
 from models.tables.platform.traffic import InboxItem
 from store.database import Database
-from store.lending import loan_disbursement
 from store.platform import partners
 from store.saga import cases, saga_rows, timeline
-from temporal.starts import Started, start_disbursement, tell_waiting_sagas
 from tests.support.deciding import decide_in_time
 from tests.support.lender import make_lender
 from tests.support.simulator_server import RunningSimulators
@@ -193,7 +192,7 @@ class House:
     async def age_claims(self) -> None:
         """As if every claim had been made an hour ago."""
         async with self.database.transaction() as session:
-            for row in await loan_disbursement.page(session, partner_id=self.partner_id):
+            for row in await saga_rows.page(session, Disbursement, partner_id=self.partner_id):
                 row.created_at -= timedelta(hours=1)
                 session.add(row)
 
@@ -245,14 +244,14 @@ class House:
 
     async def row(self, started: Started) -> Disbursement:
         async with self.database.transaction() as session:
-            row = await loan_disbursement.get(session, started.disbursement_id)
+            row = await session.get(Disbursement, started.disbursement_id)
         assert row is not None
         return row
 
     async def only_disbursement(self) -> Disbursement:
         """The one that there is."""
         async with self.database.transaction() as session:
-            (row,) = await loan_disbursement.page(session, partner_id=self.partner_id)
+            (row,) = await saga_rows.page(session, Disbursement, partner_id=self.partner_id)
         return row
 
     async def payouts(self) -> list[dict[str, Any]]:
@@ -300,7 +299,7 @@ class House:
         """The ledger's invariants hold, and every open hold belongs to a saga that has not ended."""
         async with self.database.transaction() as session:
             assert [str(violation) for violation in await violations(session)] == []
-            living = await loan_disbursement.unended(session) | await saga_rows.unended(session)
+            living = await saga_rows.unended(session)
             assert {hold.workflow_id for hold in await open_holds(session)} <= living
 
 
@@ -367,7 +366,7 @@ async def door_without_temporal(house: House) -> AsyncIterator[httpx.AsyncClient
 
 async def _terminate_all(house: House) -> None:
     async with house.database.transaction() as session:
-        living = await loan_disbursement.unended(session) | await saga_rows.unended(session)
+        living = await saga_rows.unended(session)
     for workflow_id in living:
         with suppress(RPCError):
             await house.client.get_workflow_handle(workflow_id).terminate("the test is over")

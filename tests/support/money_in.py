@@ -30,7 +30,7 @@ from models.tables.saga.incoming_payment import IncomingPayment
 from models.tables.saga.saga_row import SagaRow
 from store.lending import customer_collection, float_purchase, wallet_top_up
 from store.saga import one_time_codes, timeline
-from temporal.requests import start_row
+from temporal.starts import start_row
 from tests.support.deciding import decide_in_time
 from tests.support.house import PHONE, House
 from tests.support.lender import B2C_ACCOUNT, SHORTCODE, WALLET_ACCOUNT

@@ -49,4 +49,3 @@ class Collection(SagaRow, table=True):
     receipt: str | None = Field(default=None, sa_column=Column(Text))
     paid_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     allocations: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
-    policy: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))

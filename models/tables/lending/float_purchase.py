@@ -34,4 +34,3 @@ class FloatPurchase(SagaRow, table=True):
     transfer_reference: str | None = Field(default=None, sa_column=Column(Text))
     purchase_reference: str | None = Field(default=None, sa_column=Column(Text))
     returned_reference: str | None = Field(default=None, sa_column=Column(Text))
-    policy: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))

@@ -1,17 +1,16 @@
 """Loan disbursements as lists and pages read them."""
 
-from datetime import date, datetime
+from datetime import date
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Date, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from models.tables.base import UtcDateTime
+from models.tables.saga.saga_row import SagaRow
 
 STAGES = (
     "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "approval", "posting",
-    "post_review",
-    "settling", "completed", "refused", "failed", "withdrawn",
+    "post_review", "settling", "completed", "refused", "failed", "withdrawn",
 )  # fmt: skip
 
 
@@ -22,7 +21,7 @@ UNPAID_ENDS = ("refused", "failed", "withdrawn")
 _IN_UNPAID = "('refused', 'failed', 'withdrawn')"
 
 
-class Disbursement(SQLModel, table=True):
+class Disbursement(SagaRow, table=True):
     """One saga for one approved loan. The partial unique index is the true guard against two sagas paying one loan:
     Temporal forgets workflow ids after its retention, this table never does. `tenant_key` says in whose books the loan
     is, whichever partner asks: see `OutsideClaim`."""
@@ -41,16 +40,10 @@ class Disbursement(SQLModel, table=True):
         CheckConstraint("source IN ('poll', 'hook', 'api')", name="source"),
     )  # fmt: skip
 
-    id: str = Field(sa_type=Text, primary_key=True)
-    partner_id: str = Field(sa_column=Column(Text, ForeignKey("partners.id"), nullable=False))
     tenant_key: str = Field(sa_column=Column(Text, nullable=False))
     loan_id: int = Field(sa_column=Column(BigInteger, nullable=False))
-    # Which core-banking tenant in the world the loan belongs to; "" where that is not known.
     round: int = Field(sa_column=Column(BigInteger, nullable=False))
-    workflow_id: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     source: str = Field(sa_column=Column(Text, nullable=False))
-    requested_by: str = Field(sa_column=Column(Text, nullable=False))
-    stage: str = Field(sa_column=Column(Text, nullable=False))
     product_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     account_no: str | None = Field(default=None, sa_column=Column(Text))
     currency: str = Field(sa_column=Column(Text, nullable=False))
@@ -62,8 +55,3 @@ class Disbursement(SQLModel, table=True):
     receipts: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     approved_on: date | None = Field(default=None, sa_column=Column(Date))
-    reason_code: str | None = Field(default=None, sa_column=Column(Text))
-    reason: str | None = Field(default=None, sa_column=Column(Text))
-    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
-    updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
-    ended_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))

@@ -1,9 +1,6 @@
 """Money into partners' prepaid wallets."""
 
-from typing import Any
-
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from models.tables.saga.saga_row import SagaRow
@@ -36,4 +33,3 @@ class TopUp(SagaRow, table=True):
     incoming_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("incoming_payments.id")))
     bank_reference: str | None = Field(default=None, sa_column=Column(Text))
     credited_minor: int | None = Field(default=None, sa_column=Column(BigInteger))
-    policy: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))

@@ -1,15 +1,18 @@
-"""What the list rows of all sagas after the first share: who, how far, why not. Each saga's own table adds its facts."""
+"""What the list rows of all sagas share: who, how far, why not. Each saga's own table adds its facts."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from models.tables.base import UtcDateTime
 
 
 class SagaRow(SQLModel):
-    """`stage` follows the workflow; `ended_at` is set with the last one. Lists are read from here, never from Temporal."""
+    """`stage` follows the workflow; `ended_at` is set with the last one. Lists are read from here, never from Temporal.
+    `policy` is what its saga starts with where that is not the usual one: a row alone says how its saga starts."""
 
     id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_type=Text, foreign_key="partners.id", nullable=False)
@@ -18,6 +21,7 @@ class SagaRow(SQLModel):
     stage: str = Field(sa_type=Text, nullable=False)
     reason_code: str | None = Field(default=None, sa_type=Text)
     reason: str | None = Field(default=None, sa_type=Text)
+    policy: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB, nullable=False)
     created_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
     updated_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -8,14 +8,13 @@ import pytest
 
 from core.errors import Conflict
 from core.ids import PAYOUT, new_id
+from inbound.lending.loan_disbursement import start_disbursement
 from models.tables.lending.loan_disbursement import Disbursement
 from models.tables.platform.contact import Contact
 from models.tables.platform.proposal import Proposal
 from models.tables.platform.traffic import Notification
-from store.lending import loan_disbursement
 from store.platform import partners
-from store.saga import payouts
-from temporal.starts import start_disbursement
+from store.saga import payouts, saga_rows
 from tests.api.conftest import Door
 from tests.support.orders import payout_instruction, to_ask, to_send
 
@@ -146,10 +145,8 @@ async def ended_loan(door: Door, partner_id: str, *, sent: bool) -> Disbursement
             await payouts.finish(session, f"{leg_id}-a1", "failed", code="resolved_not_paid", detail="by two people")
         else:
             await payouts.fence(session, to_ask(instruction), account="600997")
-        await loan_disbursement.change(
-            session, started.disbursement_id, ended=True, stage="failed", reason_code="x", reason="x"
-        )
-        row = await loan_disbursement.get(session, started.disbursement_id)
+        await saga_rows.change(session, started.workflow_id, ended=True, stage="failed", reason_code="x", reason="x")
+        row = await session.get(Disbursement, started.disbursement_id)
     assert row is not None
     return row
 

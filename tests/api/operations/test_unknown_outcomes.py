@@ -13,10 +13,11 @@ from api.saga import commands
 from core.clock import utc_now
 from core.desk_files import DECISION_COLUMNS, FACT_COLUMNS
 from core.money import Money
+from inbound.lending.loan_disbursement import Started
+from models.tables.lending.loan_disbursement import Disbursement
 from models.tables.platform.security import AuditEntry
 from models.tables.saga.payout_attempt import PayoutAttempt
-from store.saga import unknown_outcomes
-from temporal.starts import Started
+from store.saga import saga_rows, unknown_outcomes
 from tests.api.conftest import Door
 from tests.api.lending.test_loan_disbursement import PARKED
 from tests.store.saga.test_unknown_outcomes import age, mark, payout, saga
@@ -172,11 +173,10 @@ async def test_each_row_gets_its_own_answer(door: Door, monkeypatch: pytest.Monk
 
 
 async def end(door: Door, reference: str) -> None:
-    from store.lending import loan_disbursement
 
     async with door.database.transaction() as session:
-        (row,) = await loan_disbursement.page(session)
-        await loan_disbursement.change(session, row.id, ended=True, stage="completed")
+        (row,) = await saga_rows.page(session, Disbursement)
+        await saga_rows.change(session, row.workflow_id, ended=True, stage="completed")
 
 
 async def finish(door: Door, reference: str) -> None:

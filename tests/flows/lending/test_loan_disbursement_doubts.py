@@ -7,10 +7,10 @@ import pytest
 
 from core.crypto import CallbackRoute, CallbackSigner
 from core.ids import new_id
+from inbound.lending.loan_disbursement import Started
 from models.messages.saga.decisions import CommandTaken, RetryNow
 from models.messages.saga.policies import DisbursementPolicy
 from store.saga import cases, payouts
-from temporal.starts import Started
 from tests.support.house import PHONE, QUICK, House
 from tests.support.waiting import eventually
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from models.messages.inbound import LoanLookedAt
-from store.lending import loan_disbursement
+from models.tables.lending.loan_disbursement import Disbursement
 from store.platform import partners
+from store.saga import saga_rows
 from tests.support.addresses import secret_of
 from tests.support.house import House
 from tests.support.waiting import eventually
@@ -31,7 +32,7 @@ async def looked(house: House, loan_id: int) -> LoanLookedAt:
 
 async def rows(house: House) -> list[int]:
     async with house.database.transaction() as session:
-        return [row.loan_id for row in await loan_disbursement.page(session)]
+        return [row.loan_id for row in await saga_rows.page(session, Disbursement)]
 
 
 async def test_only_an_approved_loan_of_an_enabled_product_is_claimed_by_a_hook(house: House) -> None:

@@ -8,10 +8,10 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 
 from core.money import Money
+from inbound.lending.loan_disbursement import Started
 from models.messages.housekeeping import Swept
 from store.database import Database
 from temporal.queues import FLOWS_QUEUE
-from temporal.starts import Started
 from tests.flows.lending.test_loan_disbursement import assert_paid_once
 from tests.support.cut_wire import wire_to
 from tests.support.gates import gates_of

@@ -13,8 +13,7 @@ import pytest
 from models.messages.housekeeping import Swept
 from models.messages.saga.policies import DisbursementPolicy, PayoutPolicy
 from models.tables.lending.loan_disbursement import Disbursement
-from store.lending import loan_disbursement
-from store.saga import cases
+from store.saga import cases, saga_rows
 from temporal.queues import FLOWS_QUEUE
 from tests.support.house import House
 from tests.support.worker_process import WorkerProcess
@@ -92,7 +91,7 @@ async def paid(house: House) -> Counter[str]:
 
 async def rows_of(house: House) -> list[Disbursement]:
     async with house.database.transaction() as session:
-        return list(await loan_disbursement.page(session, partner_id=house.partner_id, limit=2 * LOANS))
+        return list(await saga_rows.page(session, Disbursement, partner_id=house.partner_id, limit=2 * LOANS))
 
 
 async def sweep(house: House, tick: int) -> None:

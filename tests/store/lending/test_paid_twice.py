@@ -5,10 +5,11 @@ import pytest
 from core.money import Money
 from models.messages.inbound import Reading
 from models.messages.saga.reports import Report
+from models.tables.lending.loan_disbursement import Disbursement
 from store.database import Database
 from store.lending import loan_disbursement, paid_twice
 from store.platform import inbox
-from store.saga import cases, payouts
+from store.saga import cases, payouts, saga_rows
 from tests.support.orders import payout_instruction, to_send
 
 KES = Money(125_000, "KES")
@@ -20,7 +21,7 @@ async def loan(database: Database, partner_id: str) -> str:
             session, partner_id=partner_id, loan_id=91, currency="KES", source="api", requested_by="t",
             again_after=frozenset({"failed"}), agreed=True,
         )  # fmt: skip
-        await loan_disbursement.change(session, made.disbursement_id, stage="paying", amount_minor=KES.minor)
+        await saga_rows.change(session, made.workflow_id, stage="paying", amount_minor=KES.minor)
     return made.workflow_id
 
 
@@ -72,8 +73,8 @@ async def test_another_round_of_the_same_loan_counts_too(database: Database, par
     workflow_id = await loan(database, partner_id)
     first = await attempt(database, partner_id, workflow_id, 1, "failed", KES)
     async with database.transaction() as session:
-        row = (await loan_disbursement.page(session))[0]
-        await loan_disbursement.change(session, row.id, ended=True, stage="failed")
+        row = (await saga_rows.page(session, Disbursement))[0]
+        await saga_rows.change(session, row.workflow_id, ended=True, stage="failed")
     again = await loan(database, partner_id)
     assert again != workflow_id
     await attempt(database, partner_id, again, 2, "paid", KES)

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from core.errors import Conflict
+from models.tables.lending.loan_disbursement import Disbursement
 from store.database import Database
 from store.lending import loan_disbursement
 from store.lending.loan_disbursement import Claim
-from store.saga import cases, timeline
+from store.saga import cases, saga_rows, timeline
 
 
 async def claim(database: Database, partner_id: str, again: frozenset[str] = frozenset()) -> Claim:
@@ -26,7 +27,7 @@ async def claim(database: Database, partner_id: str, again: frozenset[str] = fro
 
 async def end(database: Database, claimed: Claim, stage: str, code: str | None = None) -> None:
     async with database.transaction() as session:
-        await loan_disbursement.change(session, claimed.disbursement_id, ended=True, stage=stage, reason_code=code)
+        await saga_rows.change(session, claimed.workflow_id, ended=True, stage=stage, reason_code=code)
 
 
 async def test_simultaneous_claims_make_one_row(database: Database, partner_id: str) -> None:
@@ -75,9 +76,9 @@ async def test_an_ended_row_takes_no_late_change(database: Database, partner_id:
     claimed = await claim(database, partner_id)
     await end(database, claimed, "failed")
     async with database.transaction() as session:
-        await loan_disbursement.change(session, claimed.disbursement_id, stage="paying")
-        assert await loan_disbursement.lock_living(session, claimed.disbursement_id) is None
-        row = await loan_disbursement.get(session, claimed.disbursement_id)
+        await saga_rows.change(session, claimed.workflow_id, stage="paying")
+        assert await saga_rows.lock_living(session, Disbursement, claimed.disbursement_id) is None
+        row = await session.get(Disbursement, claimed.disbursement_id)
     assert row is not None
     assert row.stage == "failed"
 

@@ -15,6 +15,7 @@ from store.database import Database
 from store.lending import loan_disbursement
 from store.lending.loan_disbursement import Claim
 from store.platform import claims, partner_admin
+from store.saga import saga_rows
 from tests.store.conftest import another_partner, give_fineract
 
 
@@ -89,7 +90,7 @@ async def test_a_loan_that_another_partner_paid_is_never_paid_again(database: Da
     """Even where the claim has been moved since: what was paid under a tenant stays paid."""
     paid = await loan(database, partner_id)
     async with database.transaction() as session:
-        await loan_disbursement.change(session, paid.disbursement_id, ended=True, stage="completed")
+        await saga_rows.change(session, paid.workflow_id, ended=True, stage="completed")
     other = await another_partner(database)
     key = await tenant(database, partner_id)
     async with database.transaction() as session:
@@ -134,7 +135,7 @@ async def test_a_number_that_another_tenant_of_the_partner_used_is_another_loan(
 ) -> None:
     first = await loan(database, partner_id)
     async with database.transaction() as session:
-        await loan_disbursement.change(session, first.disbursement_id, ended=True, stage="completed")
+        await saga_rows.change(session, first.workflow_id, ended=True, stage="completed")
         row = await session.get(Connection, (await fineract_of(database, partner_id)).id)
         assert row is not None
         row.settings, row.tenant_key = {**row.settings, "tenant": "second"}, None
@@ -161,7 +162,7 @@ async def test_a_claim_is_not_moved_from_under_a_running_saga(database: Database
     assert await refusal(NotFound, name="nobody.example/default") == "no_claim"
     assert await refusal(kind="fineract_identity") == "is_a_name"
     async with database.transaction() as session:
-        await loan_disbursement.change(session, claimed.disbursement_id, ended=True, stage="failed")
+        await saga_rows.change(session, claimed.workflow_id, ended=True, stage="failed")
         receiver = await session.get(Partner, other)
         assert receiver is not None
         receiver.status = "suspended"

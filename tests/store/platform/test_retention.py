@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from core.clock import utc_now
-from core.ids import COLLECTION, INBOX, INCOMING, NOTIFICATION, new_id
+from core.ids import INBOX, INCOMING, NOTIFICATION, new_id
 from core.settings import Retention
 from models.messages.inbound import Reading
 from models.tables.base import table_of
@@ -106,7 +106,7 @@ async def test_payers_are_forgotten_once_their_payment_has_ended(database: Datab
 
     def collection(workflow_id: str, ended: datetime | None) -> dict[str, Any]:
         return {
-            "id": new_id(COLLECTION), "partner_id": partner_id, "workflow_id": workflow_id, "requested_by": "t",
+            "id": new_id("col"), "partner_id": partner_id, "workflow_id": workflow_id, "requested_by": "t",
             "stage": "completed" if ended else "in_review", "created_at": old, "updated_at": old, "ended_at": ended,
             "channel": "paybill", "currency": "KES", "amount_minor": 150_000, "account_ref": "ACC-7", "msisdn": PHONE,
             "receipt": f"R{workflow_id}", "allocations": [], "policy": {},

@@ -12,14 +12,16 @@ from core.errors import NotFound
 from core.ids import PAYOUT, PROMPT, new_id
 from core.money import Money
 from core.msisdn import Msisdn
+from models import kinds
 from models.messages.saga.payouts import BankOrder
 from models.messages.saga.prompts import PromptInstruction
 from models.tables.base import table_of
+from models.tables.lending.loan_disbursement import Disbursement
 from models.tables.saga.payout_attempt import PayoutAttempt
 from models.tables.saga.prompt import Prompt
 from store.database import Database
 from store.lending import customer_collection, float_purchase, loan_disbursement
-from store.saga import cases, payouts, prompts, receipts, sagas, unknown_outcomes
+from store.saga import cases, payouts, prompts, receipts, saga_rows, unknown_outcomes
 from store.saga.unknown_outcomes import UnknownOutcome
 from tests.store.conftest import another_partner
 from tests.support.orders import payout_instruction, to_prompt, to_send
@@ -35,7 +37,7 @@ async def saga(database: Database, partner_id: str, loan_id: int) -> str:
             session, partner_id=partner_id, loan_id=loan_id, currency="KES", source="api", requested_by="t",
             again_after=frozenset(),
         )  # fmt: skip
-        await loan_disbursement.change(session, claim.disbursement_id, stage="paying")
+        await saga_rows.change(session, claim.workflow_id, stage="paying")
     return claim.workflow_id
 
 
@@ -93,7 +95,7 @@ async def test_only_what_was_silent_long_enough_is_listed_oldest_first(database:
     found = await listed(database)
     assert names(found) == [first, second]
     assert fresh not in names(found)
-    assert [(one.sent.kind, one.sent.state, one.saga_kind) for one in found] == [
+    assert [(one.sent.kind, one.sent.state, one.sent.workflow_id.partition("/")[0]) for one in found] == [
         ("payout", "accepted", "loan-disbursement"),
         ("prompt", "sending", "customer-collection"),
     ]
@@ -115,8 +117,8 @@ async def test_what_an_ended_saga_left_is_not_listed(database: Database, partner
     await age(database, reference)
     assert names(await listed(database)) == [reference]
     async with database.transaction() as session:
-        (row,) = await loan_disbursement.page(session)
-        await loan_disbursement.change(session, row.id, ended=True, stage="completed")
+        (row,) = await saga_rows.page(session, Disbursement)
+        await saga_rows.change(session, row.workflow_id, ended=True, stage="completed")
     assert await listed(database) == []
 
 
@@ -231,9 +233,9 @@ async def test_a_saga_is_found_by_its_workflow_id_whatever_its_kind(database: Da
     loan = await saga(database, partner_id, 1)
     _, collection = await prompt(database, partner_id)
     async with database.transaction() as session:
-        found = await sagas.find_all(session, [loan, collection, "wallet-top-up/top_none", "tea/1"])
-        one = await sagas.find(session, collection)
-    assert {workflow_id: (row.kind, row.stage) for workflow_id, row in found.items()} == {
+        found = await saga_rows.of_workflows(session, [loan, collection, "wallet-top-up/top_none", "tea/1"])
+        one = await saga_rows.of_workflow(session, collection)
+    assert {workflow_id: (kinds.of_row(row).name, row.stage) for workflow_id, row in found.items()} == {
         loan: ("loan-disbursement", "paying"),
         collection: ("customer-collection", "requested"),
     }
