@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -15,25 +16,18 @@ from api.http.metrics import Metrics
 from api.http.request_middleware import FrontDoor
 from api.http.temporal_reach import connect_when_needed
 from api.inbound import announcements, callbacks, delivery_reports, hooks
-from api.lending import (
-    customer_collection,
-    float_codes,
-    float_purchase,
-    loan_disbursement,
-    loan_products,
-    wallet_top_up,
-    wallets,
-)
+from api.lending import float_codes, loan_products, wallets
 from api.operations import cases, codec, exchanges, health, inbox, proposals, reports, unknown_outcomes
 from api.partners import addresses, claims, connections, keys, partners, people, tariffs, vetted_addresses
 from core.settings import Settings
+from models.kinds import KINDS
 from store.database import Database
 
 # Fixed paths of hooks and delivery reports go before the callbacks' open ones.
 _ROUTERS = (
-    partners, addresses, connections, vetted_addresses, claims, loan_products, wallets, loan_disbursement,
-    wallet_top_up, float_purchase, float_codes,
-    customer_collection, cases, inbox, unknown_outcomes, exchanges, tariffs, keys, people, proposals, reports, hooks,
+    partners, addresses, connections, vetted_addresses, claims, loan_products, wallets,
+    *(import_module(kind.module("api")) for kind in KINDS),
+    float_codes, cases, inbox, unknown_outcomes, exchanges, tariffs, keys, people, proposals, reports, hooks,
     announcements, delivery_reports, callbacks, codec, health,
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ Commands are loaded with their module; what they need of Temporal or PostgreSQL 
 
 import os
 import sys
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -13,12 +14,9 @@ import typer
 from cli.commands import (
     balances,
     cases,
-    customer_collection,
     db,
     doctor,
-    float_purchase,
     keys,
-    loan_disbursement,
     partners,
     proposals,
     sagas,
@@ -26,13 +24,13 @@ from cli.commands import (
     services,
     tariffs,
     up,
-    wallet_top_up,
 )
 from cli.context import Reach
 from cli.demo import commands
 from cli.errors import PlainErrors
 from core.logs import configure_logs
 from core.settings import installed_version
+from models.kinds import KINDS
 
 app = typer.Typer(
     name="kivuko",
@@ -70,16 +68,12 @@ app.add_typer(commands.app, name="demo")
 app.command("api", rich_help_panel="Processes")(services.api)
 app.command("worker", rich_help_panel="Processes")(services.worker)
 app.command("simulators", rich_help_panel="Processes")(services.simulators)
-app.command("disburse", rich_help_panel="Payments")(loan_disbursement.disburse)
-app.command("disbursements", rich_help_panel="Payments")(loan_disbursement.list_disbursements)
+for kind in KINDS:
+    import_module(f"cli.commands.{kind.leaf}").add_to(app)
 app.command("watch", rich_help_panel="Payments")(sagas.watch)
-app.command("resolve", rich_help_panel="Payments")(loan_disbursement.resolve)
 app.command("retry", rich_help_panel="Payments")(sagas.retry)
 app.command("cancel", rich_help_panel="Payments")(sagas.cancel)
 app.command("balances", rich_help_panel="Payments")(balances.balances)
-app.add_typer(wallet_top_up.app, name="topups", rich_help_panel="Payments")
-app.add_typer(float_purchase.app, name="floats", rich_help_panel="Payments")
-app.add_typer(customer_collection.app, name="collections", rich_help_panel="Payments")
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
 app.add_typer(proposals.app, name="proposals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")

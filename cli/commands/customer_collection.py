@@ -30,6 +30,10 @@ SHOWN: Final = (
 app = typer.Typer(no_args_is_help=True, help="Customers' payments: ask for one, list, show.")
 
 
+def add_to(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="collections", rich_help_panel="Payments")
+
+
 @app.command()
 def ask(
     ctx: typer.Context,

@@ -39,6 +39,10 @@ PurchaseId = Annotated[str, typer.Argument(help="Such as flt_01ktv…")]
 OperatorName = Annotated[str, typer.Option("--operator", help="mpesa, airtel or mtn.")]
 
 
+def add_to(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="floats", rich_help_panel="Payments")
+
+
 @app.command()
 def quote(
     ctx: typer.Context,

@@ -91,3 +91,8 @@ def resolve(
         raise Failure("A payout is resolved as paid only with its receipt: --receipt.", code="usage")
     body = {"decision": decisions[0], "evidence": evidence, "receipt": receipt, "transaction_id": transaction}
     command(ctx, disbursement_id, "resolve", {k: v for k, v in body.items() if v is not None}, as_json)
+
+
+def add_to(parent: typer.Typer) -> None:
+    for name, command_ in (("disburse", disburse), ("disbursements", list_disbursements), ("resolve", resolve)):
+        parent.command(name, rich_help_panel="Payments")(command_)

@@ -30,6 +30,10 @@ SHOWN: Final = (
 app = typer.Typer(no_args_is_help=True, help="Top-ups of a prepaid wallet: announce, list, show.")
 
 
+def add_to(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="topups", rich_help_panel="Payments")
+
+
 @app.command()
 def start(
     ctx: typer.Context,

@@ -16,9 +16,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from core.clock import utc_now
 from core.settings import Retention
+from models import kinds
 from models.tables.base import table_of
-from models.tables.lending.customer_collection import Collection
-from models.tables.lending.wallet_top_up import TopUp
 from models.tables.platform.security import IdempotencyKey
 from models.tables.platform.traffic import InboxItem, Notification, ProviderExchange
 from models.tables.saga.incoming_payment import IncomingPayment
@@ -28,8 +27,7 @@ from store.platform.outbox import WIPED
 
 _BATCH: Final = 1000
 _INBOX, _NOTIFICATIONS, _EXCHANGES = table_of(InboxItem), table_of(Notification), table_of(ProviderExchange)
-_PROMPTS, _COLLECTIONS, _TOP_UPS = table_of(Prompt), table_of(Collection), table_of(TopUp)
-_INCOMING, _KEYS = table_of(IncomingPayment), table_of(IdempotencyKey)
+_PROMPTS, _INCOMING, _KEYS = table_of(Prompt), table_of(IncomingPayment), table_of(IdempotencyKey)
 _ERASED: Final = {"erased": True}
 
 
@@ -56,11 +54,9 @@ def rules(policy: Retention, now: datetime) -> list[Rule]:
         return now - timedelta(days=days)
 
     payers = before(policy.payers_days)
+    takers = [table_of(kind.row_class) for kind in kinds.KINDS if kind.takes_money]
     ended = or_(
-        *(
-            exists().where(saga.c.workflow_id == _INCOMING.c.claimed_by, saga.c.ended_at < payers)
-            for saga in (_COLLECTIONS, _TOP_UPS)
-        )
+        *(exists().where(saga.c.workflow_id == _INCOMING.c.claimed_by, saga.c.ended_at < payers) for saga in takers)
     )
     return [
         # The row itself stays for ever: it is what makes a callback that comes again a copy.
@@ -83,9 +79,10 @@ def rules(policy: Retention, now: datetime) -> list[Rule]:
                  _PROMPTS.c.msisdn.is_not(None)),
             {"msisdn": None},
         ),
-        Rule("collections", _COLLECTIONS, and_(_COLLECTIONS.c.ended_at < payers, _COLLECTIONS.c.msisdn.is_not(None)),
-             {"msisdn": None}),
-        Rule("top_ups", _TOP_UPS, and_(_TOP_UPS.c.ended_at < payers, _TOP_UPS.c.msisdn.is_not(None)), {"msisdn": None}),
+        *(
+            Rule(saga.name, saga, and_(saga.c.ended_at < payers, saga.c.msisdn.is_not(None)), {"msisdn": None})
+            for saga in takers
+        ),
         Rule(
             "incoming_payments", _INCOMING,
             and_(ended, or_(_INCOMING.c.payer_phone.is_not(None), _INCOMING.c.payer_name != "")),

@@ -219,7 +219,7 @@ def test_a_demo_takes_amounts_of_money_alone(run: Run, demo: str, wrong: str, sa
 def test_a_demo_without_its_lender_says_what_makes_it(
     run: Run, answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.guide._MADE_WITHIN", 0)
+    monkeypatch.setattr("cli.demo.guide._MADE_WITHIN", 0)
     answering.will(200, {"items": [{"id": PRT, "name": "Another Sacco"}], "next_cursor": None})
     failed = run("demo", "topup")
     assert failed.exit_code == 1

@@ -1,14 +1,20 @@
-"""The nightly check of the books: silent while they balance, a case for each breach."""
+"""The sweep of what never started, and the nightly check of the books: silent while they balance, a case for each breach."""
+
+from typing import Any
 
 from sqlalchemy import text
 
 from core.money import Money
+from inbound.lending.loan_disbursement import claim_disbursement
 from ledger import chart
 from ledger.posting import post
 from ledger.transfers import Hold
-from models.messages.housekeeping import BooksChecked, Erased
+from models.kinds import KINDS
+from models.messages.housekeeping import BooksChecked, Erased, Swept
+from store.saga import saga_rows
 from temporal.queues import FLOWS_QUEUE
-from tests.support.house import House
+from tests.support.house import QUICK, House
+from tests.support.money_in import MoneyDesk
 
 
 async def check(house: House, name: str) -> BooksChecked:
@@ -54,6 +60,37 @@ async def test_a_balance_changed_behind_the_ledger_is_a_breach(house: House) -> 
         )
     assert (await check(house, "1")).breaches >= 1
     assert set(await house.cases()) == {"books_do_not_balance"}
+
+
+async def test_the_sweep_starts_a_claimed_row_of_every_kind_with_the_policy_of_its_row(
+    house: House, desk: MoneyDesk
+) -> None:
+    """The process died between each claim and its start; nothing but the rows is left."""
+    await house.fund("5000.00", "for the float")
+    async with house.database.transaction() as session:
+        await claim_disbursement(
+            session, partner_id=house.partner_id, loan_id=await house.approve_loan(), source="poll",
+            requested_by="test", policy=QUICK,
+        )  # fmt: skip
+    await desk.float_row("2000.00")
+    await desk.top_up_row("1500.00")
+    await desk.collection_row("500.00", (await desk.loan())["accountNo"])
+    await house.age_claims()
+    swept: Swept = await house.client.execute_workflow(
+        "Sweep", id=f"sweep/{house.partner_id}/every-kind", task_queue=FLOWS_QUEUE, result_type=Swept
+    )
+    assert swept.started == len(KINDS)
+    for kind in KINDS:
+        async with house.database.transaction() as session:
+            (row,) = await saga_rows.page(session, kind.row_class, partner_id=house.partner_id)
+        handle = house.client.get_workflow_handle(row.workflow_id)
+        described = await handle.describe()
+        assert (described.workflow_type, row.id in str(await described.static_summary())) == (kind.workflow, True)
+        begun = (await handle.fetch_history()).events[0].workflow_execution_started_event_attributes
+        (request,) = await house.client.data_converter.decode(begun.input.payloads, [dict[str, Any]])
+        if row.policy:
+            assert request["policy"] == row.policy
+        assert bool(row.policy) == (kind.row == "Disbursement")
 
 
 async def test_the_nightly_erasing_forgets_a_payer_and_keeps_the_payment(house: House) -> None:

@@ -29,6 +29,7 @@ from ledger.balances import Balance, balance, open_holds
 from ledger.invariants import violations
 from ledger.posting import post
 from ledger.transfers import Post
+from models import kinds
 from models.messages.lending.loan_disbursement import DisbursementResult
 from models.messages.saga.decisions import CommandTaken, RetryNow
 from models.messages.saga.policies import DisbursementPolicy, PayoutPolicy
@@ -192,9 +193,10 @@ class House:
     async def age_claims(self) -> None:
         """As if every claim had been made an hour ago."""
         async with self.database.transaction() as session:
-            for row in await saga_rows.page(session, Disbursement, partner_id=self.partner_id):
-                row.created_at -= timedelta(hours=1)
-                session.add(row)
+            for kind in kinds.KINDS:
+                for row in await saga_rows.page(session, kind.row_class, partner_id=self.partner_id):
+                    row.created_at -= timedelta(hours=1)
+                    session.add(row)
 
     async def retry(self, started: Started) -> None:
         await self.handle(started).execute_update(
