@@ -12,7 +12,7 @@ from api.http.auth import ensure_bootstrap_key
 from api.http.bounded_requests import BoundedRequests
 from api.http.dependencies import Services, put_services
 from api.http.metrics import Metrics
-from api.http.request_middleware import FrontDoor
+from api.http.request_middleware import RequestMiddleware
 from api.http.temporal_reach import connect_when_needed
 from api.inbound import announcements, callbacks, delivery_reports, hooks
 from api.lending import (
@@ -84,7 +84,7 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
     openapi.install(app)
     app.add_middleware(BoundedRequests)
     app.add_middleware(
-        FrontDoor,
+        RequestMiddleware,
         metrics=metrics,
         max_body_bytes=settings.api.max_body_bytes,
         body_seconds=settings.api.body_seconds,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import CollectionReader, CollectionResolver, CollectionWriter
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Idempotent, Keyed
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -21,7 +21,7 @@ from api.lending.customer_collection_schemas import (
 )
 from api.saga import commands, pages
 from api.saga.pages import Resource, Wait
-from api.saga.schemas import CommandTakenOut, PaymentOut, PromptOut, SagaNow, Timeline, WishIn
+from api.saga.schemas import CommandIn, CommandTakenOut, PaymentOut, PromptOut, SagaNow, Timeline
 from core.errors import Conflict
 from core.ids import COLLECTION
 from models.messages.connections import DarajaSecrets
@@ -52,7 +52,9 @@ _COLLECTIONS: Final = Resource[Collection](
     responses=problems(404, 409, *WRITES),
     summary="Ask a customer to pay",
 )
-async def create_collection(wanted: CollectionNew, house: House, principal: CollectionWriter, once: Keyed) -> Response:
+async def create_collection(
+    wanted: CollectionNew, services: ServicesDep, principal: CollectionWriter, once: Keyed
+) -> Response:
     """The customer is prompted once. What is paid is booked in Fineract on `account`; if nobody has it, or it does not take
     the payment, a person decides."""
 
@@ -60,7 +62,7 @@ async def create_collection(wanted: CollectionNew, house: House, principal: Coll
         amount = money_rules.in_currency_of(partner, wanted.amount)
         phone = money_rules.phone_of(wanted.phone, partner.country)
         money_rules.can_be_prompted(amount, phone)
-        await _can_prompt(session, house, partner)
+        await _can_prompt(session, services, partner)
         row = await customer_collection.begin_prompted(
             session,
             partner_id=partner.id,
@@ -71,12 +73,12 @@ async def create_collection(wanted: CollectionNew, house: House, principal: Coll
         )
         return row, CollectionOut.of(row)
 
-    return await pages.accept(house, principal, once, _COLLECTIONS, principal.for_partner(wanted.partner_id), make)
+    return await pages.accept(services, principal, once, _COLLECTIONS, principal.for_partner(wanted.partner_id), make)
 
 
 @router.get("", responses=problems(404), summary="List customers' payments, newest first")
 async def list_collections(
-    house: House,
+    services: ServicesDep,
     principal: CollectionReader,
     partner_id: PartnerFilter = None,
     stage: CollectionStage | None = None,
@@ -85,7 +87,7 @@ async def list_collections(
 ) -> Page[CollectionOut]:
     if partner_id is not None:
         principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await saga_rows.page(
             session,
             Collection,
@@ -99,11 +101,11 @@ async def list_collections(
 
 @router.get("/{collection_id}", responses=problems(404), summary="One customer's payment; `wait` for its end")
 async def get_collection(
-    collection_id: CollectionId, request: Request, house: House, principal: CollectionReader, wait: Wait = 0
+    collection_id: CollectionId, request: Request, services: ServicesDep, principal: CollectionReader, wait: Wait = 0
 ) -> CollectionDetail:
-    row = await _COLLECTIONS.wait_for(house, principal, collection_id, request, wait)
-    status = await commands.ask_status(house, row)
-    async with house.database.transaction() as session:
+    row = await _COLLECTIONS.wait_for(services, principal, collection_id, request, wait)
+    status = await commands.ask_status(services, row)
+    async with services.database.transaction() as session:
         payment = await reads.payment(session, row.incoming_id)
         prompts = await reads.prompts(session, row.workflow_id)
     return CollectionDetail.model_validate(
@@ -117,8 +119,10 @@ async def get_collection(
 
 
 @router.get("/{collection_id}/events", responses=problems(404), summary="Its timeline, oldest first")
-async def list_collection_events(collection_id: CollectionId, house: House, principal: CollectionReader) -> Timeline:
-    return await _COLLECTIONS.timeline(house, principal, collection_id)
+async def list_collection_events(
+    collection_id: CollectionId, services: ServicesDep, principal: CollectionReader
+) -> Timeline:
+    return await _COLLECTIONS.timeline(services, principal, collection_id)
 
 
 @router.post(
@@ -130,16 +134,16 @@ async def list_collection_events(collection_id: CollectionId, house: House, prin
 async def resolve_collection(
     collection_id: CollectionId,
     wanted: CollectionResolution,
-    house: House,
+    services: ServicesDep,
     principal: CollectionResolver,
     once: Keyed,
 ) -> Response:
     """409 if the decision does not fit the stage, 422 if a fact is missing or the allocations are not the payment."""
-    row = await _COLLECTIONS.find(house, principal, collection_id)
+    row = await _COLLECTIONS.find(services, principal, collection_id)
     given = wanted.model_dump(exclude={"allocations"})
     allocations = tuple(part.message for part in wanted.allocations) if wanted.decision == "allocate" else ()
     verdict = Verdict.model_validate({**given, "allocations": allocations})
-    return await pages.decide(house, principal, once, _COLLECTIONS, row, verdict)
+    return await pages.decide(services, principal, once, _COLLECTIONS, row, verdict)
 
 
 @router.post(
@@ -150,14 +154,14 @@ async def resolve_collection(
 )
 async def retry_collection(
     collection_id: CollectionId,
-    house: House,
+    services: ServicesDep,
     principal: CollectionWriter,
     once: Idempotent,
-    wanted: WishIn | None = None,
+    wanted: CommandIn | None = None,
 ) -> Response:
-    row = await _COLLECTIONS.find(house, principal, collection_id)
+    row = await _COLLECTIONS.find(services, principal, collection_id)
     wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, _COLLECTIONS, row, "retry", wish)
+    return await pages.command(services, principal, once, _COLLECTIONS, row, "retry", wish)
 
 
 @router.post(
@@ -168,20 +172,20 @@ async def retry_collection(
 )
 async def cancel_collection(
     collection_id: CollectionId,
-    house: House,
+    services: ServicesDep,
     principal: CollectionWriter,
     once: Idempotent,
-    wanted: WishIn | None = None,
+    wanted: CommandIn | None = None,
 ) -> Response:
-    row = await _COLLECTIONS.find(house, principal, collection_id)
+    row = await _COLLECTIONS.find(services, principal, collection_id)
     wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, _COLLECTIONS, row, "cancel_request", wish)
+    return await pages.command(services, principal, once, _COLLECTIONS, row, "cancel_request", wish)
 
 
-async def _can_prompt(session: AsyncSession, house: Services, partner: Partner) -> None:
+async def _can_prompt(session: AsyncSession, services: Services, partner: Partner) -> None:
     """Raises NotFound without a connection to M-Pesa, Conflict (code "no_passkey") if it cannot prompt (daraja.md 6)."""
     connection = await partners.connection(session, partner.id, "daraja")
-    if DarajaSecrets.model_validate_json(house.box.open(connection.sealed)).passkey is None:
+    if DarajaSecrets.model_validate_json(services.box.open(connection.sealed)).passkey is None:
         raise Conflict(
             "The partner's M-Pesa connection has no pass key, without which nobody can be prompted.", code="no_passkey"
         )

@@ -11,14 +11,14 @@ from fastapi import APIRouter, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import FloatWriter, Principal
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
 from api.lending.float_purchase import PURCHASES, PurchaseId
 from api.lending.float_purchase_schemas import CodeIn
 from api.saga import pages
-from api.saga.schemas import CommandTakenOut, WishIn
+from api.saga.schemas import CommandIn, CommandTakenOut
 from core.clock import utc_now
 from core.errors import Conflict, InvalidRequest
 from core.money import Money
@@ -45,16 +45,16 @@ _REFUSALS: Final = {
     summary="Confirm it with the one-time code",
 )
 async def confirm_float_purchase(
-    purchase_id: PurchaseId, wanted: CodeIn, house: House, principal: FloatWriter, once: Idempotent
+    purchase_id: PurchaseId, wanted: CodeIn, services: ServicesDep, principal: FloatWriter, once: Idempotent
 ) -> Response:
     """A wrong code is 422 `wrong_code`, with `tries_left` in the facts; one that takes no more tries, or none, is 409. The
     right one may be given again if an answer was lost. 409 `codes_locked` after too many wrong ones, whatever they were
     for: by one person, or for one partner."""
-    row = await PURCHASES.find(house, principal, purchase_id)
-    hashes = house.codes.hashes(row.workflow_id, _content(row), wanted.code)
+    row = await PURCHASES.find(services, principal, purchase_id)
+    hashes = services.codes.hashes(row.workflow_id, _content(row), wanted.code)
     # Committed whatever the verdict: a try that is refused must be counted all the same.
-    async with house.database.transaction() as session:
-        checked = await _check(session, house, principal, row, hashes)
+    async with services.database.transaction() as session:
+        checked = await _check(session, services, principal, row, hashes)
         await audit.write(
             session,
             actor=principal.id,
@@ -67,7 +67,7 @@ async def confirm_float_purchase(
         _refuse(row, checked)
     confirmed = CodeConfirmed(number=checked.number, actor=principal.id)
     taken = await pages.tell(
-        house,
+        services,
         principal,
         "float_purchases.confirm",
         row,
@@ -76,7 +76,7 @@ async def confirm_float_purchase(
         f"code:{row.id}:{checked.number}",
         repeatable=True,
     )
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         return await once.reply(session, CommandTakenOut(id=row.id, stage=taken.stage, at=taken.at), status=200)
 
 
@@ -87,18 +87,22 @@ async def confirm_float_purchase(
     summary="Send a new code; the one before dies",
 )
 async def resend_float_code(
-    purchase_id: PurchaseId, house: House, principal: FloatWriter, once: Idempotent, wanted: WishIn | None = None
+    purchase_id: PurchaseId,
+    services: ServicesDep,
+    principal: FloatWriter,
+    once: Idempotent,
+    wanted: CommandIn | None = None,
 ) -> Response:
     """409 `resend_limit` once no more are sent for this purchase."""
-    row = await PURCHASES.find(house, principal, purchase_id)
+    row = await PURCHASES.find(services, principal, purchase_id)
     wish = ResendCode(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, PURCHASES, row, "resend_code", wish)
+    return await pages.command(services, principal, once, PURCHASES, row, "resend_code", wish)
 
 
 async def _check(
-    session: AsyncSession, house: Services, principal: Principal, row: FloatPurchase, hashes: list[str]
+    session: AsyncSession, services: Services, principal: Principal, row: FloatPurchase, hashes: list[str]
 ) -> Checked:
-    limits = house.settings.api
+    limits = services.settings.api
     since = utc_now() - timedelta(hours=limits.wrong_codes_within_hours)
     if await one_time_codes.too_many_wrong(
         session, row.partner_id, principal.people, since=since, at_most=limits.wrong_codes_at_most

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import FloatReader, FloatResolver, FloatWriter
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent, Keyed
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -25,7 +25,7 @@ from api.lending.float_purchase_schemas import (
 )
 from api.saga import commands, pages
 from api.saga.pages import Resource, Wait
-from api.saga.schemas import AttemptOut, ChargeHeld, CommandTakenOut, SagaNow, Timeline, WishIn
+from api.saga.schemas import AttemptOut, ChargeHeld, CommandIn, CommandTakenOut, SagaNow, Timeline
 from core.clock import utc_now
 from core.errors import Conflict
 from core.ids import FLOAT_PURCHASE
@@ -53,9 +53,9 @@ PURCHASES: Final = Resource[FloatPurchase](
 
 
 @router.post("/quotes", responses=problems(404, 409, *WRITES), summary="What float would cost now")
-async def quote_float(wanted: FloatWish, house: House, principal: FloatWriter) -> FloatQuote:
+async def quote_float(wanted: FloatWish, services: ServicesDep, principal: FloatWriter) -> FloatQuote:
     """Nothing is stored and nothing is held."""
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         partner = await partners.active(session, principal.for_partner(wanted.partner_id))
         costs = await _price(session, partner, wanted)
         wallet = await balance(session, chart.partner_wallet(partner.id, partner.currency))
@@ -77,7 +77,9 @@ async def quote_float(wanted: FloatWish, house: House, principal: FloatWriter) -
     responses=problems(404, 409, *WRITES),
     summary="Buy float at the price that was shown",
 )
-async def create_float_purchase(wanted: FloatNew, house: House, principal: FloatWriter, once: Keyed) -> Response:
+async def create_float_purchase(
+    wanted: FloatNew, services: ServicesDep, principal: FloatWriter, once: Keyed
+) -> Response:
     """Float and fees are held in the wallet, and the partner's authorised people get a one-time code. If the price is no
     longer `expected_total`, the answer is 409 `price_changed`, whose facts are the new one."""
 
@@ -105,12 +107,12 @@ async def create_float_purchase(wanted: FloatNew, house: House, principal: Float
         )
         return row, FloatOut.of(row)
 
-    return await pages.accept(house, principal, once, PURCHASES, principal.for_partner(wanted.partner_id), make)
+    return await pages.accept(services, principal, once, PURCHASES, principal.for_partner(wanted.partner_id), make)
 
 
 @router.get("", responses=problems(404), summary="List float purchases, newest first")
 async def list_float_purchases(
-    house: House,
+    services: ServicesDep,
     principal: FloatReader,
     partner_id: PartnerFilter = None,
     stage: FloatStage | None = None,
@@ -119,7 +121,7 @@ async def list_float_purchases(
 ) -> Page[FloatOut]:
     if partner_id is not None:
         principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await saga_rows.page(
             session,
             FloatPurchase,
@@ -133,11 +135,11 @@ async def list_float_purchases(
 
 @router.get("/{purchase_id}", responses=problems(404), summary="One float purchase; `wait` for its end")
 async def get_float_purchase(
-    purchase_id: PurchaseId, request: Request, house: House, principal: FloatReader, wait: Wait = 0
+    purchase_id: PurchaseId, request: Request, services: ServicesDep, principal: FloatReader, wait: Wait = 0
 ) -> FloatDetail:
-    row = await PURCHASES.wait_for(house, principal, purchase_id, request, wait)
-    status = await commands.ask_status(house, row)
-    async with house.database.transaction() as session:
+    row = await PURCHASES.wait_for(services, principal, purchase_id, request, wait)
+    status = await commands.ask_status(services, row)
+    async with services.database.transaction() as session:
         code = await reads.newest_code(session, row.workflow_id)
         holds = await open_holds(session, workflow_id=row.workflow_id)
         attempts = await payouts.of_workflow(session, row.workflow_id)
@@ -153,8 +155,10 @@ async def get_float_purchase(
 
 
 @router.get("/{purchase_id}/events", responses=problems(404), summary="Its timeline, oldest first")
-async def list_float_purchase_events(purchase_id: PurchaseId, house: House, principal: FloatReader) -> Timeline:
-    return await PURCHASES.timeline(house, principal, purchase_id)
+async def list_float_purchase_events(
+    purchase_id: PurchaseId, services: ServicesDep, principal: FloatReader
+) -> Timeline:
+    return await PURCHASES.timeline(services, principal, purchase_id)
 
 
 @router.post(
@@ -164,16 +168,16 @@ async def list_float_purchase_events(purchase_id: PurchaseId, house: House, prin
     summary="Decide, with evidence, what became of a movement at the bank",
 )
 async def resolve_float_purchase(
-    purchase_id: PurchaseId, wanted: FloatResolution, house: House, principal: FloatResolver, once: Keyed
+    purchase_id: PurchaseId, wanted: FloatResolution, services: ServicesDep, principal: FloatResolver, once: Keyed
 ) -> Response:
     """One person says, another approves: 409 `four_eyes` for the proposer's own approval, 422 if a fact is missing."""
-    row = await PURCHASES.find(house, principal, purchase_id)
-    async with house.database.transaction() as session:
+    row = await PURCHASES.find(services, principal, purchase_id)
+    async with services.database.transaction() as session:
         attempts = await payouts.of_workflow(session, row.workflow_id)
         if wanted.reference and (not attempts or attempts[-1].reference != wanted.reference):
             raise Conflict("That is not the attempt that waits.", code="another_attempt", field="reference")
     verdict = Verdict.model_validate(wanted.model_dump())
-    return await pages.decide(house, principal, once, PURCHASES, row, verdict)
+    return await pages.decide(services, principal, once, PURCHASES, row, verdict)
 
 
 @router.post(
@@ -183,11 +187,15 @@ async def resolve_float_purchase(
     summary="Go on at once instead of at the end of a wait",
 )
 async def retry_float_purchase(
-    purchase_id: PurchaseId, house: House, principal: FloatWriter, once: Idempotent, wanted: WishIn | None = None
+    purchase_id: PurchaseId,
+    services: ServicesDep,
+    principal: FloatWriter,
+    once: Idempotent,
+    wanted: CommandIn | None = None,
 ) -> Response:
-    row = await PURCHASES.find(house, principal, purchase_id)
+    row = await PURCHASES.find(services, principal, purchase_id)
     wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, PURCHASES, row, "retry", wish)
+    return await pages.command(services, principal, once, PURCHASES, row, "retry", wish)
 
 
 @router.post(
@@ -197,12 +205,16 @@ async def retry_float_purchase(
     summary="Stop it, if no money has moved",
 )
 async def cancel_float_purchase(
-    purchase_id: PurchaseId, house: House, principal: FloatWriter, once: Idempotent, wanted: WishIn | None = None
+    purchase_id: PurchaseId,
+    services: ServicesDep,
+    principal: FloatWriter,
+    once: Idempotent,
+    wanted: CommandIn | None = None,
 ) -> Response:
     """Everything that is held goes back into the wallet."""
-    row = await PURCHASES.find(house, principal, purchase_id)
+    row = await PURCHASES.find(services, principal, purchase_id)
     wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, PURCHASES, row, "cancel_request", wish)
+    return await pages.command(services, principal, once, PURCHASES, row, "cancel_request", wish)
 
 
 async def _price(session: AsyncSession, partner: Partner, wanted: FloatWish) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import DisbursementReader, DisbursementResolver, DisbursementWriter, Principal
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -25,7 +25,7 @@ from api.lending.payouts_again import AGAIN
 from api.operations import two_people
 from api.saga import commands, pages
 from api.saga.pages import Resource, Wait
-from api.saga.schemas import AttemptOut, SagaNow, Timeline, WishIn
+from api.saga.schemas import AttemptOut, CommandIn, SagaNow, Timeline
 from core.errors import Conflict
 from core.ids import DISBURSEMENT
 from ledger.balances import open_holds
@@ -56,7 +56,7 @@ _DISBURSEMENTS: Final = Resource[Disbursement](
     summary="Pay out an approved loan",
 )
 async def create_disbursement(
-    wanted: DisbursementNew, house: House, principal: DisbursementWriter, once: Idempotent
+    wanted: DisbursementNew, services: ServicesDep, principal: DisbursementWriter, once: Idempotent
 ) -> Response:
     """The loan is the natural key: asking again gives the same disbursement, whoever or whatever asked first. A loan
     whose disbursement ended unpaid gets a new one. If its payout had been sent, it is proposed only: 409
@@ -69,8 +69,8 @@ async def create_disbursement(
     partner_id = principal.for_partner(wanted.partner_id)
     try:
         started = await start_disbursement(
-            house.client,
-            house.database,
+            services.client,
+            services.database,
             partner_id=partner_id,
             loan_id=wanted.loan_id,
             source="api",
@@ -80,8 +80,8 @@ async def create_disbursement(
     except Conflict as error:
         if error.code != "sent_before":
             raise
-        raise await _proposed(house, principal, partner_id, wanted, error.extra["disbursement_id"]) from None
-    async with house.database.transaction() as session:
+        raise await _proposed(services, principal, partner_id, wanted, error.extra["disbursement_id"]) from None
+    async with services.database.transaction() as session:
         row = await loan_disbursement.get(session, started.disbursement_id)
         assert row is not None
         shown = DisbursementOut.of(row)
@@ -92,7 +92,7 @@ async def create_disbursement(
 
 @router.get("", responses=problems(404), summary="List disbursements, newest first")
 async def list_disbursements(
-    house: House,
+    services: ServicesDep,
     principal: DisbursementReader,
     partner_id: PartnerFilter = None,
     stage: Stage | None = None,
@@ -101,7 +101,7 @@ async def list_disbursements(
 ) -> Page[DisbursementOut]:
     if partner_id is not None:
         principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await loan_disbursement.page(
             session, partner_id=partner_id or principal.partner_id, stage=stage, before=cursor, limit=limit + 1
         )
@@ -112,13 +112,13 @@ async def list_disbursements(
 async def get_disbursement(
     disbursement_id: DisbursementId,
     request: Request,
-    house: House,
+    services: ServicesDep,
     principal: DisbursementReader,
     wait: Wait = 0,
 ) -> DisbursementDetail:
-    row = await _DISBURSEMENTS.wait_for(house, principal, disbursement_id, request, wait)
-    status = await commands.ask_status(house, row)
-    async with house.database.transaction() as session:
+    row = await _DISBURSEMENTS.wait_for(services, principal, disbursement_id, request, wait)
+    status = await commands.ask_status(services, row)
+    async with services.database.transaction() as session:
         attempts = await payouts.of_workflow(session, row.workflow_id)
         holds = await open_holds(session, workflow_id=row.workflow_id)
     return DisbursementDetail.model_validate(
@@ -133,9 +133,9 @@ async def get_disbursement(
 
 @router.get("/{disbursement_id}/events", responses=problems(404), summary="Its timeline, oldest first")
 async def list_disbursement_events(
-    disbursement_id: DisbursementId, house: House, principal: DisbursementReader
+    disbursement_id: DisbursementId, services: ServicesDep, principal: DisbursementReader
 ) -> Timeline:
-    return await _DISBURSEMENTS.timeline(house, principal, disbursement_id)
+    return await _DISBURSEMENTS.timeline(services, principal, disbursement_id)
 
 
 @router.post(
@@ -147,19 +147,19 @@ async def list_disbursement_events(
 async def resolve_disbursement(
     disbursement_id: DisbursementId,
     wanted: ResolutionIn,
-    house: House,
+    services: ServicesDep,
     principal: DisbursementResolver,
     once: Idempotent,
 ) -> Response:
     """409 if the decision does not fit the stage, `four_eyes` if its own proposer approves; 422 if a fact is missing."""
-    row = await _DISBURSEMENTS.find(house, principal, disbursement_id)
-    async with house.database.transaction() as session:
+    row = await _DISBURSEMENTS.find(services, principal, disbursement_id)
+    async with services.database.transaction() as session:
         attempts = await payouts.of_workflow(session, row.workflow_id)
     about = attempts[-1].reference if attempts else ""
     if wanted.reference and wanted.reference != about:
         raise Conflict("That is not the attempt that waits.", code="another_attempt", field="reference")
     verdict = Verdict.model_validate(wanted.model_dump())
-    return await pages.decide(house, principal, once, _DISBURSEMENTS, row, verdict, about=about, answer=_taken(row))
+    return await pages.decide(services, principal, once, _DISBURSEMENTS, row, verdict, about=about, answer=_taken(row))
 
 
 @router.post(
@@ -170,14 +170,14 @@ async def resolve_disbursement(
 )
 async def retry_disbursement(
     disbursement_id: DisbursementId,
-    house: House,
+    services: ServicesDep,
     principal: DisbursementWriter,
     once: Idempotent,
-    wanted: WishIn | None = None,
+    wanted: CommandIn | None = None,
 ) -> Response:
-    row = await _DISBURSEMENTS.find(house, principal, disbursement_id)
+    row = await _DISBURSEMENTS.find(services, principal, disbursement_id)
     wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, _DISBURSEMENTS, row, "retry", wish, answer=_taken(row))
+    return await pages.command(services, principal, once, _DISBURSEMENTS, row, "retry", wish, answer=_taken(row))
 
 
 @router.post(
@@ -188,21 +188,23 @@ async def retry_disbursement(
 )
 async def cancel_disbursement(
     disbursement_id: DisbursementId,
-    house: House,
+    services: ServicesDep,
     principal: DisbursementWriter,
     once: Idempotent,
-    wanted: WishIn | None = None,
+    wanted: CommandIn | None = None,
 ) -> Response:
-    row = await _DISBURSEMENTS.find(house, principal, disbursement_id)
+    row = await _DISBURSEMENTS.find(services, principal, disbursement_id)
     wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, _DISBURSEMENTS, row, "cancel_request", wish, answer=_taken(row))
+    return await pages.command(
+        services, principal, once, _DISBURSEMENTS, row, "cancel_request", wish, answer=_taken(row)
+    )
 
 
 async def _proposed(
-    house: Services, principal: Principal, partner_id: str, wanted: DisbursementNew, after: str
+    services: Services, principal: Principal, partner_id: str, wanted: DisbursementNew, after: str
 ) -> Conflict:
     """The refusal that names the proposal, which is made now unless it waits already."""
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         proposal = await two_people.propose(
             session,
             principal,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import TopUpReader, TopUpResolver, TopUpWriter
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent, Keyed
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -16,7 +16,7 @@ from api.lending import money_rules
 from api.lending.wallet_top_up_schemas import PayTo, TopUpAccepted, TopUpDetail, TopUpNew, TopUpOut, TopUpResolution
 from api.saga import commands, pages
 from api.saga.pages import Resource, Wait
-from api.saga.schemas import CommandTakenOut, PaymentOut, PromptOut, SagaNow, Timeline, WishIn
+from api.saga.schemas import CommandIn, CommandTakenOut, PaymentOut, PromptOut, SagaNow, Timeline
 from core.errors import NotFound
 from core.ids import TOP_UP
 from models.messages.lending.wallet_top_up import TopUpStage
@@ -46,7 +46,7 @@ _TOP_UPS: Final = Resource[TopUp](
     responses=problems(404, 409, *WRITES),
     summary="Announce money for the wallet",
 )
-async def create_top_up(wanted: TopUpNew, house: House, principal: TopUpWriter, once: Keyed) -> Response:
+async def create_top_up(wanted: TopUpNew, services: ServicesDep, principal: TopUpWriter, once: Keyed) -> Response:
     """The payer writes `reference` on the bank transfer to `pay_to`: what arrives under it is credited, once, whatever its
     amount. With a phone its holder is prompted instead."""
 
@@ -63,12 +63,12 @@ async def create_top_up(wanted: TopUpNew, house: House, principal: TopUpWriter, 
         )
         return row, TopUpAccepted.model_validate({**TopUpOut.facts(row), "pay_to": await _pay_to(session, row)})
 
-    return await pages.accept(house, principal, once, _TOP_UPS, principal.for_partner(wanted.partner_id), make)
+    return await pages.accept(services, principal, once, _TOP_UPS, principal.for_partner(wanted.partner_id), make)
 
 
 @router.get("", responses=problems(404), summary="List top-ups, newest first")
 async def list_top_ups(
-    house: House,
+    services: ServicesDep,
     principal: TopUpReader,
     partner_id: PartnerFilter = None,
     stage: TopUpStage | None = None,
@@ -77,7 +77,7 @@ async def list_top_ups(
 ) -> Page[TopUpOut]:
     if partner_id is not None:
         principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await saga_rows.page(
             session, TopUp, partner_id=partner_id or principal.partner_id, stage=stage, before=cursor, limit=limit + 1
         )
@@ -86,11 +86,11 @@ async def list_top_ups(
 
 @router.get("/{top_up_id}", responses=problems(404), summary="One top-up; `wait` for its end")
 async def get_top_up(
-    top_up_id: TopUpId, request: Request, house: House, principal: TopUpReader, wait: Wait = 0
+    top_up_id: TopUpId, request: Request, services: ServicesDep, principal: TopUpReader, wait: Wait = 0
 ) -> TopUpDetail:
-    row = await _TOP_UPS.wait_for(house, principal, top_up_id, request, wait)
-    status = await commands.ask_status(house, row)
-    async with house.database.transaction() as session:
+    row = await _TOP_UPS.wait_for(services, principal, top_up_id, request, wait)
+    status = await commands.ask_status(services, row)
+    async with services.database.transaction() as session:
         payment = await reads.payment(session, row.incoming_id)
         prompts = await reads.prompts(session, row.workflow_id)
         pay_to = await _pay_to(session, row)
@@ -106,8 +106,8 @@ async def get_top_up(
 
 
 @router.get("/{top_up_id}/events", responses=problems(404), summary="Its timeline, oldest first")
-async def list_top_up_events(top_up_id: TopUpId, house: House, principal: TopUpReader) -> Timeline:
-    return await _TOP_UPS.timeline(house, principal, top_up_id)
+async def list_top_up_events(top_up_id: TopUpId, services: ServicesDep, principal: TopUpReader) -> Timeline:
+    return await _TOP_UPS.timeline(services, principal, top_up_id)
 
 
 @router.post(
@@ -117,12 +117,12 @@ async def list_top_up_events(top_up_id: TopUpId, house: House, principal: TopUpR
     summary="Decide, with evidence, whose money it is",
 )
 async def resolve_top_up(
-    top_up_id: TopUpId, wanted: TopUpResolution, house: House, principal: TopUpResolver, once: Keyed
+    top_up_id: TopUpId, wanted: TopUpResolution, services: ServicesDep, principal: TopUpResolver, once: Keyed
 ) -> Response:
     """409 if the decision does not fit the stage, `four_eyes` if its own proposer approves; 422 if a fact is missing."""
-    row = await _TOP_UPS.find(house, principal, top_up_id)
+    row = await _TOP_UPS.find(services, principal, top_up_id)
     verdict = Verdict.model_validate(wanted.model_dump())
-    return await pages.decide(house, principal, once, _TOP_UPS, row, verdict)
+    return await pages.decide(services, principal, once, _TOP_UPS, row, verdict)
 
 
 @router.post(
@@ -132,11 +132,11 @@ async def resolve_top_up(
     summary="Go on at once instead of at the end of a wait",
 )
 async def retry_top_up(
-    top_up_id: TopUpId, house: House, principal: TopUpWriter, once: Idempotent, wanted: WishIn | None = None
+    top_up_id: TopUpId, services: ServicesDep, principal: TopUpWriter, once: Idempotent, wanted: CommandIn | None = None
 ) -> Response:
-    row = await _TOP_UPS.find(house, principal, top_up_id)
+    row = await _TOP_UPS.find(services, principal, top_up_id)
     wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, _TOP_UPS, row, "retry", wish)
+    return await pages.command(services, principal, once, _TOP_UPS, row, "retry", wish)
 
 
 @router.post(
@@ -146,12 +146,12 @@ async def retry_top_up(
     summary="Stop it, if nothing came in and nobody was asked",
 )
 async def cancel_top_up(
-    top_up_id: TopUpId, house: House, principal: TopUpWriter, once: Idempotent, wanted: WishIn | None = None
+    top_up_id: TopUpId, services: ServicesDep, principal: TopUpWriter, once: Idempotent, wanted: CommandIn | None = None
 ) -> Response:
     """Money that names its code and comes later is credited all the same."""
-    row = await _TOP_UPS.find(house, principal, top_up_id)
+    row = await _TOP_UPS.find(services, principal, top_up_id)
     wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, _TOP_UPS, row, "cancel_request", wish)
+    return await pages.command(services, principal, once, _TOP_UPS, row, "cancel_request", wish)
 
 
 async def _pay_to(session: AsyncSession, row: TopUp) -> PayTo | None:

@@ -38,11 +38,11 @@ class _Found:
 
 
 async def ask(
-    house: Services, principal: Principal, wanted: Sequence[tuple[int, str]], key: str | None
+    services: Services, principal: Principal, wanted: Sequence[tuple[int, str]], key: str | None
 ) -> list[AskedRow]:
     """For each (line, reference): its saga is told to ask the provider now. One reference is asked about once, however
     often it stands there."""
-    found = await _find(house, principal, [reference for _, reference in wanted])
+    found = await _find(services, principal, [reference for _, reference in wanted])
 
     async def one(reference: str) -> tuple[Any, str | None]:
         saga, _, refusal = _living(found[reference])
@@ -51,7 +51,7 @@ async def ask(
         try:
             deciding.need_to_ask(principal, saga.workflow_id)
             wish = RetryNow(actor=principal.id, note="asked from the missing-callback desk")
-            await deciding.tell(house, principal, deciding.Order(saga, wish, "unknown_outcomes.ask", reference), key)
+            await deciding.tell(services, principal, deciding.Order(saga, wish, "unknown_outcomes.ask", reference), key)
         except KivukoError as error:
             return _refused(error, otherwise="not_waiting")
         return "asked", None
@@ -65,11 +65,11 @@ async def ask(
 
 
 async def resolve(
-    house: Services, principal: Principal, wanted: Sequence[Decided], key: str | None
+    services: Services, principal: Principal, wanted: Sequence[Decided], key: str | None
 ) -> list[ResolvedRow]:
     """Each decision is told to its saga, if it is about the very attempt that the saga would take it for."""
     by_reference = {row.reference: row for row in wanted}
-    found = await _find(house, principal, list(by_reference))
+    found = await _find(services, principal, list(by_reference))
 
     async def one(reference: str) -> tuple[Any, str | None]:
         row = by_reference[reference]
@@ -80,8 +80,8 @@ async def resolve(
             return "not_waiting", "Its saga has gone on to another attempt."
         try:
             deciding.need_to_decide(principal, saga.workflow_id)
-            await deciding.refuse_foreign_receipt(house, saga, row.receipt)
-            await deciding.tell(house, principal, _order(row, saga, sent), key)
+            await deciding.refuse_foreign_receipt(services, saga, row.receipt)
+            await deciding.tell(services, principal, _order(row, saga, sent), key)
         except KivukoError as error:
             return _refused(error, otherwise="refused")
         return "taken", None
@@ -103,8 +103,8 @@ def _order(row: Decided, saga: Saga, sent: Sent) -> deciding.Order:
     return deciding.Order(saga, verdict, "unknown_outcomes.resolve", sent.reference, sent.reference)
 
 
-async def _find(house: Services, principal: Principal, references: list[str]) -> dict[str, _Found]:
-    async with house.database.transaction() as session:
+async def _find(services: Services, principal: Principal, references: list[str]) -> dict[str, _Found]:
+    async with services.database.transaction() as session:
         named = await unknown_outcomes.named(session, references)
         seen = {name: [one for one in sent if principal.sees(one.partner_id)] for name, sent in named.items()}
         workflow_ids = {one.workflow_id for sent in seen.values() for one in sent}

@@ -46,15 +46,15 @@ def _need(principal: Principal, workflow_id: str | None, verb: str) -> None:
         raise NotAllowed(f"The key lacks the scope {scope}.", code="scope_missing", scope=scope)
 
 
-async def refuse_foreign_receipt(house: Services, row: Row, receipt: str | None) -> None:
+async def refuse_foreign_receipt(services: Services, row: Row, receipt: str | None) -> None:
     """Raises Conflict (code "receipt_taken"): one receipt is one movement of money."""
     if receipt is None:
         return
     money_in = kind_of(row.workflow_id) in _MONEY_IN
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         taken = await receipts.belongs_elsewhere(session, receipt, workflow_id=row.workflow_id, money_in=money_in)
     # A part of a split loan is written down as paid with the last one: until then only the saga knows its receipt.
-    status = None if taken else await commands.ask_status(house, row)
+    status = None if taken else await commands.ask_status(services, row)
     if taken or (status is not None and any(leg.receipt == receipt for leg in status.legs)):
         whose = "payment" if money_in else "payout"
         raise Conflict(f"That receipt belongs to another {whose}.", code="receipt_taken", field="receipt")
@@ -71,19 +71,19 @@ class Order:
     about: str = ""  # the attempt that it is about, where it is about one
 
 
-async def tell(house: Services, principal: Principal, order: Order, key: str | None) -> CommandTaken:
+async def tell(services: Services, principal: Principal, order: Order, key: str | None) -> CommandTaken:
     """Recorded before it is sent, so that no act leaves without a trace; a refusal is recorded too. `key` is the
     caller's Idempotency-Key. Raises what `commands.tell` raises."""
     saga, message = order.saga, order.message
     update_id = _update_id(principal, order, key)
     try:
         if isinstance(message, Verdict):
-            return await _decide(house, principal, order, message, update_id)
-        async with house.database.transaction() as session:
+            return await _decide(services, principal, order, message, update_id)
+        async with services.database.transaction() as session:
             await _record(session, principal, order)
-        return await commands.tell(house, saga, "retry", message, update_id)
+        return await commands.tell(services, saga, "retry", message, update_id)
     except KivukoError as error:
-        async with house.database.transaction() as session:
+        async with services.database.transaction() as session:
             await audit.write(
                 session, actor=principal.id, action=f"{order.action}.refused", subject=order.subject,
                 after={"code": error.code},
@@ -92,17 +92,17 @@ async def tell(house: Services, principal: Principal, order: Order, key: str | N
 
 
 async def _decide(
-    house: Services, principal: Principal, order: Order, verdict: Verdict, update_id: str
+    services: Services, principal: Principal, order: Order, verdict: Verdict, update_id: str
 ) -> CommandTaken:
     """The decision's row is written with the audit line, in one transaction; the saga is told its id alone. The same
     update has the same row, so that an answer that was lost can be asked for again."""
-    status = await commands.status_to_decide(house, order.saga)
-    await _refuse_wrong_parts(house, order.saga, verdict)
+    status = await commands.status_to_decide(services, order.saga)
+    await _refuse_wrong_parts(services, order.saga, verdict)
     answers = verdict.decision in ("approve", "decline")
     about = _proposal(status.proposal, verdict) if answers else status.question
     decision_id = derived_id(DECISION, order.saga.workflow_id, update_id)
     facts = verdict.model_dump(mode="json", exclude={"decision", "evidence"}, exclude_defaults=True)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         await _record(session, principal, order, decision_id)
         await decisions.add(
             session,
@@ -116,7 +116,7 @@ async def _decide(
             key_id=principal.id,
             people=sorted(principal.people),
         )
-    return await commands.tell(house, order.saga, "resolve", DecisionMade(decision_id=decision_id), update_id)
+    return await commands.tell(services, order.saga, "resolve", DecisionMade(decision_id=decision_id), update_id)
 
 
 def _proposal(waiting: Proposed | None, verdict: Verdict) -> str | None:
@@ -126,11 +126,11 @@ def _proposal(waiting: Proposed | None, verdict: Verdict) -> str | None:
     return waiting.decision_id if waiting else None
 
 
-async def _refuse_wrong_parts(house: Services, saga: Row, verdict: Verdict) -> None:
+async def _refuse_wrong_parts(services: Services, saga: Row, verdict: Verdict) -> None:
     """Raises InvalidRequest (code "allocation_sum") unless the parts of an allocation are the payment, to the cent."""
     if verdict.decision != "allocate" or not verdict.allocations:
         return
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         whole = await customer_collection.payment_of(session, saga.workflow_id)
     if whole is not None:
         money_rules.comes_to([part.amount for part in verdict.allocations], whole)

@@ -48,29 +48,31 @@ class Resource(Generic[R]):
     field: str  # the path parameter: "top_up_id"
     read: Callable[[AsyncSession, str], Awaitable[R | None]]
 
-    async def find(self, house: Services, principal: Principal, row_id: str) -> R:
+    async def find(self, services: Services, principal: Principal, row_id: str) -> R:
         """Raises NotFound, for another partner's too."""
-        async with house.database.transaction() as session:
+        async with services.database.transaction() as session:
             row = await self.read(session, row_id)
         if row is None or not principal.sees(row.partner_id):
             raise NotFound(f"No {self.noun} has that id.", field=self.field)
         return row
 
-    async def wait_for(self, house: Services, principal: Principal, row_id: str, request: Request, seconds: float) -> R:
+    async def wait_for(
+        self, services: Services, principal: Principal, row_id: str, request: Request, seconds: float
+    ) -> R:
         """The row when it has ended, or when the time is up or the caller has gone. Raises NotFound."""
-        deadline = time.monotonic() + min(seconds, house.settings.api.max_wait_seconds)
-        row = await self.find(house, principal, row_id)
+        deadline = time.monotonic() + min(seconds, services.settings.api.max_wait_seconds)
+        row = await self.find(services, principal, row_id)
         while row.ended_at is None and (left := deadline - time.monotonic()) > 0:
             await asyncio.sleep(min(_LOOK_EVERY, left))
             if await request.is_disconnected():
                 break
-            row = await self.find(house, principal, row_id)
+            row = await self.find(services, principal, row_id)
         return row
 
-    async def timeline(self, house: Services, principal: Principal, row_id: str) -> Timeline:
+    async def timeline(self, services: Services, principal: Principal, row_id: str) -> Timeline:
         """Oldest first. Raises NotFound."""
-        row = await self.find(house, principal, row_id)
-        async with house.database.transaction() as session:
+        row = await self.find(services, principal, row_id)
+        async with services.database.transaction() as session:
             events = await timeline.read(session, row.workflow_id)
         return Timeline(items=[EventOut.of(event) for event in events])
 
@@ -80,11 +82,11 @@ Maker = Callable[[AsyncSession, Partner], Awaitable[tuple[SagaRow, BaseModel]]]
 
 
 async def accept(
-    house: Services, principal: Principal, once: Once, resource: Resource[S], partner_id: str, make: Maker
+    services: Services, principal: Principal, once: Once, resource: Resource[S], partner_id: str, make: Maker
 ) -> Response:
     """Row, audit and the remembered answer are one transaction; then the saga is started. If that fails, or we die before
     it, the row stands and the sweep starts the same saga. Raises NotFound or NotAllowed (partner), and what `make` does."""
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         partner = await partners.active(session, partner_id)
         row, shown = await make(session, partner)
         await audit.write(
@@ -96,14 +98,14 @@ async def accept(
         )
         response = await once.reply(session, shown, status=202, location=f"{resource.path}/{row.id}")
     try:
-        await start_row(house.client, house.database, row)
+        await start_row(services.client, services.database, row)
     except RPCError as error:
         log.warning("saga_not_started_yet", workflow_id=row.workflow_id, status=error.status.name)
     return response
 
 
 async def command(
-    house: Services,
+    services: Services,
     principal: Principal,
     once: Once,
     resource: Resource[R],
@@ -119,7 +121,7 @@ async def command(
     """
     named = sha256_hex(f"{principal.id}:{once.key}") if once.key else new_id("cmd")
     action = f"{resource.acts}.{update}"
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         await audit.write(
             session,
             actor=principal.id,
@@ -128,14 +130,14 @@ async def command(
             before={"stage": row.stage},
             after=message.model_dump(mode="json", exclude={"actor"}),
         )
-    taken = await tell(house, principal, action, row, update, message, f"api:{named}")
-    async with house.database.transaction() as session:
+    taken = await tell(services, principal, action, row, update, message, f"api:{named}")
+    async with services.database.transaction() as session:
         shown = answer(taken) if answer else CommandTakenOut(id=row.id, stage=taken.stage, at=taken.at)
         return await once.reply(session, shown, status=200)
 
 
 async def decide(
-    house: Services,
+    services: Services,
     principal: Principal,
     once: Once,
     resource: Resource[R],
@@ -146,16 +148,16 @@ async def decide(
     answer: Callable[[CommandTaken], BaseModel] | None = None,
 ) -> Response:
     """A person's decision, as every desk makes one. `about`: the attempt that it is about, where it is about one."""
-    await deciding.refuse_foreign_receipt(house, row, verdict.receipt)
+    await deciding.refuse_foreign_receipt(services, row, verdict.receipt)
     order = deciding.Order(row, verdict, f"{resource.acts}.resolve", row.id, about)
-    taken = await deciding.tell(house, principal, order, once.key)
-    async with house.database.transaction() as session:
+    taken = await deciding.tell(services, principal, order, once.key)
+    async with services.database.transaction() as session:
         shown = answer(taken) if answer else CommandTakenOut(id=row.id, stage=taken.stage, at=taken.at)
         return await once.reply(session, shown, status=200)
 
 
 async def tell(
-    house: Services,
+    services: Services,
     principal: Principal,
     action: str,
     row: Row,
@@ -167,9 +169,9 @@ async def tell(
 ) -> CommandTaken:
     """As `commands.tell`; a refusal is recorded under the action."""
     try:
-        return await commands.tell(house, row, update, message, update_id, repeatable=repeatable)
+        return await commands.tell(services, row, update, message, update_id, repeatable=repeatable)
     except KivukoError as error:
-        async with house.database.transaction() as session:
+        async with services.database.transaction() as session:
             await audit.write(
                 session, actor=principal.id, action=f"{action}.refused", subject=row.id, after={"code": error.code}
             )

@@ -250,7 +250,7 @@ class Timeline(Out):
     items: list[EventOut]
 
 
-class WishIn(Body):
+class CommandIn(Body):
     """A note for the record."""
 
     model_config = example(note="the lender asks for it")
