@@ -1,17 +1,15 @@
-"""Customers' payments: asked for by a prompt, read, waited for, commanded. Those by paybill come by themselves."""
+"""Customers' payments, asked for by a prompt; those by paybill come by themselves. What every saga offers is added by
+`saga_routes`."""
 
-from typing import Annotated, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.http.auth import CollectionReader, CollectionResolver, CollectionWriter
+from api.http.auth import CollectionWriter
 from api.http.dependencies import Services, ServicesDep
-from api.http.idempotency import Idempotent, Keyed
-from api.http.known_parameters import KNOWN_PARAMETERS
+from api.http.idempotency import Keyed
 from api.http.openapi import WRITES, problems
-from api.http.paging import IdCursor, Limit, Page, PartnerFilter, page
-from api.http.values import id_pattern
 from api.lending import money_rules
 from api.lending.customer_collection_schemas import (
     CollectionDetail,
@@ -19,30 +17,49 @@ from api.lending.customer_collection_schemas import (
     CollectionOut,
     CollectionResolution,
 )
-from api.saga import commands, pages
-from api.saga.pages import Resource, Wait
-from api.saga.schemas import CommandIn, CommandTakenOut, PaymentOut, PromptOut, SagaNow, Timeline
+from api.saga.accepting import accept
+from api.saga.resource import Resource, Words
+from api.saga.routes import saga_routes
+from api.saga.schemas import PaymentOut, PromptOut
 from core.errors import Conflict
 from core.ids import COLLECTION
 from models.messages.connections import DarajaSecrets
 from models.messages.lending.customer_collection import CollectionStage
-from models.messages.saga.decisions import RetryNow, Verdict
 from models.tables.lending.customer_collection import Collection
 from models.tables.platform.partner import Partner
 from store.lending import customer_collection
 from store.platform import partners
-from store.saga import reads, saga_rows
+from store.saga import reads
 
-router = APIRouter(prefix="/api/v1/collections", tags=["collections"], dependencies=KNOWN_PARAMETERS)
 
-CollectionId = Annotated[str, Path(pattern=id_pattern(COLLECTION))]
-_COLLECTIONS: Final = Resource[Collection](
+async def _detail(session: AsyncSession, row: Collection) -> dict[str, Any]:
+    payment = await reads.payment(session, row.incoming_id)
+    return {
+        "payment": PaymentOut.of(payment) if payment else None,
+        "prompts": [PromptOut.of(prompt) for prompt in await reads.prompts(session, row.workflow_id)],
+    }
+
+
+COLLECTIONS: Final = Resource[Collection](
     noun="collection",
-    path=router.prefix,
-    acts="collections",
-    field="collection_id",
-    read=lambda session, row_id: reads.row(session, Collection, row_id),
+    id_field="collection_id",
+    id_prefix=COLLECTION,
+    row=Collection,
+    stage=CollectionStage,
+    out=CollectionOut,
+    detail_out=CollectionDetail,
+    detail=_detail,
+    decision=CollectionResolution,
+    words=Words(
+        one="customer's payment",
+        many="customers' payments",
+        resolve="Decide, with evidence, whose money it is and what was done with it",
+        resolve_notes="409 if the decision does not fit the stage, 422 if a fact is missing or the allocations are not the "
+        "payment.",
+        cancel="Stop it, if the customer was not asked yet",
+    ),
 )
+router = saga_routes(COLLECTIONS)
 
 
 @router.post(
@@ -73,113 +90,7 @@ async def create_collection(
         )
         return row, CollectionOut.of(row)
 
-    return await pages.accept(services, principal, once, _COLLECTIONS, principal.for_partner(wanted.partner_id), make)
-
-
-@router.get("", responses=problems(404), summary="List customers' payments, newest first")
-async def list_collections(
-    services: ServicesDep,
-    principal: CollectionReader,
-    partner_id: PartnerFilter = None,
-    stage: CollectionStage | None = None,
-    cursor: IdCursor = None,
-    limit: Limit = 50,
-) -> Page[CollectionOut]:
-    if partner_id is not None:
-        principal.visible(partner_id)
-    async with services.database.transaction() as session:
-        rows = await saga_rows.page(
-            session,
-            Collection,
-            partner_id=partner_id or principal.partner_id,
-            stage=stage,
-            before=cursor,
-            limit=limit + 1,
-        )
-    return page(rows, limit, CollectionOut.of, lambda row: row.id)
-
-
-@router.get("/{collection_id}", responses=problems(404), summary="One customer's payment; `wait` for its end")
-async def get_collection(
-    collection_id: CollectionId, request: Request, services: ServicesDep, principal: CollectionReader, wait: Wait = 0
-) -> CollectionDetail:
-    row = await _COLLECTIONS.wait_for(services, principal, collection_id, request, wait)
-    status = await commands.ask_status(services, row)
-    async with services.database.transaction() as session:
-        payment = await reads.payment(session, row.incoming_id)
-        prompts = await reads.prompts(session, row.workflow_id)
-    return CollectionDetail.model_validate(
-        {
-            **CollectionOut.facts(row),
-            "payment": PaymentOut.of(payment) if payment else None,
-            "prompts": [PromptOut.of(prompt) for prompt in prompts],
-            "saga": SagaNow.of(status) if status else None,
-        }
-    )
-
-
-@router.get("/{collection_id}/events", responses=problems(404), summary="Its timeline, oldest first")
-async def list_collection_events(
-    collection_id: CollectionId, services: ServicesDep, principal: CollectionReader
-) -> Timeline:
-    return await _COLLECTIONS.timeline(services, principal, collection_id)
-
-
-@router.post(
-    "/{collection_id}/resolve",
-    response_model=CommandTakenOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Decide, with evidence, whose money it is and what was done with it",
-)
-async def resolve_collection(
-    collection_id: CollectionId,
-    wanted: CollectionResolution,
-    services: ServicesDep,
-    principal: CollectionResolver,
-    once: Keyed,
-) -> Response:
-    """409 if the decision does not fit the stage, 422 if a fact is missing or the allocations are not the payment."""
-    row = await _COLLECTIONS.find(services, principal, collection_id)
-    given = wanted.model_dump(exclude={"allocations"})
-    allocations = tuple(part.message for part in wanted.allocations) if wanted.decision == "allocate" else ()
-    verdict = Verdict.model_validate({**given, "allocations": allocations})
-    return await pages.decide(services, principal, once, _COLLECTIONS, row, verdict)
-
-
-@router.post(
-    "/{collection_id}/retry",
-    response_model=CommandTakenOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Go on at once instead of at the end of a wait",
-)
-async def retry_collection(
-    collection_id: CollectionId,
-    services: ServicesDep,
-    principal: CollectionWriter,
-    once: Idempotent,
-    wanted: CommandIn | None = None,
-) -> Response:
-    row = await _COLLECTIONS.find(services, principal, collection_id)
-    wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(services, principal, once, _COLLECTIONS, row, "retry", wish)
-
-
-@router.post(
-    "/{collection_id}/cancel",
-    response_model=CommandTakenOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Stop it, if the customer was not asked yet",
-)
-async def cancel_collection(
-    collection_id: CollectionId,
-    services: ServicesDep,
-    principal: CollectionWriter,
-    once: Idempotent,
-    wanted: CommandIn | None = None,
-) -> Response:
-    row = await _COLLECTIONS.find(services, principal, collection_id)
-    wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(services, principal, once, _COLLECTIONS, row, "cancel_request", wish)
+    return await accept(services, principal, once, COLLECTIONS, principal.for_partner(wanted.partner_id), make)
 
 
 async def _can_prompt(session: AsyncSession, services: Services, partner: Partner) -> None:

@@ -5,9 +5,9 @@ keeps a hash of the body: six digits are found from their plain hash at once.
 """
 
 from datetime import timedelta
-from typing import Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import FloatWriter, Principal
@@ -15,9 +15,12 @@ from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
-from api.lending.float_purchase import PURCHASES, PurchaseId
+from api.http.values import id_pattern
+from api.lending.float_purchase import PURCHASES
 from api.lending.float_purchase_schemas import CodeIn
-from api.saga import pages
+from api.saga import commands, deciding
+from api.saga.deciding import Act
+from api.saga.routes import taken
 from api.saga.schemas import CommandIn, CommandTakenOut
 from core.clock import utc_now
 from core.errors import Conflict, InvalidRequest
@@ -28,7 +31,9 @@ from store.platform import audit
 from store.saga import one_time_codes
 from store.saga.one_time_codes import Checked
 
-router = APIRouter(prefix="/api/v1/float-purchases", tags=["float purchases"], dependencies=KNOWN_PARAMETERS)
+router = APIRouter(prefix=PURCHASES.path, tags=[PURCHASES.tag], dependencies=KNOWN_PARAMETERS)
+
+PurchaseId = Annotated[str, Path(pattern=id_pattern(PURCHASES.id_prefix))]
 
 _REFUSALS: Final = {
     "expired": ("code_expired", "The code has expired; have a new one sent."),
@@ -66,18 +71,11 @@ async def confirm_float_purchase(
     if checked.verdict != "right":
         _refuse(row, checked)
     confirmed = CodeConfirmed(number=checked.number, actor=principal.id)
-    taken = await pages.tell(
-        services,
-        principal,
-        "float_purchases.confirm",
-        row,
-        "confirm",
-        confirmed,
-        f"code:{row.id}:{checked.number}",
-        repeatable=True,
-    )
-    async with services.database.transaction() as session:
-        return await once.reply(session, CommandTakenOut(id=row.id, stage=taken.stage, at=taken.at), status=200)
+    # The code proves who asks, and counts once: the saga gives its first answer again to the same one.
+    update_id = f"code:{row.id}:{checked.number}"
+    async with deciding.recorded_refusals(services, Act(principal, row, "float_purchases.confirm", row.id)):
+        said = await commands.send_update(services, row, "confirm", confirmed, update_id, repeatable=True)
+    return await taken(services, once, row.id, said)
 
 
 @router.post(
@@ -95,8 +93,9 @@ async def resend_float_code(
 ) -> Response:
     """409 `resend_limit` once no more are sent for this purchase."""
     row = await PURCHASES.find(services, principal, purchase_id)
-    wish = ResendCode(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(services, principal, once, PURCHASES, row, "resend_code", wish)
+    resend = ResendCode(actor=principal.id, note=wanted.note if wanted else "")
+    act = Act(principal, row, "float_purchases.resend_code", row.id, once.key)
+    return await taken(services, once, row.id, await deciding.command(services, act, "resend_code", resend))
 
 
 async def _check(

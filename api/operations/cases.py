@@ -14,6 +14,7 @@ from api.http.paging import IdCursor, Limit, Page, PartnerFilter, page
 from api.http.values import id_pattern
 from api.operations.cases_schemas import CaseAct, CaseActed, CaseClose, CaseDetail, CaseOut
 from api.saga import commands, deciding
+from api.saga.deciding import Act
 from core.errors import Conflict, InvalidRequest, NotFound
 from core.ids import API_KEY, CASE
 from models.messages.lending.customer_collection import Allocation
@@ -21,7 +22,7 @@ from models.messages.saga.cases import FACTS_OF, KINDS, RETRY
 from models.messages.saga.decisions import RetryNow, Verdict
 from models.tables.saga.case import Case
 from store.platform import audit
-from store.saga import cases, sagas, timeline, unknown_outcomes
+from store.saga import cases, sagas, timeline
 from store.saga.sagas import Saga
 
 router = APIRouter(prefix="/api/v1/cases", tags=["cases"], dependencies=KNOWN_PARAMETERS)
@@ -136,14 +137,12 @@ async def act_on_case(
         _refuse_if_closed(row)
         saga = await sagas.find(session, row.workflow_id) if row.workflow_id else None
         saga = _refuse_what_is_not_allowed(row, saga, wanted.action)
-        about = (await unknown_outcomes.last_payouts(session, [saga.workflow_id])).get(saga.workflow_id, "")
-    if wanted.action != RETRY and row.kind in _ABOUT_AN_ATTEMPT and row.evidence.get("reference", about) != about:
-        raise Conflict(
-            "The case is about an attempt that was decided; its saga has gone on.", code="superseded", reference=about
-        )
-    await deciding.refuse_foreign_receipt(services, saga, wanted.receipt)
-    order = deciding.Order(saga, message, "cases.act", case_id, about)
-    taken = await deciding.tell(services, principal, order, once.key)
+    act = Act(principal, saga, "cases.act", case_id, once.key)
+    if isinstance(message, Verdict):
+        meant = row.evidence.get("reference") if row.kind in _ABOUT_AN_ATTEMPT else None
+        taken = await deciding.decide(services, act, message, meant=meant)
+    else:
+        taken = await deciding.command(services, act, RETRY, message)
     async with services.database.transaction() as session:
         answer = CaseActed(case_id=case_id, stage=taken.stage, at=taken.at)
         return await once.reply(session, answer, status=200)

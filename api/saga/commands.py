@@ -37,11 +37,11 @@ class Row(Protocol):
     def ended_at(self) -> datetime | None: ...
 
 
-async def tell(
+async def send_update(
     services: Services, row: Row, update: str, message: Message, update_id: str, *, repeatable: bool = False
 ) -> CommandTaken:
     """Raises Conflict (wrong stage, ended), InvalidRequest (a fact is missing), Busy (no worker took it in time). A
-    `repeatable` one is told even to a saga that has ended: Temporal gives the first answer again."""
+    `repeatable` one is sent even to a saga that has ended: Temporal gives the first answer again."""
     if row.ended_at is not None and not repeatable:
         raise Conflict("The saga has ended.", code="ended", stage=row.stage)
     try:
@@ -73,7 +73,8 @@ async def ask_status(services: Services, row: Row) -> SagaStatus | None:
 
 
 async def status_to_decide(services: Services, row: Row) -> SagaStatus:
-    """The running saga's own words, without which nobody can say what a decision is about. Raises as `tell` does."""
+    """The running saga's own words, without which nobody can say what a decision is about. Raises as `send_update`
+    does."""
     if row.ended_at is not None:
         raise Conflict("The saga has ended.", code="ended", stage=row.stage)
     try:

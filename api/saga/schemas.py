@@ -9,6 +9,7 @@ from api.http.values import Body, MoneyOut, Note, Out, example, id_pattern
 from core.ids import DECISION
 from core.money import Money
 from core.msisdn import Msisdn
+from models.messages.saga.decisions import Verdict
 from models.messages.saga.status import LegStatus, SagaStatus
 from models.tables.saga.incoming_payment import IncomingPayment
 from models.tables.saga.payout_attempt import PayoutAttempt
@@ -248,6 +249,14 @@ class Timeline(Out):
     """A saga's whole history, oldest first."""
 
     items: list[EventOut]
+
+
+class DecisionIn(Body):
+    """A person's decision as a saga's own page takes it. Its fields are those of `Verdict` that the kind of saga knows."""
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict.model_validate(self.model_dump())
 
 
 class CommandIn(Body):
