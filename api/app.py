@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -14,28 +15,11 @@ from api.http.dependencies import Services, put_services
 from api.http.metrics import Metrics
 from api.http.request_middleware import RequestMiddleware
 from api.http.temporal_reach import connect_when_needed
-from api.inbound import announcements, callbacks, delivery_reports, hooks
-from api.lending import (
-    customer_collection,
-    float_codes,
-    float_purchase,
-    loan_disbursement,
-    loan_products,
-    wallet_top_up,
-    wallets,
-)
-from api.operations import cases, codec, exchanges, health, inbox, proposals, reports, unknown_outcomes
-from api.partners import addresses, claims, connections, keys, partners, people, tariffs, vetted_addresses
+from api.routers import find_routers
 from core.settings import Settings
 from store.database import Database
 
-# Fixed paths of hooks and delivery reports go before the callbacks' open ones.
-_ROUTERS = (
-    partners, addresses, connections, vetted_addresses, claims, loan_products, wallets, loan_disbursement,
-    wallet_top_up, float_purchase, float_codes,
-    customer_collection, cases, inbox, unknown_outcomes, exchanges, tariffs, keys, people, proposals, reports, hooks,
-    announcements, delivery_reports, callbacks, codec, health,
-)  # fmt: skip
+_ROUTERS: Final = find_routers()
 
 
 def create_app(settings: Settings, *, database: Database | None = None, client: Client | None = None) -> FastAPI:
@@ -78,8 +62,8 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
     )
     problems.install(app)
     idempotency.install(app)
-    for module in _ROUTERS:
-        app.include_router(module.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     app.include_router(browser_headers.router)
     openapi.install(app)
     app.add_middleware(BoundedRequests)
