@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib import import_module
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -13,23 +13,13 @@ from api.http.auth import ensure_bootstrap_key
 from api.http.bounded_requests import BoundedRequests
 from api.http.dependencies import Services, put_services
 from api.http.metrics import Metrics
-from api.http.request_middleware import FrontDoor
+from api.http.request_middleware import RequestMiddleware
 from api.http.temporal_reach import connect_when_needed
-from api.inbound import announcements, callbacks, delivery_reports, hooks
-from api.lending import float_codes, loan_products, wallets
-from api.operations import cases, codec, exchanges, health, inbox, proposals, reports, unknown_outcomes
-from api.partners import addresses, claims, connections, keys, partners, people, tariffs, vetted_addresses
+from api.routers import find_routers
 from core.settings import Settings
-from models.kinds import KINDS
 from store.database import Database
 
-# Fixed paths of hooks and delivery reports go before the callbacks' open ones.
-_ROUTERS = (
-    partners, addresses, connections, vetted_addresses, claims, loan_products, wallets,
-    *(import_module(kind.module("api")) for kind in KINDS),
-    float_codes, cases, inbox, unknown_outcomes, exchanges, tariffs, keys, people, proposals, reports, hooks,
-    announcements, delivery_reports, callbacks, codec, health,
-)  # fmt: skip
+_ROUTERS: Final = find_routers()
 
 
 def create_app(settings: Settings, *, database: Database | None = None, client: Client | None = None) -> FastAPI:
@@ -72,13 +62,13 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
     )
     problems.install(app)
     idempotency.install(app)
-    for module in _ROUTERS:
-        app.include_router(module.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     app.include_router(browser_headers.router)
     openapi.install(app)
     app.add_middleware(BoundedRequests)
     app.add_middleware(
-        FrontDoor,
+        RequestMiddleware,
         metrics=metrics,
         max_body_bytes=settings.api.max_body_bytes,
         body_seconds=settings.api.body_seconds,

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.source_address import source_address
 from api.partners.keys_schemas import SCOPES, Scope
 from core.clock import utc_now
@@ -107,23 +107,25 @@ def prefix_of(key: str) -> str:
 
 
 async def authenticate(
-    request: Request, house: House, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    services: ServicesDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Principal:
     """401 without a living key; 429 if the key asks too often, or its source has tried too many that are none; 403 for a
     change by a suspended partner's key."""
     if credentials is None:
         raise _unauthenticated("Give an API key: Authorization: Bearer kvk_…")
     key = credentials.credentials
-    key_hash, source = hash_of(key), source_address(request, house.settings.callbacks)
-    house.wrong_keys.admit(source, key_hash)
-    principal = await principal_of(house.database, key)
+    key_hash, source = hash_of(key), source_address(request, services.settings.callbacks)
+    services.wrong_keys.admit(source, key_hash)
+    principal = await principal_of(services.database, key)
     if principal is None:
-        house.wrong_keys.was_wrong(source, key_hash)
+        services.wrong_keys.was_wrong(source, key_hash)
         raise _unauthenticated("The API key is unknown or revoked.")
-    house.wrong_keys.was_right(key_hash)
-    house.rate.take(principal.id)
+    services.wrong_keys.was_right(key_hash)
+    services.rate.take(principal.id)
     if principal.partner_id is not None and request.method not in _READS:
-        async with house.database.transaction() as session:
+        async with services.database.transaction() as session:
             # A suspended partner reads, and its running sagas end; it changes nothing.
             await partners.active(session, principal.partner_id)
     return principal

@@ -64,4 +64,4 @@ def services_of(request: Request) -> Services:
     return found
 
 
-House = Annotated[Services, Depends(services_of)]
+ServicesDep = Annotated[Services, Depends(services_of)]

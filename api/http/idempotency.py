@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import JSONResponse, Response
 
 from api.http.auth import Anyone, Principal
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from core.errors import Conflict
 from models.tables.platform.security import IdempotencyKey
 from store.platform import idempotency
@@ -48,8 +48,8 @@ class Replayed(Exception):
 class Once:
     """One POST. Its `reply` is remembered under the key, if the caller gave one."""
 
-    def __init__(self, house: Services, claim: Claim | None) -> None:
-        self._house, self._claim = house, claim
+    def __init__(self, services: Services, claim: Claim | None) -> None:
+        self._services, self._claim = services, claim
         self._kept = False
 
     @property
@@ -68,7 +68,7 @@ class Once:
         """The response, stored in the session's transaction. `secret` answers are sealed: they hold an API key."""
         body = answer.model_dump(mode="json")
         if self._claim is not None:
-            stored = {"sealed": self._house.box.seal(json.dumps(body))} if secret else body
+            stored = {"sealed": self._services.box.seal(json.dumps(body))} if secret else body
             await idempotency.keep(session, self._claim, status=status, answer=stored, location=location)
             self._kept = True
         return JSONResponse(body, status_code=status, headers={"Location": location} if location else None)
@@ -76,21 +76,21 @@ class Once:
     async def give_back(self) -> None:
         """Without an answer of ours there was no effect, or it was rolled back."""
         if self._claim is not None:
-            async with self._house.database.transaction() as session:
+            async with self._services.database.transaction() as session:
                 await idempotency.release(session, self._claim)
 
 
 @asynccontextmanager
-async def _claiming(request: Request, house: Services, principal: Principal, key: str | None) -> AsyncIterator[Once]:
+async def _claiming(request: Request, services: Services, principal: Principal, key: str | None) -> AsyncIterator[Once]:
     claim = None
     if key is not None:
         wish = f"{request.method} {request.url.path}"
-        claim = idempotency.new_claim(principal.id, key, wish, _body_hash(house, wish, await request.body()))
-        async with house.database.transaction() as session:
+        claim = idempotency.new_claim(principal.id, key, wish, _body_hash(services, wish, await request.body()))
+        async with services.database.transaction() as session:
             holder = await idempotency.claim(session, claim)
         if holder is not None:
-            raise _answer_of(house, claim, holder)
-    once = Once(house, claim)
+            raise _answer_of(services, claim, holder)
+    once = Once(services, claim)
     try:
         yield once
     except Exception:
@@ -98,13 +98,13 @@ async def _claiming(request: Request, house: Services, principal: Principal, key
         raise
 
 
-async def _once(request: Request, house: House, principal: Anyone, key: Key = None) -> AsyncIterator[Once]:
-    async with _claiming(request, house, principal, key) as once:
+async def _once(request: Request, services: ServicesDep, principal: Anyone, key: Key = None) -> AsyncIterator[Once]:
+    async with _claiming(request, services, principal, key) as once:
         yield once
 
 
-async def _keyed(request: Request, house: House, principal: Anyone, key: RequiredKey) -> AsyncIterator[Once]:
-    async with _claiming(request, house, principal, key) as once:
+async def _keyed(request: Request, services: ServicesDep, principal: Anyone, key: RequiredKey) -> AsyncIterator[Once]:
+    async with _claiming(request, services, principal, key) as once:
         yield once
 
 
@@ -124,7 +124,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Replayed, replay)
 
 
-def _answer_of(house: Services, claim: Claim, holder: IdempotencyKey) -> Exception:
+def _answer_of(services: Services, claim: Claim, holder: IdempotencyKey) -> Exception:
     if (holder.request, holder.body_hash) != (claim.request, claim.body_hash):
         return Conflict(
             "This Idempotency-Key was used with another request.",
@@ -135,15 +135,15 @@ def _answer_of(house: Services, claim: Claim, holder: IdempotencyKey) -> Excepti
         return Conflict("The first request with this Idempotency-Key is still running.", code="request_running")
     answer = holder.answer
     if isinstance(answer, dict) and answer.keys() == {"sealed"}:
-        answer = json.loads(house.box.open(answer["sealed"]))
+        answer = json.loads(services.box.open(answer["sealed"]))
     return Replayed(holder, answer)
 
 
-def _body_hash(house: Services, wish: str, body: bytes) -> str:
+def _body_hash(services: Services, wish: str, body: bytes) -> str:
     """Of the content, not of its spelling: a client may order its fields anew when it repeats itself. Keyed, since a body may
     be as small as a one-time code, which a plain hash gives away."""
     try:
         content = json.dumps(json.loads(body), sort_keys=True) if body else ""
     except (ValueError, RecursionError):
         content = body.hex()
-    return house.codes.hash(wish, "body", content)
+    return services.codes.hash(wish, "body", content)

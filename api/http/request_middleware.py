@@ -21,7 +21,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _QUIET: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 
-class FrontDoor:
+class RequestMiddleware:
     """ASGI middleware. A path is never logged: callback and hook addresses hold their secrets in it."""
 
     def __init__(

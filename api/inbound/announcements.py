@@ -16,7 +16,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.openapi import open_problems
 from api.inbound import entrance
 from core.clock import utc_now
@@ -72,31 +72,31 @@ _PUSH: Final[dict[str, Any]] = {
 
 
 @router.post("/in/{secret}/check", summary="May this paybill payment be made?", **_c2b(c2b_accept()))
-async def check_paybill_payment(secret: str, request: Request, house: House) -> Response:
+async def check_paybill_payment(secret: str, request: Request, services: ServicesDep) -> Response:
     """Answered within M-Pesa's limit whatever else is slow: what is not known in time is accepted, since a payment that
     cannot be placed is kept for a person, while one that was refused is a customer turned away. For the same reason more
     questions than one short code has customers are accepted unasked."""
-    connection = await _mpesa(house, request, secret)
+    connection = await _mpesa(services, request, secret)
     try:
-        house.hints.take(connection.id)
+        services.hints.take(connection.id)
         seen = parse_c2b(decode(await request.body()))
     except Throttled:
-        house.metrics.callback("validation", "limited")
+        services.metrics.callback("validation", "limited")
         return JSONResponse(c2b_accept())
     except (Garbled, RecursionError):
-        house.metrics.callback("validation", "garbled")
+        services.metrics.callback("validation", "garbled")
         return JSONResponse(c2b_accept())
-    refusal = await _refusal(house, connection, seen)
-    house.metrics.callback("validation", "refused" if refusal else "accepted")
+    refusal = await _refusal(services, connection, seen)
+    services.metrics.callback("validation", "refused" if refusal else "accepted")
     return JSONResponse(c2b_reject(refusal) if refusal else c2b_accept())
 
 
 @router.post("/in/{secret}/confirm", summary="A paybill payment was made", **_c2b(C2B_CONFIRMED))
-async def take_paybill_confirmation(secret: str, request: Request, house: House) -> Response:
+async def take_paybill_confirmation(secret: str, request: Request, services: ServicesDep) -> Response:
     """Stored and answered whether or not a validation came before; nothing that we answer can undo the payment."""
-    connection = await _mpesa(house, request, secret)
+    connection = await _mpesa(services, request, secret)
     return await entrance.take(
-        house,
+        services,
         request,
         JSONResponse(C2B_CONFIRMED),
         endpoint="mpesa.confirmation",
@@ -109,22 +109,22 @@ async def take_paybill_confirmation(secret: str, request: Request, house: House)
 @router.post(
     "/bank/{secret}/", summary="Something moved on the partner's bank account", response_class=Response, **_PUSH
 )
-async def take_bank_push(secret: str, request: Request, house: House) -> Response:
+async def take_bank_push(secret: str, request: Request, services: ServicesDep) -> Response:
     """A bank that signs bytes and sends again is refused here if the signature is wrong, and nothing of it is stored. Any
     other is answered OK once its push is stored, and judged afterwards: what it does not prove changes nothing."""
-    entrance.refuse_strangers(house, request, house.settings.callbacks.allowed_bank_sources, "bank_push")
-    connection = await entrance.connection_of(house, "bank", secret)
+    entrance.refuse_strangers(services, request, services.settings.callbacks.allowed_bank_sources, "bank_push")
+    connection = await entrance.connection_of(services, "bank", secret)
     if connection.settings.get("dialect") in bank.PROVEN_AT_THE_DOOR:
         try:
-            bank.parse(connection, house.box, await request.body(), request.headers, now=utc_now())
+            bank.parse(connection, services.box, await request.body(), request.headers, now=utc_now())
         except NotAllowed as forged:
-            house.metrics.callback("bank_push", "forged")
+            services.metrics.callback("bank_push", "forged")
             log.warning("push_refused", partner_id=connection.partner_id, provider="bank", code=forged.code)
             return _pushed(connection, False, "not authorised")
         except (Garbled, RecursionError):
             pass  # the signature was right: it is kept, and a person looks
     return await entrance.take(
-        house,
+        services,
         request,
         _pushed(connection, True),
         endpoint="bank.push",
@@ -140,25 +140,25 @@ def _pushed(connection: Connection, ok: bool, detail: str = "") -> Response:
     return Response(content, status_code=200 if ok else 403, media_type=media)
 
 
-async def _mpesa(house: Services, request: Request, secret: str) -> Connection:
-    entrance.refuse_strangers(house, request, house.settings.callbacks.allowed_sources, "paybill")
-    return await entrance.connection_of(house, "daraja", secret)
+async def _mpesa(services: Services, request: Request, secret: str) -> Connection:
+    entrance.refuse_strangers(services, request, services.settings.callbacks.allowed_sources, "paybill")
+    return await entrance.connection_of(services, "daraja", secret)
 
 
-async def _refusal(house: Services, connection: Connection, seen: PaymentSeen) -> C2bRefusal | None:
+async def _refusal(services: Services, connection: Connection, seen: PaymentSeen) -> C2bRefusal | None:
     if not DarajaSettings.model_validate(connection.settings).reject_unknown_accounts:
         return None
-    known = await _account_is_known(house, connection.partner_id, seen.reference)
+    known = await _account_is_known(services, connection.partner_id, seen.reference)
     return C2bRefusal.account_number if known is False else None
 
 
-async def _account_is_known(house: Services, partner_id: str, account_ref: str) -> bool | None:
+async def _account_is_known(services: Services, partner_id: str, account_ref: str) -> bool | None:
     """None if nobody said so in time."""
     digest = sha256_hex(f"{partner_id}\n{account_ref}".encode(errors="replace"))[:32]
-    limit = house.settings.callbacks.validation_seconds
+    limit = services.settings.callbacks.validation_seconds
     try:
         async with asyncio.timeout(limit):  # of start and answer together
-            handle = await house.client.start_workflow(
+            handle = await services.client.start_workflow(
                 "AccountCheck",
                 CheckAccount(partner_id=partner_id, account_ref=account_ref),
                 id=f"account-check/{digest}",

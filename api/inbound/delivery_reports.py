@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from api.http.background import afterwards
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.openapi import open_problems
 from api.http.source_address import is_allowed, source_address
 from core.errors import InvalidRequest, NotAllowed, NotFound
@@ -57,15 +57,15 @@ _FIELDS: Final[dict[str, Any]] = {
         }
     },
 )
-async def take_africastalking_report(report_secret: str, request: Request, house: House) -> Response:
+async def take_africastalking_report(report_secret: str, request: Request, services: ServicesDep) -> Response:
     """The first final state stays. A report on a message that nobody knows is taken and does nothing."""
-    _admit(report_secret, request, house)
+    _admit(report_secret, request, services)
     async with request.form(max_files=0, max_fields=_MOST_FIELDS) as given:
         form = {name: value for name, value in given.items() if isinstance(value, str)}
     try:
         said = parse_delivery_report(form)
     except InvalidRequest:
-        house.metrics.callback(_KIND, "garbled")
+        services.metrics.callback(_KIND, "garbled")
         raise
     report = Report(
         gateway=GATEWAY,
@@ -76,36 +76,36 @@ async def take_africastalking_report(report_secret: str, request: Request, house
         recipient=_number(form.get("phoneNumber", "")),
     )
     response = JSONResponse(_TAKEN)
-    if await _take(house, report) == "unknown":
-        response.background = afterwards("delivery_report", lambda: _look_again(house, report))
+    if await _take(services, report) == "unknown":
+        response.background = afterwards("delivery_report", lambda: _look_again(services, report))
     return response
 
 
-async def _look_again(house: Services, report: Report) -> None:
+async def _look_again(services: Services, report: Report) -> None:
     for seconds in _LOOK_AGAIN:
         await asyncio.sleep(seconds)
-        if await _take(house, report) != "unknown":
+        if await _take(services, report) != "unknown":
             return
     log.info("delivery_report_unclaimed", gateway=report.gateway, state=report.state)
 
 
-async def _take(house: Services, report: Report) -> Taken:
-    async with house.database.transaction() as session:
-        taken = await take_report(session, report, within=house.settings.sms.silent_after)
-    house.metrics.callback(_KIND, "noted" if taken == "noted" else "copy" if taken == "redundant" else "not_noted")
+async def _take(services: Services, report: Report) -> Taken:
+    async with services.database.transaction() as session:
+        taken = await take_report(session, report, within=services.settings.sms.silent_after)
+    services.metrics.callback(_KIND, "noted" if taken == "noted" else "copy" if taken == "redundant" else "not_noted")
     return taken
 
 
-def _admit(report_secret: str, request: Request, house: Services) -> None:
+def _admit(report_secret: str, request: Request, services: Services) -> None:
     """Raises NotAllowed for a source that is not the gateway's, NotFound for an address that is not ours."""
-    sms = house.settings.sms
-    if not is_allowed(source_address(request, house.settings.callbacks), sms.report_sources):
-        house.metrics.callback(_KIND, "wrong_source")
+    sms = services.settings.sms
+    if not is_allowed(source_address(request, services.settings.callbacks), sms.report_sources):
+        services.metrics.callback(_KIND, "wrong_source")
         raise NotAllowed("Delivery reports are not taken from this address.", code="wrong_source")
     # As bytes, because compare_digest fails on text outside ASCII.
     given = report_secret.encode("utf-8", errors="replace")
     if not hmac.compare_digest(given, sms.report_secret.get_secret_value().encode()):
-        house.metrics.callback(_KIND, "forged")
+        services.metrics.callback(_KIND, "forged")
         raise NotFound("There is nothing here.")
 
 

@@ -28,36 +28,36 @@ _READ_AS: Final[dict[str, CallbackOutcome]] = {
 }  # fmt: skip
 
 
-def refuse_strangers(house: Services, request: Request, allowed: list[str], name: str) -> None:
+def refuse_strangers(services: Services, request: Request, allowed: list[str], name: str) -> None:
     """Raises NotAllowed for a source that is not the provider's."""
-    if not is_allowed(source_address(request, house.settings.callbacks), allowed):
-        house.metrics.callback(name, "wrong_source")
+    if not is_allowed(source_address(request, services.settings.callbacks), allowed):
+        services.metrics.callback(name, "wrong_source")
         raise NotAllowed("Messages are not taken from this address.", code="wrong_source")
 
 
-def signed_route(name: str, route_hex: str, mac_hex: str, request: Request, house: Services) -> CallbackRoute:
+def signed_route(name: str, route_hex: str, mac_hex: str, request: Request, services: Services) -> CallbackRoute:
     """Raises NotAllowed for a source that is not the provider's, NotFound for an address that we did not make."""
-    refuse_strangers(house, request, house.settings.callbacks.allowed_sources, name)
+    refuse_strangers(services, request, services.settings.callbacks.allowed_sources, name)
     try:
-        return house.signer.verify(route_hex, mac_hex)
+        return services.signer.verify(route_hex, mac_hex)
     except NotAllowed:
-        house.metrics.callback(name, "forged")
+        services.metrics.callback(name, "forged")
         raise nothing_here() from None
 
 
-async def connection_of(house: Services, provider: str, secret: str) -> Connection:
+async def connection_of(services: Services, provider: str, secret: str) -> Connection:
     """The connection whose address this is. Raises NotFound; how long it takes tells nothing of a secret."""
     stored = sha256_hex(secret.encode("utf-8", errors="replace"))
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         found = await partner_admin.by_push_digest(session, provider, stored)
     if found is None:
-        house.metrics.callback(f"{provider}_push", "forged")
+        services.metrics.callback(f"{provider}_push", "forged")
         raise nothing_here()
     return found
 
 
 async def take(
-    house: Services,
+    services: Services,
     request: Request,
     response: Response,
     *,
@@ -74,7 +74,7 @@ async def take(
     `copies_count` False: the same body may mean something new, so each is read."""
     message = raw_message(await request.body(), request.headers)
     address = f"{route.workflow_id}\n{route.reference}" if route else connection.id if connection else partner_id or ""
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         if route is not None and partner_id is None:
             sent = prompts.get if endpoint == "mpesa.prompt" else payouts.get
             found = await sent(session, route.reference)
@@ -83,29 +83,29 @@ async def take(
             session,
             endpoint=endpoint,
             provider=provider,
-            raw_sealed=seal(house.box, message),
+            raw_sealed=seal(services.box, message),
             raw_digest=digest(endpoint, address, message.body) if copies_count else None,
-            source=source_address(request, house.settings.callbacks),
+            source=source_address(request, services.settings.callbacks),
             partner_id=partner_id or (connection.partner_id if connection else None),
             connection_id=connection.id if connection else None,
             workflow_id=route.workflow_id if route else None,
             reference=route.reference if route else "-",
         )
-    house.metrics.callback(metric, "stored" if to_read else "copy")
+    services.metrics.callback(metric, "stored" if to_read else "copy")
     if to_read:
         key = partner_id or (connection.partner_id if connection else "")
-        response.background = afterwards("deliver", lambda: in_turn(house, key, inbox_id, metric))
+        response.background = afterwards("deliver", lambda: in_turn(services, key, inbox_id, metric))
     return response
 
 
-async def in_turn(house: Services, partner_id: str, inbox_id: str, metric: str) -> str | None:
+async def in_turn(services: Services, partner_id: str, inbox_id: str, metric: str) -> str | None:
     """Reads and delivers when it is this partner's turn; what of it is too much now is left to the sweep."""
-    async with house.turns.turn(partner_id) as admitted:
+    async with services.turns.turn(partner_id) as admitted:
         if not admitted:
             return None
-        became = await deliver(Desk(house.client, house.database, house.box), inbox_id)
+        became = await deliver(Desk(services.client, services.database, services.box), inbox_id)
     if became in _READ_AS:
-        house.metrics.callback(metric, _READ_AS[became])
+        services.metrics.callback(metric, _READ_AS[became])
     return became
 
 

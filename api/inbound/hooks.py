@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.openapi import open_problems
 from api.inbound import entrance
 from core.crypto import sha256_hex
@@ -29,8 +29,8 @@ _EVENT: Final = {"entityName": "LOAN", "actionName": "APPROVE", "response": {"lo
 @router.get(
     "/{hook_secret}/", summary="Fineract's probe when the hook is made", responses=_OK | open_problems(404, 503)
 )
-async def probe_hook(hook_secret: str, house: House) -> Response:
-    await _partner(house, hook_secret)
+async def probe_hook(hook_secret: str, services: ServicesDep) -> Response:
+    await _partner(services, hook_secret)
     return JSONResponse(_TAKEN)
 
 
@@ -40,12 +40,12 @@ async def probe_hook(hook_secret: str, house: House) -> Response:
     responses=_OK | open_problems(404, 413, 429, 503),
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": {}, "example": _EVENT}}}},
 )
-async def take_hook(hook_secret: str, request: Request, house: House) -> Response:
+async def take_hook(hook_secret: str, request: Request, services: ServicesDep) -> Response:
     """429 for more hints than one core-banking system has: the poll finds the loans that they told of."""
-    partner = await _partner(house, hook_secret)
-    house.hints.take(partner.id)
+    partner = await _partner(services, hook_secret)
+    services.hints.take(partner.id)
     return await entrance.take(
-        house,
+        services,
         request,
         JSONResponse(_TAKEN),
         endpoint="fineract.hook",
@@ -56,9 +56,9 @@ async def take_hook(hook_secret: str, request: Request, house: House) -> Respons
     )
 
 
-async def _partner(house: Services, hook_secret: str) -> Partner:
+async def _partner(services: Services, hook_secret: str) -> Partner:
     digest = sha256_hex(hook_secret.encode("utf-8", errors="replace"))
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         partner = await partner_admin.by_hook_digest(session, digest)
     if partner is None:
         raise entrance.nothing_here()

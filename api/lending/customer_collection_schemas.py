@@ -19,10 +19,11 @@ from api.http.values import (
     example,
     id_pattern,
 )
-from api.saga.schemas import PaymentOut, PromptOut, ProposalId, SagaNow, SagaOut, masked
+from api.saga.schemas import DecisionIn, PaymentOut, PromptOut, ProposalId, SagaNow, SagaOut, masked
 from core.ids import PARTNER
 from core.money import Money
 from models.messages.lending.customer_collection import AccountKind, Allocation, CollectionStage
+from models.messages.saga.decisions import Verdict
 from models.tables.lending.customer_collection import Collection
 
 _ROW: dict[str, Any] = {
@@ -131,7 +132,7 @@ class AllocationIn(Body):
         )
 
 
-class CollectionResolution(Body):
+class CollectionResolution(DecisionIn):
     """A person's decision where the machine must not guess, with the evidence that it rests on.
 
     `paid` (needs the receipt) ends a prompt whose outcome nobody has told; `not_paid` does so once another person
@@ -152,3 +153,8 @@ class CollectionResolution(Body):
     proposal: ProposalId | None = None
     transaction_id: int | None = Field(default=None, strict=True, ge=1, le=BIGINT, description="Fineract's")
     allocations: list[AllocationIn] = Field(default=[], max_length=20)
+
+    @property
+    def verdict(self) -> Verdict:
+        allocations = tuple(part.message for part in self.allocations) if self.decision == "allocate" else ()
+        return Verdict.model_validate({**self.model_dump(exclude={"allocations"}), "allocations": allocations})

@@ -5,20 +5,23 @@ keeps a hash of the body: six digits are found from their plain hash at once.
 """
 
 from datetime import timedelta
-from typing import Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import Principal
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
-from api.lending.float_purchase import PURCHASES, FloatWriter, PurchaseId
+from api.http.values import id_pattern
+from api.lending.float_purchase import PURCHASES, FloatWriter
 from api.lending.float_purchase_schemas import CodeIn
-from api.saga import pages
-from api.saga.schemas import CommandTakenOut, WishIn
+from api.saga import commands, deciding
+from api.saga.deciding import Act
+from api.saga.routes import taken
+from api.saga.schemas import CommandIn, CommandTakenOut
 from core.clock import utc_now
 from core.errors import Conflict, InvalidRequest
 from core.money import Money
@@ -28,7 +31,9 @@ from store.platform import audit
 from store.saga import one_time_codes
 from store.saga.one_time_codes import Checked
 
-router = APIRouter(prefix="/api/v1/float-purchases", tags=["float purchases"], dependencies=KNOWN_PARAMETERS)
+router = APIRouter(prefix=PURCHASES.path, tags=[PURCHASES.tag], dependencies=KNOWN_PARAMETERS)
+
+PurchaseId = Annotated[str, Path(pattern=id_pattern(PURCHASES.id_prefix))]
 
 _REFUSALS: Final = {
     "expired": ("code_expired", "The code has expired; have a new one sent."),
@@ -45,16 +50,16 @@ _REFUSALS: Final = {
     summary="Confirm it with the one-time code",
 )
 async def confirm_float_purchase(
-    purchase_id: PurchaseId, wanted: CodeIn, house: House, principal: FloatWriter, once: Idempotent
+    purchase_id: PurchaseId, wanted: CodeIn, services: ServicesDep, principal: FloatWriter, once: Idempotent
 ) -> Response:
     """A wrong code is 422 `wrong_code`, with `tries_left` in the facts; one that takes no more tries, or none, is 409. The
     right one may be given again if an answer was lost. 409 `codes_locked` after too many wrong ones, whatever they were
     for: by one person, or for one partner."""
-    row = await PURCHASES.find(house, principal, purchase_id)
-    hashes = house.codes.hashes(row.workflow_id, _content(row), wanted.code)
+    row = await PURCHASES.find(services, principal, purchase_id)
+    hashes = services.codes.hashes(row.workflow_id, _content(row), wanted.code)
     # Committed whatever the verdict: a try that is refused must be counted all the same.
-    async with house.database.transaction() as session:
-        checked = await _check(session, house, principal, row, hashes)
+    async with services.database.transaction() as session:
+        checked = await _check(session, services, principal, row, hashes)
         await audit.write(
             session,
             actor=principal.id,
@@ -66,18 +71,11 @@ async def confirm_float_purchase(
     if checked.verdict != "right":
         _refuse(row, checked)
     confirmed = CodeConfirmed(number=checked.number, actor=principal.id)
-    taken = await pages.tell(
-        house,
-        principal,
-        "float_purchases.confirm",
-        row,
-        "confirm",
-        confirmed,
-        f"code:{row.id}:{checked.number}",
-        repeatable=True,
-    )
-    async with house.database.transaction() as session:
-        return await once.reply(session, CommandTakenOut(id=row.id, stage=taken.stage, at=taken.at), status=200)
+    # The code proves who asks, and counts once: the saga gives its first answer again to the same one.
+    update_id = f"code:{row.id}:{checked.number}"
+    async with deciding.recorded_refusals(services, Act(principal, row, "float_purchases.confirm", row.id)):
+        said = await commands.send_update(services, row, "confirm", confirmed, update_id, repeatable=True)
+    return await taken(services, once, row.id, said)
 
 
 @router.post(
@@ -87,18 +85,23 @@ async def confirm_float_purchase(
     summary="Send a new code; the one before dies",
 )
 async def resend_float_code(
-    purchase_id: PurchaseId, house: House, principal: FloatWriter, once: Idempotent, wanted: WishIn | None = None
+    purchase_id: PurchaseId,
+    services: ServicesDep,
+    principal: FloatWriter,
+    once: Idempotent,
+    wanted: CommandIn | None = None,
 ) -> Response:
     """409 `resend_limit` once no more are sent for this purchase."""
-    row = await PURCHASES.find(house, principal, purchase_id)
-    wish = ResendCode(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, PURCHASES, row, "resend_code", wish)
+    row = await PURCHASES.find(services, principal, purchase_id)
+    resend = ResendCode(actor=principal.id, note=wanted.note if wanted else "")
+    act = Act(principal, row, "float_purchases.resend_code", row.id, once.key)
+    return await taken(services, once, row.id, await deciding.command(services, act, "resend_code", resend))
 
 
 async def _check(
-    session: AsyncSession, house: Services, principal: Principal, row: FloatPurchase, hashes: list[str]
+    session: AsyncSession, services: Services, principal: Principal, row: FloatPurchase, hashes: list[str]
 ) -> Checked:
-    limits = house.settings.api
+    limits = services.settings.api
     since = utc_now() - timedelta(hours=limits.wrong_codes_within_hours)
     if await one_time_codes.too_many_wrong(
         session, row.partner_id, principal.people, since=since, at_most=limits.wrong_codes_at_most

@@ -1,17 +1,16 @@
-"""Float purchases: priced, agreed to, read, waited for, commanded. The one-time code is in `float_codes.py`."""
+"""Float purchases: priced and agreed to. What every saga offers is added by `saga_routes`; the one-time code is in
+`float_codes.py`."""
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Depends, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import Principal, need
-from api.http.dependencies import House
-from api.http.idempotency import Idempotent, Keyed
-from api.http.known_parameters import KNOWN_PARAMETERS
+from api.http.dependencies import ServicesDep
+from api.http.idempotency import Keyed
 from api.http.openapi import WRITES, problems
-from api.http.paging import IdCursor, Limit, Page, PartnerFilter, page
-from api.http.values import MoneyOut, id_pattern
+from api.http.values import MoneyOut
 from api.lending import money_rules
 from api.lending.float_purchase_schemas import (
     CodeState,
@@ -23,42 +22,61 @@ from api.lending.float_purchase_schemas import (
     FloatResolution,
     FloatWish,
 )
-from api.saga import commands, pages
-from api.saga.pages import Resource, Wait
-from api.saga.schemas import AttemptOut, ChargeHeld, CommandTakenOut, SagaNow, Timeline, WishIn
+from api.saga.accepting import accept
+from api.saga.resource import Resource, Words
+from api.saga.routes import saga_routes
+from api.saga.schemas import AttemptOut, ChargeHeld
 from core.clock import utc_now
 from core.errors import Conflict
 from core.money import Money
 from ledger import chart
 from ledger.balances import balance, open_holds
 from models.messages.lending.float_purchase import FloatStage
-from models.messages.saga.decisions import RetryNow, Verdict
 from models.tables.lending.float_purchase import FloatPurchase
 from models.tables.platform.partner import Partner
 from store.lending import float_purchase
 from store.lending.float_purchase import KIND
 from store.platform import partners
-from store.saga import payouts, reads, saga_rows
+from store.saga import payouts, reads
 
-router = APIRouter(prefix="/api/v1/float-purchases", tags=["float purchases"], dependencies=KNOWN_PARAMETERS)
-
-FloatReader = Annotated[Principal, Depends(need(KIND.scope("read")))]
 FloatWriter = Annotated[Principal, Depends(need(KIND.scope("write")))]
-FloatResolver = Annotated[Principal, Depends(need(KIND.scope("resolve")))]
-PurchaseId = Annotated[str, Path(pattern=id_pattern(KIND.id_prefix))]
+
+
+async def _detail(session: AsyncSession, row: FloatPurchase) -> dict[str, Any]:
+    code = await reads.newest_code(session, row.workflow_id)
+    holds = await open_holds(session, workflow_id=row.workflow_id)
+    return {
+        "code": CodeState.of(code) if code else None,
+        "held": [ChargeHeld(charge=hold.reason, amount=MoneyOut.of(hold.amount)) for hold in holds],
+        "attempts": [AttemptOut.of(attempt) for attempt in await payouts.of_workflow(session, row.workflow_id)],
+    }
+
+
 PURCHASES: Final = Resource[FloatPurchase](
-    noun="float purchase",
-    path=router.prefix,
-    acts="float_purchases",
-    field="purchase_id",
-    read=lambda session, row_id: reads.row(session, FloatPurchase, row_id),
+    kind=KIND,
+    id_field="purchase_id",
+    stage=FloatStage,
+    out=FloatOut,
+    detail_out=FloatDetail,
+    detail=_detail,
+    decision=FloatResolution,
+    words=Words(
+        one="float purchase",
+        many="float purchases",
+        resolve="Decide, with evidence, what became of a movement at the bank",
+        resolve_notes="One person says, another approves: 409 `four_eyes` for the proposer's own approval, 422 if a fact is "
+        "missing.",
+        cancel="Stop it, if no money has moved",
+        cancel_notes="Everything that is held goes back into the wallet.",
+    ),
 )
+router = saga_routes(PURCHASES)
 
 
 @router.post("/quotes", responses=problems(404, 409, *WRITES), summary="What float would cost now")
-async def quote_float(wanted: FloatWish, house: House, principal: FloatWriter) -> FloatQuote:
+async def quote_float(wanted: FloatWish, services: ServicesDep, principal: FloatWriter) -> FloatQuote:
     """Nothing is stored and nothing is held."""
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         partner = await partners.active(session, principal.for_partner(wanted.partner_id))
         costs = await _price(session, partner, wanted)
         wallet = await balance(session, chart.partner_wallet(partner.id, partner.currency))
@@ -80,7 +98,9 @@ async def quote_float(wanted: FloatWish, house: House, principal: FloatWriter) -
     responses=problems(404, 409, *WRITES),
     summary="Buy float at the price that was shown",
 )
-async def create_float_purchase(wanted: FloatNew, house: House, principal: FloatWriter, once: Keyed) -> Response:
+async def create_float_purchase(
+    wanted: FloatNew, services: ServicesDep, principal: FloatWriter, once: Keyed
+) -> Response:
     """Float and fees are held in the wallet, and the partner's authorised people get a one-time code. If the price is no
     longer `expected_total`, the answer is 409 `price_changed`, whose facts are the new one."""
 
@@ -108,104 +128,7 @@ async def create_float_purchase(wanted: FloatNew, house: House, principal: Float
         )
         return row, FloatOut.of(row)
 
-    return await pages.accept(house, principal, once, PURCHASES, principal.for_partner(wanted.partner_id), make)
-
-
-@router.get("", responses=problems(404), summary="List float purchases, newest first")
-async def list_float_purchases(
-    house: House,
-    principal: FloatReader,
-    partner_id: PartnerFilter = None,
-    stage: FloatStage | None = None,
-    cursor: IdCursor = None,
-    limit: Limit = 50,
-) -> Page[FloatOut]:
-    if partner_id is not None:
-        principal.visible(partner_id)
-    async with house.database.transaction() as session:
-        rows = await saga_rows.page(
-            session,
-            FloatPurchase,
-            partner_id=partner_id or principal.partner_id,
-            stage=stage,
-            before=cursor,
-            limit=limit + 1,
-        )
-    return page(rows, limit, FloatOut.of, lambda row: row.id)
-
-
-@router.get("/{purchase_id}", responses=problems(404), summary="One float purchase; `wait` for its end")
-async def get_float_purchase(
-    purchase_id: PurchaseId, request: Request, house: House, principal: FloatReader, wait: Wait = 0
-) -> FloatDetail:
-    row = await PURCHASES.wait_for(house, principal, purchase_id, request, wait)
-    status = await commands.ask_status(house, row)
-    async with house.database.transaction() as session:
-        code = await reads.newest_code(session, row.workflow_id)
-        holds = await open_holds(session, workflow_id=row.workflow_id)
-        attempts = await payouts.of_workflow(session, row.workflow_id)
-    return FloatDetail.model_validate(
-        {
-            **FloatOut.facts(row),
-            "code": CodeState.of(code) if code else None,
-            "held": [ChargeHeld(charge=hold.reason, amount=MoneyOut.of(hold.amount)) for hold in holds],
-            "attempts": [AttemptOut.of(attempt) for attempt in attempts],
-            "saga": SagaNow.of(status) if status else None,
-        }
-    )
-
-
-@router.get("/{purchase_id}/events", responses=problems(404), summary="Its timeline, oldest first")
-async def list_float_purchase_events(purchase_id: PurchaseId, house: House, principal: FloatReader) -> Timeline:
-    return await PURCHASES.timeline(house, principal, purchase_id)
-
-
-@router.post(
-    "/{purchase_id}/resolve",
-    response_model=CommandTakenOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Decide, with evidence, what became of a movement at the bank",
-)
-async def resolve_float_purchase(
-    purchase_id: PurchaseId, wanted: FloatResolution, house: House, principal: FloatResolver, once: Keyed
-) -> Response:
-    """One person says, another approves: 409 `four_eyes` for the proposer's own approval, 422 if a fact is missing."""
-    row = await PURCHASES.find(house, principal, purchase_id)
-    async with house.database.transaction() as session:
-        attempts = await payouts.of_workflow(session, row.workflow_id)
-        if wanted.reference and (not attempts or attempts[-1].reference != wanted.reference):
-            raise Conflict("That is not the attempt that waits.", code="another_attempt", field="reference")
-    verdict = Verdict.model_validate(wanted.model_dump())
-    return await pages.decide(house, principal, once, PURCHASES, row, verdict)
-
-
-@router.post(
-    "/{purchase_id}/retry",
-    response_model=CommandTakenOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Go on at once instead of at the end of a wait",
-)
-async def retry_float_purchase(
-    purchase_id: PurchaseId, house: House, principal: FloatWriter, once: Idempotent, wanted: WishIn | None = None
-) -> Response:
-    row = await PURCHASES.find(house, principal, purchase_id)
-    wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, PURCHASES, row, "retry", wish)
-
-
-@router.post(
-    "/{purchase_id}/cancel",
-    response_model=CommandTakenOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Stop it, if no money has moved",
-)
-async def cancel_float_purchase(
-    purchase_id: PurchaseId, house: House, principal: FloatWriter, once: Idempotent, wanted: WishIn | None = None
-) -> Response:
-    """Everything that is held goes back into the wallet."""
-    row = await PURCHASES.find(house, principal, purchase_id)
-    wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, PURCHASES, row, "cancel_request", wish)
+    return await accept(services, principal, once, PURCHASES, principal.for_partner(wanted.partner_id), make)
 
 
 async def _price(session: AsyncSession, partner: Partner, wanted: FloatWish) -> list[dict[str, Any]]:

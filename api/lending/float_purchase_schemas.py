@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from api.http.values import Body, Moment, MoneyOut, Out, PositiveMoney, Prose, example, id_pattern
-from api.saga.schemas import AttemptOut, ChargeHeld, ProposalId, SagaNow, SagaOut
+from api.saga.schemas import AttemptOut, ChargeHeld, DecisionIn, ProposalId, SagaNow, SagaOut
 from core.ids import PARTNER
 from core.money import Money
 from models.messages.lending.float_purchase import FloatStage, Operator
@@ -144,7 +144,7 @@ class CodeIn(Body):
     code: str = Field(strict=True, pattern=r"^[0-9]{6}$", repr=False)
 
 
-class FloatResolution(Body):
+class FloatResolution(DecisionIn):
     """What became of a movement at the bank, with the evidence that it rests on. `paid` (needs the bank's transaction) and
     `not_paid` each wait for another person's `approve` or `decline`."""
 

@@ -1,21 +1,16 @@
-"""Loan disbursements: started, read, waited for, commanded."""
+"""Loan disbursements, asked for by a loan's id. What every saga offers is added by `saga_routes`."""
 
-from collections.abc import Callable
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Depends, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.http.auth import DisbursementReader, Principal, need
-from api.http.dependencies import House, Services
+from api.http.auth import Principal, need
+from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Idempotent
-from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
-from api.http.paging import IdCursor, Limit, Page, PartnerFilter, page
-from api.http.values import id_pattern
 from api.lending.loan_disbursement_schemas import (
     ChargesOut,
-    CommandOut,
     DisbursementDetail,
     DisbursementNew,
     DisbursementOut,
@@ -23,31 +18,45 @@ from api.lending.loan_disbursement_schemas import (
 )
 from api.lending.payouts_again import AGAIN
 from api.operations import two_people
-from api.saga import commands, pages
-from api.saga.pages import Resource, Wait
-from api.saga.schemas import AttemptOut, SagaNow, Timeline, WishIn
+from api.saga.resource import Resource, Words
+from api.saga.routes import saga_routes
+from api.saga.schemas import AttemptOut
 from core.errors import Conflict
 from inbound.lending.loan_disbursement import start_disbursement
 from ledger.balances import open_holds
 from models.messages.lending.loan_disbursement import Stage
-from models.messages.saga.decisions import CommandTaken, RetryNow, Verdict
 from models.tables.lending.loan_disbursement import Disbursement
 from store.lending.loan_disbursement import KIND
 from store.platform import audit
-from store.saga import payouts, reads, saga_rows
-
-router = APIRouter(prefix="/api/v1/disbursements", tags=["disbursements"], dependencies=KNOWN_PARAMETERS)
+from store.saga import payouts, reads
 
 DisbursementWriter = Annotated[Principal, Depends(need(KIND.scope("write")))]
-DisbursementResolver = Annotated[Principal, Depends(need(KIND.scope("resolve")))]
-DisbursementId = Annotated[str, Path(pattern=id_pattern(KIND.id_prefix))]
-_DISBURSEMENTS: Final = Resource[Disbursement](
-    noun="disbursement",
-    path=router.prefix,
-    acts="disbursements",
-    field="disbursement_id",
-    read=lambda session, row_id: reads.row(session, Disbursement, row_id),
+
+
+async def _detail(session: AsyncSession, row: Disbursement) -> dict[str, Any]:
+    return {
+        "attempts": [AttemptOut.of(attempt) for attempt in await payouts.of_workflow(session, row.workflow_id)],
+        "charge_state": ChargesOut.of(row, await open_holds(session, workflow_id=row.workflow_id)),
+    }
+
+
+DISBURSEMENTS: Final = Resource[Disbursement](
+    kind=KIND,
+    id_field="disbursement_id",
+    stage=Stage,
+    out=DisbursementOut,
+    detail_out=DisbursementDetail,
+    detail=_detail,
+    decision=ResolutionIn,
+    decision_needs_key=False,
+    words=Words(
+        one="disbursement",
+        many="disbursements",
+        resolve="Decide, with evidence, what the machine must not guess",
+        cancel="Stop it, if no money can have left",
+    ),
 )
+router = saga_routes(DISBURSEMENTS)
 
 
 @router.post(
@@ -61,7 +70,7 @@ _DISBURSEMENTS: Final = Resource[Disbursement](
     summary="Pay out an approved loan",
 )
 async def create_disbursement(
-    wanted: DisbursementNew, house: House, principal: DisbursementWriter, once: Idempotent
+    wanted: DisbursementNew, services: ServicesDep, principal: DisbursementWriter, once: Idempotent
 ) -> Response:
     """The loan is the natural key: asking again gives the same disbursement, whoever or whatever asked first. A loan
     whose disbursement ended unpaid gets a new one. If its payout had been sent, it is proposed only: 409
@@ -74,8 +83,8 @@ async def create_disbursement(
     partner_id = principal.for_partner(wanted.partner_id)
     try:
         started = await start_disbursement(
-            house.client,
-            house.database,
+            services.client,
+            services.database,
             partner_id=partner_id,
             loan_id=wanted.loan_id,
             source="api",
@@ -85,134 +94,21 @@ async def create_disbursement(
     except Conflict as error:
         if error.code != "sent_before":
             raise
-        raise await _proposed(house, principal, partner_id, wanted, error.extra["disbursement_id"]) from None
-    async with house.database.transaction() as session:
+        raise await _proposed(services, principal, partner_id, wanted, error.extra["disbursement_id"]) from None
+    async with services.database.transaction() as session:
         row = await reads.row(session, Disbursement, started.disbursement_id)
         assert row is not None
         shown = DisbursementOut.of(row)
         return await once.reply(
-            session, shown, status=202 if started.created else 200, location=f"/api/v1/disbursements/{row.id}"
+            session, shown, status=202 if started.created else 200, location=f"{DISBURSEMENTS.path}/{row.id}"
         )
-
-
-@router.get("", responses=problems(404), summary="List disbursements, newest first")
-async def list_disbursements(
-    house: House,
-    principal: DisbursementReader,
-    partner_id: PartnerFilter = None,
-    stage: Stage | None = None,
-    cursor: IdCursor = None,
-    limit: Limit = 50,
-) -> Page[DisbursementOut]:
-    if partner_id is not None:
-        principal.visible(partner_id)
-    async with house.database.transaction() as session:
-        rows = await saga_rows.page(
-            session,
-            Disbursement,
-            partner_id=partner_id or principal.partner_id,
-            stage=stage,
-            before=cursor,
-            limit=limit + 1,
-        )
-    return page(rows, limit, DisbursementOut.of, lambda row: row.id)
-
-
-@router.get("/{disbursement_id}", responses=problems(404), summary="One disbursement; `wait` for its end")
-async def get_disbursement(
-    disbursement_id: DisbursementId,
-    request: Request,
-    house: House,
-    principal: DisbursementReader,
-    wait: Wait = 0,
-) -> DisbursementDetail:
-    row = await _DISBURSEMENTS.wait_for(house, principal, disbursement_id, request, wait)
-    status = await commands.ask_status(house, row)
-    async with house.database.transaction() as session:
-        attempts = await payouts.of_workflow(session, row.workflow_id)
-        holds = await open_holds(session, workflow_id=row.workflow_id)
-    return DisbursementDetail.model_validate(
-        {
-            **DisbursementOut.facts(row),
-            "attempts": [AttemptOut.of(attempt) for attempt in attempts],
-            "charge_state": ChargesOut.of(row, holds),
-            "saga": SagaNow.of(status) if status else None,
-        }
-    )
-
-
-@router.get("/{disbursement_id}/events", responses=problems(404), summary="Its timeline, oldest first")
-async def list_disbursement_events(
-    disbursement_id: DisbursementId, house: House, principal: DisbursementReader
-) -> Timeline:
-    return await _DISBURSEMENTS.timeline(house, principal, disbursement_id)
-
-
-@router.post(
-    "/{disbursement_id}/resolve",
-    response_model=CommandOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Decide, with evidence, what the machine must not guess",
-)
-async def resolve_disbursement(
-    disbursement_id: DisbursementId,
-    wanted: ResolutionIn,
-    house: House,
-    principal: DisbursementResolver,
-    once: Idempotent,
-) -> Response:
-    """409 if the decision does not fit the stage, `four_eyes` if its own proposer approves; 422 if a fact is missing."""
-    row = await _DISBURSEMENTS.find(house, principal, disbursement_id)
-    async with house.database.transaction() as session:
-        attempts = await payouts.of_workflow(session, row.workflow_id)
-    about = attempts[-1].reference if attempts else ""
-    if wanted.reference and wanted.reference != about:
-        raise Conflict("That is not the attempt that waits.", code="another_attempt", field="reference")
-    verdict = Verdict.model_validate(wanted.model_dump())
-    return await pages.decide(house, principal, once, _DISBURSEMENTS, row, verdict, about=about, answer=_taken(row))
-
-
-@router.post(
-    "/{disbursement_id}/retry",
-    response_model=CommandOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Go on at once instead of at the end of a wait",
-)
-async def retry_disbursement(
-    disbursement_id: DisbursementId,
-    house: House,
-    principal: DisbursementWriter,
-    once: Idempotent,
-    wanted: WishIn | None = None,
-) -> Response:
-    row = await _DISBURSEMENTS.find(house, principal, disbursement_id)
-    wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, _DISBURSEMENTS, row, "retry", wish, answer=_taken(row))
-
-
-@router.post(
-    "/{disbursement_id}/cancel",
-    response_model=CommandOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Stop it, if no money can have left",
-)
-async def cancel_disbursement(
-    disbursement_id: DisbursementId,
-    house: House,
-    principal: DisbursementWriter,
-    once: Idempotent,
-    wanted: WishIn | None = None,
-) -> Response:
-    row = await _DISBURSEMENTS.find(house, principal, disbursement_id)
-    wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, _DISBURSEMENTS, row, "cancel_request", wish, answer=_taken(row))
 
 
 async def _proposed(
-    house: Services, principal: Principal, partner_id: str, wanted: DisbursementNew, after: str
+    services: Services, principal: Principal, partner_id: str, wanted: DisbursementNew, after: str
 ) -> Conflict:
     """The refusal that names the proposal, which is made now unless it waits already."""
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         proposal = await two_people.propose(
             session,
             principal,
@@ -228,7 +124,3 @@ async def _proposed(
         proposal_id=proposal.id,
         disbursement_id=after,
     )
-
-
-def _taken(row: Disbursement) -> Callable[[CommandTaken], CommandOut]:
-    return lambda taken: CommandOut(disbursement_id=row.id, stage=taken.stage, at=taken.at)

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, get_args
 from pydantic import Field
 
 from api.http.values import BIGINT, Body, Moment, MoneyOut, Out, Prose, example, id_pattern
-from api.saga.schemas import AttemptOut, ChargeHeld, ProposalId, SagaNow
+from api.saga.schemas import AttemptOut, ChargeHeld, DecisionIn, ProposalId, SagaNow
 from core.ids import PARTNER
 from core.money import Money
 from ledger.balances import HoldView
@@ -118,7 +118,7 @@ class DisbursementDetail(DisbursementOut):
     saga: SagaNow | None
 
 
-class ResolutionIn(Body):
+class ResolutionIn(DecisionIn):
     """A person's decision where the machine must not guess, with the evidence that it rests on.
 
     `paid` (needs the receipt) ends a payout whose outcome nobody has told; `not_paid` does so once another person
@@ -139,15 +139,3 @@ class ResolutionIn(Body):
     transaction_id: int | None = Field(default=None, strict=True, ge=1, le=BIGINT)
     paid_at: Moment | None = None
     proposal: ProposalId | None = None
-
-
-class CommandOut(Out):
-    """The saga took the command; `stage` is where it was then."""
-
-    model_config = example(
-        disbursement_id="dsb_01ktv0r5m8e9a7d3c2b4x6y8z0", stage="in_review", at="2026-11-21T06:14:05Z"
-    )
-
-    disbursement_id: str
-    stage: str
-    at: datetime

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from api.http.auth import PartnerReader, PartnerWriter
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -32,15 +32,15 @@ ProductId = Annotated[int, Path(ge=1, le=BIGINT)]
     summary="Fetch the products from the partner's Fineract",
 )
 async def fetch_loan_products(
-    partner_id: PartnerId, house: House, principal: PartnerWriter, once: Idempotent
+    partner_id: PartnerId, services: ServicesDep, principal: PartnerWriter, once: Idempotent
 ) -> Response:
     """New products come disabled; known ones keep their limits. Asking twice at once is one fetch."""
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         await partners.get(session, partner_id)
         await partners.connection(session, partner_id, "fineract")
-    synced = await connection_jobs.fetch_products(house, partner_id)
-    async with house.database.transaction() as session:
+    synced = await connection_jobs.fetch_products(services, partner_id)
+    async with services.database.transaction() as session:
         await audit.write(
             session,
             actor=principal.id,
@@ -52,9 +52,9 @@ async def fetch_loan_products(
 
 
 @router.get("", responses=problems(404), summary="The partner's products")
-async def list_loan_products(partner_id: PartnerId, house: House, principal: PartnerReader) -> ProductList:
+async def list_loan_products(partner_id: PartnerId, services: ServicesDep, principal: PartnerReader) -> ProductList:
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         await partners.get(session, partner_id)
         rows = await partners.products(session, partner_id)
     return ProductList(items=[ProductOut.of(row) for row in rows])
@@ -62,10 +62,10 @@ async def list_loan_products(partner_id: PartnerId, house: House, principal: Par
 
 @router.put("/{product_id}", responses=problems(404, *WRITES), summary="Enable a product and set its limits")
 async def set_loan_product(
-    partner_id: PartnerId, product_id: ProductId, wanted: ProductLimits, house: House, principal: PartnerWriter
+    partner_id: PartnerId, product_id: ProductId, wanted: ProductLimits, services: ServicesDep, principal: PartnerWriter
 ) -> ProductOut:
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         row = await partners.product(session, partner_id, product_id, for_update=True)
         if row is None:
             raise NotFound("The partner has no such product; fetch its products first.", field="product_id")

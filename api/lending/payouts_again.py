@@ -18,7 +18,7 @@ from store.platform import audit
 AGAIN: Final = "disbursements.again"
 
 
-async def start(session: AsyncSession, house: Services, proposal: Proposal) -> Callable[[], Awaitable[None]]:
+async def start(session: AsyncSession, services: Services, proposal: Proposal) -> Callable[[], Awaitable[None]]:
     """The new disbursement's row, recorded as asked for by the proposer; its saga starts once that is committed. Raises
     Conflict (code "superseded") if the loan has another disbursement by now than the one that was looked at."""
     assert proposal.partner_id is not None
@@ -37,7 +37,7 @@ async def start(session: AsyncSession, house: Services, proposal: Proposal) -> C
     )
 
     async def afterwards() -> None:
-        await start_claimed(house.client, house.database, claimed)
+        await start_claimed(services.client, services.database, claimed)
 
     return afterwards
 

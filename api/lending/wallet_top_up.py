@@ -1,45 +1,58 @@
-"""Wallet top-ups: announced by a code or a prompt, read, waited for, commanded."""
+"""Wallet top-ups: announced by a code or a prompt. What every saga offers is added by `saga_routes`."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Depends, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import Principal, need
-from api.http.dependencies import House
-from api.http.idempotency import Idempotent, Keyed
-from api.http.known_parameters import KNOWN_PARAMETERS
+from api.http.dependencies import ServicesDep
+from api.http.idempotency import Keyed
 from api.http.openapi import WRITES, problems
-from api.http.paging import IdCursor, Limit, Page, PartnerFilter, page
-from api.http.values import id_pattern
 from api.lending import money_rules
 from api.lending.wallet_top_up_schemas import PayTo, TopUpAccepted, TopUpDetail, TopUpNew, TopUpOut, TopUpResolution
-from api.saga import commands, pages
-from api.saga.pages import Resource, Wait
-from api.saga.schemas import CommandTakenOut, PaymentOut, PromptOut, SagaNow, Timeline, WishIn
+from api.saga.accepting import accept
+from api.saga.resource import Resource, Words
+from api.saga.routes import saga_routes
+from api.saga.schemas import PaymentOut, PromptOut
 from core.errors import NotFound
 from models.messages.lending.wallet_top_up import TopUpStage
-from models.messages.saga.decisions import RetryNow, Verdict
 from models.tables.lending.wallet_top_up import TopUp
 from models.tables.platform.partner import Partner
 from store.lending import wallet_top_up
 from store.lending.wallet_top_up import KIND
 from store.platform import partners
-from store.saga import reads, saga_rows
+from store.saga import reads
 
-router = APIRouter(prefix="/api/v1/top-ups", tags=["top-ups"], dependencies=KNOWN_PARAMETERS)
-
-TopUpReader = Annotated[Principal, Depends(need(KIND.scope("read")))]
 TopUpWriter = Annotated[Principal, Depends(need(KIND.scope("write")))]
-TopUpResolver = Annotated[Principal, Depends(need(KIND.scope("resolve")))]
-TopUpId = Annotated[str, Path(pattern=id_pattern(KIND.id_prefix))]
-_TOP_UPS: Final = Resource[TopUp](
-    noun="top-up",
-    path=router.prefix,
-    acts="top_ups",
-    field="top_up_id",
-    read=lambda session, row_id: reads.row(session, TopUp, row_id),
+
+
+async def _detail(session: AsyncSession, row: TopUp) -> dict[str, Any]:
+    payment = await reads.payment(session, row.incoming_id)
+    return {
+        "pay_to": await _pay_to(session, row),
+        "payment": PaymentOut.of(payment) if payment else None,
+        "prompts": [PromptOut.of(prompt) for prompt in await reads.prompts(session, row.workflow_id)],
+    }
+
+
+TOP_UPS: Final = Resource[TopUp](
+    kind=KIND,
+    id_field="top_up_id",
+    stage=TopUpStage,
+    out=TopUpOut,
+    detail_out=TopUpDetail,
+    detail=_detail,
+    decision=TopUpResolution,
+    words=Words(
+        one="top-up",
+        many="top-ups",
+        resolve="Decide, with evidence, whose money it is",
+        cancel="Stop it, if nothing came in and nobody was asked",
+        cancel_notes="Money that names its code and comes later is credited all the same.",
+    ),
 )
+router = saga_routes(TOP_UPS)
 
 
 @router.post(
@@ -49,7 +62,7 @@ _TOP_UPS: Final = Resource[TopUp](
     responses=problems(404, 409, *WRITES),
     summary="Announce money for the wallet",
 )
-async def create_top_up(wanted: TopUpNew, house: House, principal: TopUpWriter, once: Keyed) -> Response:
+async def create_top_up(wanted: TopUpNew, services: ServicesDep, principal: TopUpWriter, once: Keyed) -> Response:
     """The payer writes `reference` on the bank transfer to `pay_to`: what arrives under it is credited, once, whatever its
     amount. With a phone its holder is prompted instead."""
 
@@ -66,95 +79,7 @@ async def create_top_up(wanted: TopUpNew, house: House, principal: TopUpWriter, 
         )
         return row, TopUpAccepted.model_validate({**TopUpOut.facts(row), "pay_to": await _pay_to(session, row)})
 
-    return await pages.accept(house, principal, once, _TOP_UPS, principal.for_partner(wanted.partner_id), make)
-
-
-@router.get("", responses=problems(404), summary="List top-ups, newest first")
-async def list_top_ups(
-    house: House,
-    principal: TopUpReader,
-    partner_id: PartnerFilter = None,
-    stage: TopUpStage | None = None,
-    cursor: IdCursor = None,
-    limit: Limit = 50,
-) -> Page[TopUpOut]:
-    if partner_id is not None:
-        principal.visible(partner_id)
-    async with house.database.transaction() as session:
-        rows = await saga_rows.page(
-            session, TopUp, partner_id=partner_id or principal.partner_id, stage=stage, before=cursor, limit=limit + 1
-        )
-    return page(rows, limit, TopUpOut.of, lambda row: row.id)
-
-
-@router.get("/{top_up_id}", responses=problems(404), summary="One top-up; `wait` for its end")
-async def get_top_up(
-    top_up_id: TopUpId, request: Request, house: House, principal: TopUpReader, wait: Wait = 0
-) -> TopUpDetail:
-    row = await _TOP_UPS.wait_for(house, principal, top_up_id, request, wait)
-    status = await commands.ask_status(house, row)
-    async with house.database.transaction() as session:
-        payment = await reads.payment(session, row.incoming_id)
-        prompts = await reads.prompts(session, row.workflow_id)
-        pay_to = await _pay_to(session, row)
-    return TopUpDetail.model_validate(
-        {
-            **TopUpOut.facts(row),
-            "pay_to": pay_to,
-            "payment": PaymentOut.of(payment) if payment else None,
-            "prompts": [PromptOut.of(prompt) for prompt in prompts],
-            "saga": SagaNow.of(status) if status else None,
-        }
-    )
-
-
-@router.get("/{top_up_id}/events", responses=problems(404), summary="Its timeline, oldest first")
-async def list_top_up_events(top_up_id: TopUpId, house: House, principal: TopUpReader) -> Timeline:
-    return await _TOP_UPS.timeline(house, principal, top_up_id)
-
-
-@router.post(
-    "/{top_up_id}/resolve",
-    response_model=CommandTakenOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Decide, with evidence, whose money it is",
-)
-async def resolve_top_up(
-    top_up_id: TopUpId, wanted: TopUpResolution, house: House, principal: TopUpResolver, once: Keyed
-) -> Response:
-    """409 if the decision does not fit the stage, `four_eyes` if its own proposer approves; 422 if a fact is missing."""
-    row = await _TOP_UPS.find(house, principal, top_up_id)
-    verdict = Verdict.model_validate(wanted.model_dump())
-    return await pages.decide(house, principal, once, _TOP_UPS, row, verdict)
-
-
-@router.post(
-    "/{top_up_id}/retry",
-    response_model=CommandTakenOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Go on at once instead of at the end of a wait",
-)
-async def retry_top_up(
-    top_up_id: TopUpId, house: House, principal: TopUpWriter, once: Idempotent, wanted: WishIn | None = None
-) -> Response:
-    row = await _TOP_UPS.find(house, principal, top_up_id)
-    wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, _TOP_UPS, row, "retry", wish)
-
-
-@router.post(
-    "/{top_up_id}/cancel",
-    response_model=CommandTakenOut,
-    responses=problems(404, 409, *WRITES),
-    summary="Stop it, if nothing came in and nobody was asked",
-)
-async def cancel_top_up(
-    top_up_id: TopUpId, house: House, principal: TopUpWriter, once: Idempotent, wanted: WishIn | None = None
-) -> Response:
-    """Money that names its code and comes later is credited all the same."""
-    row = await _TOP_UPS.find(house, principal, top_up_id)
-    wish = RetryNow(actor=principal.id, note=wanted.note if wanted else "")
-    return await pages.command(house, principal, once, _TOP_UPS, row, "cancel_request", wish)
+    return await accept(services, principal, once, TOP_UPS, principal.for_partner(wanted.partner_id), make)
 
 
 async def _pay_to(session: AsyncSession, row: TopUp) -> PayTo | None:

@@ -16,7 +16,7 @@ from api.http.values import (
     example,
     id_pattern,
 )
-from api.saga.schemas import PaymentOut, PromptOut, ProposalId, SagaNow, SagaOut, masked
+from api.saga.schemas import DecisionIn, PaymentOut, PromptOut, ProposalId, SagaNow, SagaOut, masked
 from core.ids import PARTNER
 from core.money import Money
 from models.messages.lending.wallet_top_up import TopUpStage
@@ -101,7 +101,7 @@ class TopUpDetail(TopUpAccepted):
     saga: SagaNow | None
 
 
-class TopUpResolution(Body):
+class TopUpResolution(DecisionIn):
     """A person's decision where the machine must not guess, with the evidence that it rests on.
 
     `paid` (needs the bank's transaction) and `not_paid` are about a prompt in review. `allocate` says that a credit without

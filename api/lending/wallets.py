@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from api.http.auth import WalletCreditor, WalletReader
 from api.http.background import afterwards
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, again, problems
@@ -22,9 +22,9 @@ router = APIRouter(prefix="/api/v1/partners/{partner_id}/wallet", tags=["wallets
 
 
 @router.get("", responses=problems(404), summary="Balance, held and available")
-async def get_wallet(partner_id: PartnerId, house: House, principal: WalletReader) -> WalletOut:
+async def get_wallet(partner_id: PartnerId, services: ServicesDep, principal: WalletReader) -> WalletOut:
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         partner = await partners.get(session, partner_id)
         found = await balance(session, chart.partner_wallet(partner_id, partner.currency))
     return WalletOut.of(partner_id, found)
@@ -32,10 +32,14 @@ async def get_wallet(partner_id: PartnerId, house: House, principal: WalletReade
 
 @router.get("/entries", responses=problems(404), summary="The wallet's lines, newest first")
 async def list_wallet_entries(
-    partner_id: PartnerId, house: House, principal: WalletReader, cursor: NumberCursor = None, limit: Limit = 50
+    partner_id: PartnerId,
+    services: ServicesDep,
+    principal: WalletReader,
+    cursor: NumberCursor = None,
+    limit: Limit = 50,
 ) -> Page[WalletEntry]:
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         partner = await partners.get(session, partner_id)
         wallet = chart.partner_wallet(partner_id, partner.currency)
         rows = await entries(session, wallet, limit=limit + 1, before=cursor)
@@ -50,13 +54,13 @@ async def list_wallet_entries(
     summary="Book money that arrived for the partner",
 )
 async def credit_wallet(
-    partner_id: PartnerId, wanted: CreditIn, house: House, principal: WalletCreditor, once: Idempotent
+    partner_id: PartnerId, wanted: CreditIn, services: ServicesDep, principal: WalletCreditor, once: Idempotent
 ) -> Response:
     """The reference is the bank's transaction: it is booked once, whether a person, a push or the statement tells of it,
     and however its letters are written. Again with the same amount it answers 200 and moves nothing, with another 409; so
     does a transaction that the bank has announced. Disbursements that wait for money go on."""
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         partner = await partners.get(session, partner_id)
         booked = await admin_credits.book(session, partner, wanted, by=principal.id)
         shown = CreditOut(
@@ -76,6 +80,6 @@ async def credit_wallet(
             )
         response = await once.reply(session, shown, status=201 if booked.new else 200)
     response.background = afterwards(
-        "tell_waiting_sagas", lambda: tell_waiting_sagas(house.client, house.database, partner_id)
+        "tell_waiting_sagas", lambda: tell_waiting_sagas(services.client, services.database, partner_id)
     )
     return response

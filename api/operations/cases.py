@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import Anyone, DisbursementReader, Principal
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -14,6 +14,7 @@ from api.http.paging import IdCursor, Limit, Page, PartnerFilter, page
 from api.http.values import id_pattern
 from api.operations.cases_schemas import CaseAct, CaseActed, CaseClose, CaseDetail, CaseOut
 from api.saga import commands, deciding
+from api.saga.deciding import Act
 from core.errors import Conflict, InvalidRequest, NotFound
 from core.ids import API_KEY, CASE
 from models.messages.lending.customer_collection import Allocation
@@ -22,7 +23,7 @@ from models.messages.saga.decisions import RetryNow, Verdict
 from models.tables.saga.case import Case
 from models.tables.saga.saga_row import SagaRow
 from store.platform import audit
-from store.saga import cases, saga_rows, timeline, unknown_outcomes
+from store.saga import cases, saga_rows, timeline
 
 router = APIRouter(prefix="/api/v1/cases", tags=["cases"], dependencies=KNOWN_PARAMETERS)
 
@@ -46,7 +47,7 @@ _ABOUT_AN_ATTEMPT: Final = frozenset({"payout_unknown"})
 
 @router.get("", responses=problems(404), summary="List cases, newest first")
 async def list_cases(
-    house: House,
+    services: ServicesDep,
     principal: DisbursementReader,
     state: Literal["open", "closed"] | None = None,
     kind: KindFilter = None,
@@ -58,7 +59,7 @@ async def list_cases(
 ) -> Page[CaseOut]:
     if partner_id is not None:
         principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await cases.page(
             session,
             partner_id=partner_id or principal.partner_id,
@@ -74,12 +75,12 @@ async def list_cases(
 
 
 @router.get("/{case_id}", responses=problems(404), summary="One case with its saga, its evidence and its timeline")
-async def get_case(case_id: CaseId, house: House, principal: DisbursementReader) -> CaseDetail:
-    async with house.database.transaction() as session:
+async def get_case(case_id: CaseId, services: ServicesDep, principal: DisbursementReader) -> CaseDetail:
+    async with services.database.transaction() as session:
         row = await _find(session, principal, case_id)
         saga = await saga_rows.of_workflow(session, row.workflow_id) if row.workflow_id else None
         events = await timeline.read(session, row.workflow_id) if row.workflow_id else []
-    status = await commands.ask_status(house, saga) if saga else None
+    status = await commands.ask_status(services, saga) if saga else None
     return CaseDetail.whole(row, saga, status, events)
 
 
@@ -89,9 +90,9 @@ async def get_case(case_id: CaseId, house: House, principal: DisbursementReader)
     responses=problems(404, 409, *WRITES),
     summary="Say that you look at it",
 )
-async def take_case(case_id: CaseId, house: House, principal: Anyone, once: Idempotent) -> Response:
+async def take_case(case_id: CaseId, services: ServicesDep, principal: Anyone, once: Idempotent) -> Response:
     """It keeps two people from doing the same. It gives no rights: others may still act, and must where two are needed."""
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         row = await _find_to_decide(session, principal, case_id)
         before = _plain(row)
         if not await cases.take(session, case_id, principal.id):
@@ -107,9 +108,9 @@ async def take_case(case_id: CaseId, house: House, principal: Anyone, once: Idem
     responses=problems(404, 409, *WRITES),
     summary="Say that you do not look at it any more",
 )
-async def give_back_case(case_id: CaseId, house: House, principal: Anyone, once: Idempotent) -> Response:
+async def give_back_case(case_id: CaseId, services: ServicesDep, principal: Anyone, once: Idempotent) -> Response:
     """Your own; an admin gives back anybody's."""
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         row = await _find_to_decide(session, principal, case_id)
         before = _plain(row)
         if not await cases.give_back(session, case_id, None if principal.is_admin else principal.id):
@@ -125,24 +126,24 @@ async def give_back_case(case_id: CaseId, house: House, principal: Anyone, once:
     responses=problems(404, 409, *WRITES),
     summary="Decide, with evidence, what its saga waits for; or have it go on at once",
 )
-async def act_on_case(wanted: CaseAct, case_id: CaseId, house: House, principal: Anyone, once: Idempotent) -> Response:
+async def act_on_case(
+    wanted: CaseAct, case_id: CaseId, services: ServicesDep, principal: Anyone, once: Idempotent
+) -> Response:
     """409 if the case or the saga's stage does not allow it, 422 if a fact is missing. Acting does not close the case:
     the saga does, when it goes on."""
     message = _message(wanted, principal)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         row = await _find_to_decide(session, principal, case_id)
         _refuse_if_closed(row)
         saga = await saga_rows.of_workflow(session, row.workflow_id) if row.workflow_id else None
         saga = _refuse_what_is_not_allowed(row, saga, wanted.action)
-        about = (await unknown_outcomes.last_payouts(session, [saga.workflow_id])).get(saga.workflow_id, "")
-    if wanted.action != RETRY and row.kind in _ABOUT_AN_ATTEMPT and row.evidence.get("reference", about) != about:
-        raise Conflict(
-            "The case is about an attempt that was decided; its saga has gone on.", code="superseded", reference=about
-        )
-    await deciding.refuse_foreign_receipt(house, saga, wanted.receipt)
-    order = deciding.Order(saga, message, "cases.act", case_id, about)
-    taken = await deciding.tell(house, principal, order, once.key)
-    async with house.database.transaction() as session:
+    act = Act(principal, saga, "cases.act", case_id, once.key)
+    if isinstance(message, Verdict):
+        meant = row.evidence.get("reference") if row.kind in _ABOUT_AN_ATTEMPT else None
+        taken = await deciding.decide(services, act, message, meant=meant)
+    else:
+        taken = await deciding.command(services, act, RETRY, message)
+    async with services.database.transaction() as session:
         answer = CaseActed(case_id=case_id, stage=taken.stage, at=taken.at)
         return await once.reply(session, answer, status=200)
 
@@ -153,9 +154,11 @@ async def act_on_case(wanted: CaseAct, case_id: CaseId, house: House, principal:
     responses=problems(404, 409, *WRITES),
     summary="Close a case, saying why",
 )
-async def close_case(wanted: CaseClose, case_id: CaseId, house: House, principal: Anyone, once: Idempotent) -> Response:
+async def close_case(
+    wanted: CaseClose, case_id: CaseId, services: ServicesDep, principal: Anyone, once: Idempotent
+) -> Response:
     """It moves no money and ends no saga; one that waits for a decision goes on waiting."""
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         row = await _find_to_decide(session, principal, case_id)
         before = _plain(row)
         if not await cases.close(session, case_id, by=principal.id, resolution=wanted.reason):

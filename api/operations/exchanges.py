@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from api.http.auth import DisbursementReader
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import problems
 from api.http.paging import Limit, NumberCursor, Page, PartnerFilter, page
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"], dependencies=
 
 @router.get("", responses=problems(404), summary="List calls to providers, newest first")
 async def list_exchanges(
-    house: House,
+    services: ServicesDep,
     principal: DisbursementReader,
     workflow_id: WorkflowFilter = None,
     partner_id: PartnerFilter = None,
@@ -25,7 +25,7 @@ async def list_exchanges(
 ) -> Page[ExchangeOut]:
     if partner_id is not None:
         principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await exchanges.page(
             session,
             workflow_id=workflow_id,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from api.http.auth import Anyone
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -28,12 +28,14 @@ InboxId = Annotated[str, Path(pattern=id_pattern(INBOX))]
     responses=problems(404, 409, *WRITES),
     summary="Read a message again that could not be read or believed",
 )
-async def read_inbox_item_again(inbox_id: InboxId, house: House, principal: Anyone, once: Idempotent) -> Response:
+async def read_inbox_item_again(
+    inbox_id: InboxId, services: ServicesDep, principal: Anyone, once: Idempotent
+) -> Response:
     """For the platform's people: after a fix in the program, or of a bank's secret. It is read as it came and when it came;
     what it tells is then delivered as if it had been readable at once, and its case is closed."""
     if principal.partner_id is not None or not principal.is_admin:
         raise NotAllowed("Only an admin of the platform may have messages read again.", code="scope_missing")
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         before = await inbox.lock(session, inbox_id)
         if before is None:
             raise NotFound("No message has that id.", field="inbox_id")
@@ -43,8 +45,8 @@ async def read_inbox_item_again(inbox_id: InboxId, house: House, principal: Anyo
                 "It was read already, or nothing of it is left.", code="not_to_be_read", outcome=was["outcome"]
             )
         await audit.write(session, actor=principal.id, action="inbox.read_again", subject=inbox_id, before=was)
-    await entrance.in_turn(house, before.partner_id or "", inbox_id, "read_again")
-    async with house.database.transaction() as session:
+    await entrance.in_turn(services, before.partner_id or "", inbox_id, "read_again")
+    async with services.database.transaction() as session:
         item = await inbox.lock(session, inbox_id)
         assert item is not None
         if item.outcome not in inbox.READ_AGAIN:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Response
 
 from api.http.auth import Anyone
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -27,7 +27,7 @@ ActFilter = Annotated[
 
 @router.get("", responses=problems(404), summary="List proposals, newest first")
 async def list_proposals(
-    house: House,
+    services: ServicesDep,
     principal: Anyone,
     state: Literal["open", "agreed", "declined", "expired"] | None = None,
     act: ActFilter = None,
@@ -39,7 +39,7 @@ async def list_proposals(
     if partner_id is not None:
         principal.visible(partner_id)
     mine = two_people.acts_of(principal)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await rows_of.page(
             session, partner_id=partner_id or principal.partner_id, state=state,
             acts=[name for name in mine if act in (None, name)], now=utc_now(), before=cursor, limit=limit + 1,
@@ -48,8 +48,8 @@ async def list_proposals(
 
 
 @router.get("/{proposal_id}", responses=problems(404), summary="One proposal")
-async def get_proposal(proposal_id: ProposalId, house: House, principal: Anyone) -> ProposalOut:
-    async with house.database.transaction() as session:
+async def get_proposal(proposal_id: ProposalId, services: ServicesDep, principal: Anyone) -> ProposalOut:
+    async with services.database.transaction() as session:
         return ProposalOut.of(await two_people.find(session, principal, proposal_id))
 
 
@@ -60,12 +60,12 @@ async def get_proposal(proposal_id: ProposalId, house: House, principal: Anyone)
     summary="Agree as the second person; then it is done",
 )
 async def agree_to_proposal(
-    proposal_id: ProposalId, house: House, principal: Anyone, once: Idempotent, wanted: Agreed | None = None
+    proposal_id: ProposalId, services: ServicesDep, principal: Anyone, once: Idempotent, wanted: Agreed | None = None
 ) -> Response:
     """409 `four_eyes` for those who proposed it: all keys of one person are one, and so are keys that they made."""
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         note = wanted.note if wanted else None
-        row, afterwards = await two_people.agree(session, house, principal, proposal_id, note)
+        row, afterwards = await two_people.agree(session, services, principal, proposal_id, note)
         response = await once.reply(session, ProposalOut.of(row), status=200)
     if afterwards is not None:
         await afterwards()
@@ -79,8 +79,8 @@ async def agree_to_proposal(
     summary="Decline or withdraw it; it never happens then",
 )
 async def decline_proposal(
-    proposal_id: ProposalId, wanted: Declined, house: House, principal: Anyone, once: Idempotent
+    proposal_id: ProposalId, wanted: Declined, services: ServicesDep, principal: Anyone, once: Idempotent
 ) -> Response:
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         row = await two_people.decline(session, principal, proposal_id, wanted.reason)
         return await once.reply(session, ProposalOut.of(row), status=200)

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 
 from api.http.auth import DisbursementReader
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import problems
 from api.http.paging import PartnerFilter
@@ -27,7 +27,7 @@ Until = Annotated[Moment | None, Query(description="Up to, but not including; no
 
 @router.get("/sms", responses=problems(404), summary="Messages counted by event, gateway, state and delivery")
 async def report_sms(
-    house: House,
+    services: ServicesDep,
     principal: DisbursementReader,
     since: Since = None,
     until: Until = None,
@@ -43,8 +43,8 @@ async def report_sms(
     if end - begin > _LONGEST:
         raise InvalidRequest("A period has at most 366 days.", code="period_too_long", field="since")
     whose = partner_id or principal.partner_id
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         counted = await messages_report.counts(
-            session, partner_id=whose, since=begin, until=end, silent_after=house.settings.sms.silent_after
+            session, partner_id=whose, since=begin, until=end, silent_after=services.settings.sms.silent_after
         )
     return SmsReport(since=begin, until=end, partner_id=whose, items=[MessageCountOut.of(count) for count in counted])

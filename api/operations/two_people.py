@@ -94,14 +94,14 @@ async def propose(
 
 
 async def agree(
-    session: AsyncSession, house: Services, principal: Principal, proposal_id: str, note: str | None
+    session: AsyncSession, services: Services, principal: Principal, proposal_id: str, note: str | None
 ) -> tuple[Proposal, Afterwards | None]:
     """Raises NotFound, NotAllowed, Conflict ("already_decided", "expired", "four_eyes" for those who proposed it), and
     what the act does."""
     row, act = await _open(session, principal, proposal_id)
     if not are_different(row.people, principal.people):
         raise Conflict("Who proposed it cannot agree to it; another person must.", code="four_eyes")
-    afterwards = await act.carry_out(session, house, row)
+    afterwards = await act.carry_out(session, services, row)
     await _decided(session, principal, row, "agreed", note)
     return row, afterwards
 

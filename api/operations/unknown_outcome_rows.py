@@ -11,6 +11,7 @@ from api.http.auth import Principal
 from api.http.dependencies import Services
 from api.operations.unknown_outcomes_schemas import AskedRow, ResolvedRow
 from api.saga import deciding
+from api.saga.deciding import Act
 from api.saga.links import SagaLink
 from core.desk_files import Decided
 from core.errors import Busy, Conflict, KivukoError, NotAllowed
@@ -25,24 +26,24 @@ T = TypeVar("T")
 _AT_ONCE: Final = 10
 _ENDED: Final = "Its saga has ended; what it decided stands."
 _KNOWN: Final = "Its outcome is known already."
+_GONE_ON: Final = "Its saga has gone on to another attempt."
 _AWAY: Final = "The workflow engine cannot be reached now; repeat the row."
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a reference names, as far as this key may see it; `last` is the saga's last payout, if it pays out."""
+    """What a reference names, as far as this key may see it."""
 
     sent: tuple[Sent, ...]
     saga: SagaRow | None
-    last: str | None
 
 
 async def ask(
-    house: Services, principal: Principal, wanted: Sequence[tuple[int, str]], key: str | None
+    services: Services, principal: Principal, wanted: Sequence[tuple[int, str]], key: str | None
 ) -> list[AskedRow]:
     """For each (line, reference): its saga is told to ask the provider now. One reference is asked about once, however
     often it stands there."""
-    found = await _find(house, principal, [reference for _, reference in wanted])
+    found = await _find(services, principal, [reference for _, reference in wanted])
 
     async def one(reference: str) -> tuple[Any, str | None]:
         saga, _, refusal = _living(found[reference])
@@ -50,8 +51,9 @@ async def ask(
             return refusal
         try:
             deciding.need_to_ask(principal, saga.workflow_id)
-            wish = RetryNow(actor=principal.id, note="asked from the missing-callback desk")
-            await deciding.tell(house, principal, deciding.Order(saga, wish, "unknown_outcomes.ask", reference), key)
+            retry = RetryNow(actor=principal.id, note="asked from the missing-callback desk")
+            act = Act(principal, saga, "unknown_outcomes.ask", reference, key)
+            await deciding.command(services, act, "retry", retry)
         except KivukoError as error:
             return _refused(error, otherwise="not_waiting")
         return "asked", None
@@ -65,23 +67,20 @@ async def ask(
 
 
 async def resolve(
-    house: Services, principal: Principal, wanted: Sequence[Decided], key: str | None
+    services: Services, principal: Principal, wanted: Sequence[Decided], key: str | None
 ) -> list[ResolvedRow]:
-    """Each decision is told to its saga, if it is about the very attempt that the saga would take it for."""
+    """Each decision is made if it is about the very attempt that its saga would take it for."""
     by_reference = {row.reference: row for row in wanted}
-    found = await _find(house, principal, list(by_reference))
+    found = await _find(services, principal, list(by_reference))
 
     async def one(reference: str) -> tuple[Any, str | None]:
         row = by_reference[reference]
         saga, sent, refusal = _living(found[reference])
         if saga is None or sent is None:
             return refusal
-        if sent.kind == "payout" and sent.reference != found[reference].last:
-            return "not_waiting", "Its saga has gone on to another attempt."
+        act = Act(principal, saga, "unknown_outcomes.resolve", sent.reference, key)
         try:
-            deciding.need_to_decide(principal, saga.workflow_id)
-            await deciding.refuse_foreign_receipt(house, saga, row.receipt)
-            await deciding.tell(house, principal, _order(row, saga, sent), key)
+            await deciding.decide(services, act, _verdict(row, sent), meant=sent.reference)
         except KivukoError as error:
             return _refused(error, otherwise="refused")
         return "taken", None
@@ -94,27 +93,25 @@ async def resolve(
     ]  # fmt: skip
 
 
-def _order(row: Decided, saga: SagaRow, sent: Sent) -> deciding.Order:
-    verdict = Verdict.model_validate(
+def _verdict(row: Decided, sent: Sent) -> Verdict:
+    return Verdict.model_validate(
         {
             "decision": row.decision, "evidence": row.evidence, "reference": sent.reference, "receipt": row.receipt,
         }
     )  # fmt: skip
-    return deciding.Order(saga, verdict, "unknown_outcomes.resolve", sent.reference, sent.reference)
 
 
-async def _find(house: Services, principal: Principal, references: list[str]) -> dict[str, _Found]:
-    async with house.database.transaction() as session:
+async def _find(services: Services, principal: Principal, references: list[str]) -> dict[str, _Found]:
+    async with services.database.transaction() as session:
         named = await unknown_outcomes.named(session, references)
         seen = {name: [one for one in sent if principal.sees(one.partner_id)] for name, sent in named.items()}
         workflow_ids = {one.workflow_id for sent in seen.values() for one in sent}
         rows = await saga_rows.of_workflows(session, workflow_ids)
-        last = await unknown_outcomes.last_payouts(session, workflow_ids)
     found = {}
     for reference in references:
         sent = tuple(seen.get(reference, ()))
         workflow_id = sent[0].workflow_id if len(sent) == 1 else ""
-        found[reference] = _Found(sent, rows.get(workflow_id), last.get(workflow_id))
+        found[reference] = _Found(sent, rows.get(workflow_id))
     return found
 
 
@@ -141,6 +138,8 @@ def _refused(error: KivukoError, *, otherwise: str) -> tuple[str, str]:
         return "saga_ended", _ENDED
     if error.code == "receipt_taken":
         return "receipt_taken", error.detail
+    if error.code == "another_attempt":
+        return "not_waiting", _GONE_ON
     return otherwise, error.detail
 
 

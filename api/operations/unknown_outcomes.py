@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from api.http.auth import Anyone, DisbursementReader, Principal
 from api.http.csv_bodies import CSV, as_problem, csv_body, csv_file, media_type, takes
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -39,7 +39,7 @@ _ROW: Final = ",".join((*DECISION_COLUMNS, *FACT_COLUMNS))
 
 @router.get("", responses=problems(404), summary="List what nobody has told the outcome of, oldest first")
 async def list_unknown_outcomes(
-    house: House,
+    services: ServicesDep,
     principal: DisbursementReader,
     minutes: Minutes = 5,
     partner_id: PartnerFilter = None,
@@ -48,7 +48,7 @@ async def list_unknown_outcomes(
 ) -> Page[UnknownOutcomeOut]:
     """Payouts and prompts of sagas that have not ended."""
     now = utc_now()
-    rows = await _found(house, principal, now, minutes, partner_id, cursor, limit + 1)
+    rows = await _found(services, principal, now, minutes, partner_id, cursor, limit + 1)
     return page(rows, limit, lambda row: UnknownOutcomeOut.of(row, now), lambda row: row.sent.reference)
 
 
@@ -62,10 +62,10 @@ async def list_unknown_outcomes(
     summary="The same as a file, to be filled in and sent to `resolve`",
 )
 async def export_unknown_outcomes(
-    house: House, principal: DisbursementReader, minutes: Minutes = 5, partner_id: PartnerFilter = None
+    services: ServicesDep, principal: DisbursementReader, minutes: Minutes = 5, partner_id: PartnerFilter = None
 ) -> Response:
     """The oldest 1,000. A cell that a spreadsheet would run as a formula has an apostrophe before it."""
-    rows = await _found(house, principal, utc_now(), minutes, partner_id, None, desk_files.AT_MOST)
+    rows = await _found(services, principal, utc_now(), minutes, partner_id, None, desk_files.AT_MOST)
     text = csv_files.write((*DECISION_COLUMNS, *FACT_COLUMNS), [_cells(row) for row in rows])
     headers = {"Content-Disposition": 'attachment; filename="unknown-outcomes.csv"'}
     return Response(text, media_type=CSV, headers=headers)
@@ -78,12 +78,14 @@ async def export_unknown_outcomes(
     openapi_extra=takes(application_json={"schema": UnknownAsk.model_json_schema()}, text_csv=csv_file(_LIST)),
     summary="Have the sagas of these references ask the provider now",
 )
-async def ask_unknown_outcomes(request: Request, house: House, principal: Anyone, once: Idempotent) -> Response:
+async def ask_unknown_outcomes(
+    request: Request, services: ServicesDep, principal: Anyone, once: Idempotent
+) -> Response:
     """JSON, or a file of one column (a header is optional) with at most 1,000 references, ours or the provider's. A file
     with a bad line is refused whole, each bad line named."""
     wanted = await _references(request)
-    items = await unknown_outcome_rows.ask(house, principal, wanted, once.key)
-    async with house.database.transaction() as session:
+    items = await unknown_outcome_rows.ask(services, principal, wanted, once.key)
+    async with services.database.transaction() as session:
         return await once.reply(session, Asked(items=items), status=200)
 
 
@@ -94,20 +96,22 @@ async def ask_unknown_outcomes(request: Request, house: House, principal: Anyone
     openapi_extra=takes(text_csv=csv_file(_DECISIONS)),
     summary="Decide, with evidence, row by row of a file",
 )
-async def resolve_unknown_outcomes(request: Request, house: House, principal: Anyone, once: Idempotent) -> Response:
+async def resolve_unknown_outcomes(
+    request: Request, services: ServicesDep, principal: Anyone, once: Idempotent
+) -> Response:
     """Columns reference, decision (paid, not_paid, approve, decline), receipt, evidence; the other columns of an export
     are passed over. A file with a bad line is refused whole, each bad line named."""
     try:
         wanted = desk_files.decisions(await csv_body(request))
     except BadFile as error:
         raise as_problem(error) from None
-    items = await unknown_outcome_rows.resolve(house, principal, wanted, once.key)
-    async with house.database.transaction() as session:
+    items = await unknown_outcome_rows.resolve(services, principal, wanted, once.key)
+    async with services.database.transaction() as session:
         return await once.reply(session, Resolved(items=items), status=200)
 
 
 async def _found(
-    house: Services,
+    services: Services,
     principal: Principal,
     now: datetime,
     minutes: int,
@@ -117,7 +121,7 @@ async def _found(
 ) -> list[UnknownOutcome]:
     if partner_id is not None:
         principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         return await sent.page(
             session,
             before=now - timedelta(minutes=minutes),

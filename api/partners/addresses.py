@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from api.http.auth import PartnerWriter
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Keyed
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, again, problems
@@ -29,15 +29,15 @@ router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"], de
 
 
 @router.get("/addresses", responses=problems(404), summary="The secret addresses that the key may read")
-async def list_addresses(partner_id: PartnerId, house: House, principal: PartnerWriter) -> SecretAddresses:
+async def list_addresses(partner_id: PartnerId, services: ServicesDep, principal: PartnerWriter) -> SecretAddresses:
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         partner = await partners.get(session, partner_id)
         rows = [] if principal.partner_id is not None else await partner_admin.connections(session, partner_id)
-    items = _hook(house, partner)
+    items = _hook(services, partner)
     for row in rows:
         if row.push_digest is not None:
-            items += _pushes(house, row)
+            items += _pushes(services, row)
     return SecretAddresses(items=items)
 
 
@@ -51,7 +51,7 @@ async def rotate_address(
     partner_id: PartnerId,
     provider: Provider,
     wanted: RotateIn,
-    house: House,
+    services: ServicesDep,
     principal: PartnerWriter,
     once: Keyed,
 ) -> Response:
@@ -59,15 +59,15 @@ async def rotate_address(
     principal.visible(partner_id)
     if provider != "fineract":
         principal.only_platform("An address at which payments are announced is the platform's secret.")
-    hours = house.settings.addresses.grace_hours if wanted.grace_hours is None else wanted.grace_hours
-    async with house.database.transaction() as session:
+    hours = services.settings.addresses.grace_hours if wanted.grace_hours is None else wanted.grace_hours
+    async with services.database.transaction() as session:
         partner = await partner_admin.lock(session, partner_id)
         row: Partner | Connection | None = partner
         if provider != "fineract":
             row = await partner_admin.lock_connection(session, partner_id, provider)
         if row is None:
             raise NotFound(f"The partner has no {provider} connection.", code="no_connection", field=provider)
-        secret_addresses.replace(row, _kind(row), house.box, grace=timedelta(hours=hours))
+        secret_addresses.replace(row, _kind(row), services.box, grace=timedelta(hours=hours))
         session.add(row)
         await audit.write(
             session,
@@ -76,7 +76,7 @@ async def rotate_address(
             subject=row.id,
             after={"provider": provider, "grace_hours": hours},
         )
-        shown = SecretAddresses(items=_pushes(house, row) if isinstance(row, Connection) else _hook(house, row))
+        shown = SecretAddresses(items=_pushes(services, row) if isinstance(row, Connection) else _hook(services, row))
         return await once.reply(session, shown, status=200, secret=True)
 
 
@@ -84,14 +84,14 @@ def _kind(row: Partner | Connection) -> secret_addresses.Kind:
     return "hook" if isinstance(row, Partner) else "push"
 
 
-def _hook(house: Services, partner: Partner) -> list[SecretAddress]:
-    secret = secret_addresses.opened(partner, "hook", house.box)
-    url = f"{house.settings.callbacks.base_url.rstrip('/')}/cb/hooks/{secret}/"
+def _hook(services: Services, partner: Partner) -> list[SecretAddress]:
+    secret = secret_addresses.opened(partner, "hook", services.box)
+    url = f"{services.settings.callbacks.base_url.rstrip('/')}/cb/hooks/{secret}/"
     return [SecretAddress(provider="fineract", purpose="hook", url=url, old_until=_living(partner.old_hook_until))]
 
 
-def _pushes(house: Services, row: Connection) -> list[SecretAddress]:
-    base, until = connection_jobs.address_of(house, row), _living(row.old_push_until)
+def _pushes(services: Services, row: Connection) -> list[SecretAddress]:
+    base, until = connection_jobs.address_of(services, row), _living(row.old_push_until)
     ends: dict[Any, str] = {"push": "/"} if row.provider == "bank" else {"confirm": "/confirm", "check": "/check"}
     provider: Any = row.provider
     return [

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from api.http.auth import Admin
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/v1/claims", tags=["partners"], dependencies=KNOW
 
 @router.get("", responses=problems(), summary="Who has which tenant, short code and bank account")
 async def list_claims(
-    house: House,
+    services: ServicesDep,
     admin: Admin,
     kind: OutsideKind | None = None,
     partner_id: PartnerFilter = None,
@@ -29,7 +29,7 @@ async def list_claims(
     limit: Limit = 50,
 ) -> Page[ClaimOut]:
     """In the order of kind and key."""
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await claims.page(session, kind=kind, partner_id=partner_id, after=cursor, limit=limit + 1)
     return page(rows, limit, ClaimOut.of, lambda row: subject_of(row.kind, row.key))
 
@@ -38,11 +38,11 @@ async def list_claims(
     "/move", status_code=202, response_model=ProposalOut, responses=problems(404, 409, *WRITES),
     summary="Propose that a claim goes to another partner",
 )  # fmt: skip
-async def propose_move(wanted: ClaimMove, house: House, admin: Admin, once: Idempotent) -> Response:
+async def propose_move(wanted: ClaimMove, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
     """Done once a second person agrees (`POST /api/v1/proposals/{proposal_id}/agree`). The holder's connection becomes
     unproven then; what was paid under a tenant stays known, so that nothing of it is paid again."""
     content = {"kind": wanted.kind, "key": wanted.key, "to_partner_id": wanted.to_partner_id}
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         await partners.active(session, wanted.to_partner_id)
         await claims.may_move(session, wanted.kind, wanted.key, wanted.to_partner_id)
         row = await two_people.propose(

@@ -17,7 +17,7 @@ def subject_of(kind: str, key: str) -> str:
     return f"{kind}/{key}"
 
 
-async def move(session: AsyncSession, house: Services, proposal: Proposal) -> None:
+async def move(session: AsyncSession, services: Services, proposal: Proposal) -> None:
     """Raises what `store/platform/claims.py: move` does."""
     wanted = proposal.content
     await claims.move(session, wanted["kind"], wanted["key"], wanted["to_partner_id"], by=proposal.proposed_by_key)

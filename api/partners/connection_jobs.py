@@ -38,37 +38,37 @@ R = TypeVar("R", bound=BaseModel)
 _CHECK_SECONDS: Final = 55.0
 
 
-def sealed_connection(house: Services, partner_id: str, given: ConnectionIn, version: int = 1) -> SealedConnection:
+def sealed_connection(services: Services, partner_id: str, given: ConnectionIn, version: int = 1) -> SealedConnection:
     """What a caller gave, with its secrets sealed. Raises InvalidRequest for what production does not allow."""
     addresses = {"base_url": given.base_url}
     if isinstance(given, BankIn) and given.till is not None:
         addresses["till.base_url"] = given.till.base_url
     for field, address in addresses.items():
-        if house.settings.environment == "production" and not address.startswith("https://"):
+        if services.settings.environment == "production" and not address.startswith("https://"):
             raise InvalidRequest(
                 "In production an address must be https.", code="insecure", field=f"{given.provider}.{field}"
             )
-    if house.settings.environment == "production" and not given.trust.verify_tls:
+    if services.settings.environment == "production" and not given.trust.verify_tls:
         raise InvalidRequest(
             "In production certificates are checked.", code="insecure", field=f"{given.provider}.trust.verify_tls"
         )
     return SealedConnection(
         provider=given.provider,
         settings=given.settings(),
-        sealed=house.box.seal(given.secrets_json()),
+        sealed=services.box.seal(given.secrets_json()),
         partner_id=partner_id,
         version=version,
     )
 
 
-async def check(house: Services, connection: SealedConnection) -> ConnectionChecked:
+async def check(services: Services, connection: SealedConnection) -> ConnectionChecked:
     """Tries a connection that need not be stored. Raises Conflict if it is being tried already, Busy if no worker
     answers in time."""
     return await _run(
-        house.client,
+        services.client,
         "ConnectionCheck",
         CheckConnection(
-            connection=connection, answer_within=timedelta(seconds=house.settings.api.balance_within_seconds)
+            connection=connection, answer_within=timedelta(seconds=services.settings.api.balance_within_seconds)
         ),
         workflow_id=connection_checks.check_id(connection.partner_id or "-", connection.provider),
         result=ConnectionChecked,
@@ -77,9 +77,9 @@ async def check(house: Services, connection: SealedConnection) -> ConnectionChec
     )
 
 
-async def check_or_refuse(house: Services, connection: SealedConnection) -> ConnectionChecked:
+async def check_or_refuse(services: Services, connection: SealedConnection) -> ConnectionChecked:
     """Raises InvalidRequest naming the field (`fineract.password`) if the connection does not work."""
-    checked = await check(house, connection)
+    checked = await check(services, connection)
     if not checked.ok:
         field = f"{connection.provider}.{checked.field}" if checked.field else connection.provider
         raise InvalidRequest(
@@ -96,32 +96,32 @@ def keeps_currency(partner_currency: str, given: ConnectionIn) -> None:
         )
 
 
-async def watch(house: Services, row: Connection) -> None:
+async def watch(services: Services, row: Connection) -> None:
     """Makes the schedule that a connection asks for: the poll for approved loans (A2), the list of payments whose
     announcement was lost (A6, A10). Only for a connection that is not watched: an interval that was changed since stays."""
     if row.provider == "fineract":
-        await ensure_loan_watch(house.client, row.partner_id)
+        await ensure_loan_watch(services.client, row.partner_id)
     elif row.provider == "bank":
-        await ensure_bank_statement(house.client, row.partner_id)
-    elif is_watched(house, row):
-        await ensure_payment_pull(house.client, row.partner_id)
+        await ensure_bank_statement(services.client, row.partner_id)
+    elif is_watched(services, row):
+        await ensure_payment_pull(services.client, row.partner_id)
 
 
-def is_watched(house: Services, row: Connection) -> bool:
+def is_watched(services: Services, row: Connection) -> bool:
     """Whether a stored connection has its schedule: one to M-Pesa gets it with its pass key."""
     if row.provider != "daraja":
         return True
     try:
-        return DarajaSecrets.model_validate_json(house.box.open(row.sealed)).passkey is not None
+        return DarajaSecrets.model_validate_json(services.box.open(row.sealed)).passkey is not None
     except NotAllowed:  # sealed with a key that is lost: new credentials must mend that
         return False
 
 
-def address_of(house: Services, row: Connection) -> str:
+def address_of(services: Services, row: Connection) -> str:
     """Where this connection's provider tells of payments, without the last part. Raises Conflict (code "no_address")."""
-    secret = secret_addresses.opened(row, "push", house.box)
+    secret = secret_addresses.opened(row, "push", services.box)
     place = {"daraja": "in", "bank": "bank"}[row.provider]
-    return f"{house.settings.callbacks.base_url.rstrip('/')}/cb/{place}/{secret}"
+    return f"{services.settings.callbacks.base_url.rstrip('/')}/cb/{place}/{secret}"
 
 
 def new_row(connection: SealedConnection) -> Connection:
@@ -139,32 +139,32 @@ def stored(row: Connection) -> SealedConnection:
 
 
 def take_over(
-    house: Services, row: Connection, connection: SealedConnection, status: str, detail: str | None = None
+    services: Services, row: Connection, connection: SealedConnection, status: str, detail: str | None = None
 ) -> None:
     """Puts settings that were tried into a row; `updated_at` is the moment from which these credentials are used. The secret
     of its address for announcements is made once and stays: providers have it."""
     now = utc_now()
-    secret_addresses.give(row, "push", house.box)
+    secret_addresses.give(row, "push", services.box)
     row.settings, row.sealed, row.version = connection.settings, connection.sealed, connection.version
     row.status, row.check_detail, row.updated_at = status, detail, now
     row.checked_at = None if status == "unproven" else now
 
 
-async def fetch_products(house: Services, partner_id: str) -> ProductsSynced:
+async def fetch_products(services: Services, partner_id: str) -> ProductsSynced:
     return await _run(
-        house.client,
+        services.client,
         "LoanProductSync",
         SyncProducts(partner_id=partner_id),
         workflow_id=f"loan-product-sync/{partner_id}",
         result=ProductsSynced,
-        seconds=house.settings.api.max_wait_seconds,
+        seconds=services.settings.api.max_wait_seconds,
         join=True,
     )
 
 
-async def ask_balance(house: Services, partner_id: str) -> None:
+async def ask_balance(services: Services, partner_id: str) -> None:
     """Only starts the question: the answer comes by callback."""
-    await house.client.start_workflow(
+    await services.client.start_workflow(
         "BalanceInquiry",
         AskBalance(partner_id=partner_id),
         id=f"balance-inquiry/{partner_id}",
@@ -174,11 +174,11 @@ async def ask_balance(house: Services, partner_id: str) -> None:
     )
 
 
-async def register_paybill(house: Services, order: RegisterPaybill) -> PaybillRegistered:
+async def register_paybill(services: Services, order: RegisterPaybill) -> PaybillRegistered:
     """Has M-Pesa announce payments to the partner's short code. Raises Conflict if that is being done already, Busy if no
     worker answers in time, what M-Pesa refuses as Rejected."""
     return await _run(
-        house.client,
+        services.client,
         "PaybillRegistration",
         order,
         workflow_id=f"paybill-registration/{order.partner_id}",

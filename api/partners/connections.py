@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import PartnerReader, PartnerWriter, Principal
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, again, problems
@@ -59,31 +59,31 @@ class ProviderBalances(Out):
     "/connections/fineract", responses=problems(404, 409, *WRITES), summary="Give or rotate Fineract's settings"
 )
 async def put_fineract(
-    partner_id: PartnerId, wanted: FineractIn, house: House, principal: PartnerWriter, moved: Moved = False
+    partner_id: PartnerId, wanted: FineractIn, services: ServicesDep, principal: PartnerWriter, moved: Moved = False
 ) -> ConnectionOut:
     """Tried first: what does not work is a 422 that names the field, and the old settings stay. What a partner's key gives
     at an address that the platform has not vetted is kept as `unproven`, and nothing is sent there. 409
     `claimed_elsewhere` if another partner has the tenant."""
-    return await _put(partner_id, wanted, house, principal, moved)
+    return await _put(partner_id, wanted, services, principal, moved)
 
 
 @router.put("/connections/daraja", responses=problems(404, 409, *WRITES), summary="Give or rotate M-Pesa's settings")
 async def put_daraja(
-    partner_id: PartnerId, wanted: DarajaIn, house: House, principal: PartnerWriter, moved: Moved = False
+    partner_id: PartnerId, wanted: DarajaIn, services: ServicesDep, principal: PartnerWriter, moved: Moved = False
 ) -> ConnectionOut:
     """Tried first, with a question for the balance, whose answer proves the short code: without it within some seconds the
     connection is `unchecked`. Working credentials also lift a block: payouts that waited for them go on."""
-    return await _put(partner_id, wanted, house, principal, moved)
+    return await _put(partner_id, wanted, services, principal, moved)
 
 
 @router.put("/connections/bank", responses=problems(404, 409, *WRITES), summary="Give or rotate the bank's settings")
 async def put_bank(
-    partner_id: PartnerId, wanted: BankIn, house: House, principal: PartnerWriter, moved: Moved = False
+    partner_id: PartnerId, wanted: BankIn, services: ServicesDep, principal: PartnerWriter, moved: Moved = False
 ) -> ConnectionOut:
     """For the platform alone: who sets what proves a push credits a wallet. Tried first. The bank must be told its address:
     see `address`."""
     principal.only_platform("A bank connection feeds the wallet, so the platform gives it.")
-    return await _put(partner_id, wanted, house, principal, moved)
+    return await _put(partner_id, wanted, services, principal, moved)
 
 
 @router.get(
@@ -92,16 +92,16 @@ async def put_bank(
     summary="The secret addresses for announced payments",
 )
 async def get_connection_address(
-    partner_id: PartnerId, provider: Literal["daraja", "bank"], house: House, principal: PartnerWriter
+    partner_id: PartnerId, provider: Literal["daraja", "bank"], services: ServicesDep, principal: PartnerWriter
 ) -> PushAddresses:
     """For the platform alone: whoever knows one could tell of payments that nobody made. M-Pesa's is registered by
     `register-paybill`, which shows nothing; a bank's by the bank."""
     principal.visible(partner_id)
     principal.only_platform("An address at which payments are announced is the platform's secret.")
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         await partners.get(session, partner_id)
         row = await partners.connection(session, partner_id, provider)
-    address = connection_jobs.address_of(house, row)
+    address = connection_jobs.address_of(services, row)
     if provider == "bank":
         items = [PushAddress(purpose="push", url=f"{address}/")]
     else:
@@ -119,21 +119,21 @@ async def get_connection_address(
     summary="Have M-Pesa announce payments to the short code",
 )
 async def register_paybill(
-    partner_id: PartnerId, wanted: PaybillIn, house: House, principal: PartnerWriter, once: Idempotent
+    partner_id: PartnerId, wanted: PaybillIn, services: ServicesDep, principal: PartnerWriter, once: Idempotent
 ) -> Response:
     """May be repeated. From then on the list of payments is pulled too, for announcements that were lost."""
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         partner = await partners.active(session, partner_id)
         nominated = phone_of(wanted.nominated_phone, partner.country, "nominated_phone")
         row = await partners.connection(session, partner_id, "daraja")
-        connection_jobs.address_of(house, row)
+        connection_jobs.address_of(services, row)
     done = await connection_jobs.register_paybill(
-        house,
+        services,
         RegisterPaybill(partner_id=partner_id, nominated=nominated, unanswered=wanted.unanswered),
     )
     shown = PaybillOut(announcements=_said(done.announcements), pull=_said(done.pull))
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         await audit.write(
             session,
             actor=principal.id,
@@ -141,8 +141,8 @@ async def register_paybill(
             subject=row.id,
             after={**shown.model_dump(mode="json"), "unanswered": wanted.unanswered},
         )
-        if not connection_jobs.is_watched(house, row):
-            await ensure_payment_pull(house.client, partner_id)
+        if not connection_jobs.is_watched(services, row):
+            await ensure_payment_pull(services.client, partner_id)
         return await once.reply(session, shown, status=200)
 
 
@@ -153,20 +153,22 @@ async def register_paybill(
     summary="Try a connection now",
 )
 async def check_connection(
-    partner_id: PartnerId, provider: Provider, house: House, principal: PartnerWriter, once: Idempotent
+    partner_id: PartnerId, provider: Provider, services: ServicesDep, principal: PartnerWriter, once: Idempotent
 ) -> Response:
     """A block stays: a harmless call does not prove that payouts would be taken. One that was `unproven` is proven now if
     the platform has vetted its address since."""
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         await partners.get(session, partner_id)
         row = await partners.connection(session, partner_id, provider)
     if row.status == "unproven":
-        shown = await _store(partner_id, connection_jobs.stored(row), house, principal, row, action="connections.check")
-        async with house.database.transaction() as session:
+        shown = await _store(
+            partner_id, connection_jobs.stored(row), services, principal, row, action="connections.check"
+        )
+        async with services.database.transaction() as session:
             return await once.reply(session, shown, status=200)
-    checked = await connection_jobs.check(house, connection_jobs.stored(row))
-    async with house.database.transaction() as session:
+    checked = await connection_jobs.check(services, connection_jobs.stored(row))
+    async with services.database.transaction() as session:
         current = await partner_admin.lock_connection(session, partner_id, provider)
         assert current is not None
         if current.version == row.version:
@@ -189,9 +191,11 @@ async def check_connection(
 
 
 @router.get("/provider-balances", responses=problems(404), summary="Balances at the providers, as last told")
-async def list_provider_balances(partner_id: PartnerId, house: House, principal: PartnerReader) -> ProviderBalances:
+async def list_provider_balances(
+    partner_id: PartnerId, services: ServicesDep, principal: PartnerReader
+) -> ProviderBalances:
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         await partners.get(session, partner_id)
         rows = await provider_balances.told(session, partner_id)
     return ProviderBalances(items=[ProviderBalanceOut.of(row) for row in rows])
@@ -205,17 +209,17 @@ async def list_provider_balances(partner_id: PartnerId, house: House, principal:
     summary="Ask the providers for balances",
 )
 async def refresh_provider_balances(
-    partner_id: PartnerId, house: House, principal: PartnerWriter, once: Idempotent
+    partner_id: PartnerId, services: ServicesDep, principal: PartnerWriter, once: Idempotent
 ) -> Response:
     """The answer comes by callback, some seconds later; this is what is known until then."""
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         await partners.active(session, partner_id)
         await partners.connection(session, partner_id, "daraja")
         rows = await provider_balances.told(session, partner_id)
-    await connection_jobs.ask_balance(house, partner_id)
+    await connection_jobs.ask_balance(services, partner_id)
     shown = ProviderBalances(items=[ProviderBalanceOut.of(row) for row in rows])
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         return await once.reply(session, shown, status=202)
 
 
@@ -227,7 +231,7 @@ async def refresh_provider_balances(
     summary="Add a contact",
 )
 async def add_contact(
-    partner_id: PartnerId, wanted: ContactIn, house: House, principal: PartnerWriter, once: Idempotent
+    partner_id: PartnerId, wanted: ContactIn, services: ServicesDep, principal: PartnerWriter, once: Idempotent
 ) -> Response:
     """The same person with the same number, address and role is added once; then the answer is 200. An authorised one is
     only proposed, and announced to those there are: it counts once another person agrees to `proposal_id`."""
@@ -242,7 +246,7 @@ async def add_contact(
         language=wanted.language or "",
         state="proposed" if wanted.role == "authorised" else "active",
     )
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         partner = await partner_admin.lock(session, partner_id)
         row.language = row.language or partner.language
         if wanted.phone is not None:
@@ -261,12 +265,12 @@ async def add_contact(
 @router.delete("/contacts/{contact_id}", responses=problems(404), summary="Remove a contact")
 async def remove_contact(
     partner_id: PartnerId,
-    house: House,
+    services: ServicesDep,
     principal: PartnerWriter,
     contact_id: Annotated[str, Path(pattern=id_pattern(CONTACT))],
 ) -> ContactOut:
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         row = await partner_admin.contact(session, partner_id, contact_id)
         if row is None:
             raise NotFound("The partner has no contact with that id.", field="contact_id")
@@ -300,22 +304,22 @@ async def _proposed(session: AsyncSession, principal: Principal, row: Contact, w
 
 
 async def _put(
-    partner_id: str, wanted: ConnectionIn, house: Services, principal: Principal, moved: bool
+    partner_id: str, wanted: ConnectionIn, services: Services, principal: Principal, moved: bool
 ) -> ConnectionOut:
     principal.visible(partner_id)
     if moved:
         principal.only_platform("That a system is the same at another address is the platform's to say.")
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         connection_jobs.keeps_currency((await partners.get(session, partner_id)).currency, wanted)
         current = await partner_admin.find_connection(session, partner_id, wanted.provider)
-    sealed = connection_jobs.sealed_connection(house, partner_id, wanted)
-    return await _store(partner_id, sealed, house, principal, current, action="connections.put", moved=moved)
+    sealed = connection_jobs.sealed_connection(services, partner_id, wanted)
+    return await _store(partner_id, sealed, services, principal, current, action="connections.put", moved=moved)
 
 
 async def _store(
     partner_id: str,
     sealed: SealedConnection,
-    house: Services,
+    services: Services,
     principal: Principal,
     current: Connection | None,
     *,
@@ -323,9 +327,9 @@ async def _store(
     moved: bool = False,
 ) -> ConnectionOut:
     """Tried, claimed and stored: the claim is in the transaction that stores what was proven."""
-    proof = await prove(house, principal, sealed, current)
+    proof = await prove(services, principal, sealed, current)
     try:
-        async with house.database.transaction() as session:
+        async with services.database.transaction() as session:
             await partner_admin.lock(session, partner_id)
             row = await partner_admin.lock_connection(session, partner_id, sealed.provider)
             if action == "connections.check" and row is not None and row.version != sealed.version:
@@ -333,13 +337,13 @@ async def _store(
             if not moved:
                 await refuse_while_in_use(session, row, sealed)
             before = ConnectionOut.of(row).model_dump(mode="json") if row else None
-            watched = row is not None and row.status != "unproven" and connection_jobs.is_watched(house, row)
+            watched = row is not None and row.status != "unproven" and connection_jobs.is_watched(services, row)
             if row is None:
                 row = connection_jobs.new_row(sealed)
                 session.add(row)
                 await session.flush()
             connection_jobs.take_over(
-                house, row, sealed.model_copy(update={"version": row.version + 1}), proof.status, proof.detail
+                services, row, sealed.model_copy(update={"version": row.version + 1}), proof.status, proof.detail
             )
             await claim(session, principal, row, proof, moved=moved)
             session.add(row)
@@ -356,10 +360,10 @@ async def _store(
                 after=shown.model_dump(mode="json"),
             )
             if not watched and proof.status != "unproven":
-                await connection_jobs.watch(house, row)
+                await connection_jobs.watch(services, row)
     except Conflict as refused:
         if refused.code == "claimed_elsewhere":
-            await tell_house(house, principal, partner_id, refused)
+            await tell_house(services, principal, partner_id, refused)
         raise
     return shown
 

@@ -27,7 +27,7 @@ async def announce(session: AsyncSession, row: Contact) -> None:
     )  # fmt: skip
 
 
-async def authorise(session: AsyncSession, house: Services, proposal: Proposal) -> None:
+async def authorise(session: AsyncSession, services: Services, proposal: Proposal) -> None:
     """The contact counts from now on. Raises Conflict (code "superseded") if it was removed meanwhile."""
     row = await _proposed(session, proposal)
     if row is None:

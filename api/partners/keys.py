@@ -4,7 +4,7 @@ from fastapi import APIRouter, Path, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import Admin, Principal, new_key
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -29,14 +29,14 @@ router = APIRouter(prefix="/api/v1/keys", tags=["keys"], dependencies=KNOWN_PARA
     responses=problems(404, 409, *WRITES),
     summary="Make a key; it is shown this once",
 )
-async def create_key(wanted: KeyNew, house: House, admin: Admin, once: Idempotent) -> Response:
+async def create_key(wanted: KeyNew, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
     forbidden = HOUSE_ONLY.intersection(wanted.scopes)
     if wanted.partner_id and forbidden:
         raise InvalidRequest(
             f"A partner's key may not have the scope {min(forbidden)}.", code="house_only_scope", field="scopes"
         )
     key, prefix = new_key()
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         if wanted.partner_id:
             await partners.get(session, wanted.partner_id)
         row = ApiKey(
@@ -68,16 +68,16 @@ async def create_key(wanted: KeyNew, house: House, admin: Admin, once: Idempoten
 
 @router.get("", responses=problems(), summary="List keys, newest first, revoked ones too")
 async def list_keys(
-    house: House, admin: Admin, partner_id: PartnerFilter = None, cursor: IdCursor = None, limit: Limit = 50
+    services: ServicesDep, admin: Admin, partner_id: PartnerFilter = None, cursor: IdCursor = None, limit: Limit = 50
 ) -> Page[KeyOut]:
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await api_keys.page(session, partner_id=partner_id, before=cursor, limit=limit + 1)
     return page(rows, limit, KeyOut.of, lambda row: row.id)
 
 
 @router.delete("/{key_id}", responses=problems(404), summary="Revoke a key, at once and for good")
-async def revoke_key(house: House, admin: Admin, key_id: str = Path(pattern=id_pattern(API_KEY))) -> KeyOut:
-    async with house.database.transaction() as session:
+async def revoke_key(services: ServicesDep, admin: Admin, key_id: str = Path(pattern=id_pattern(API_KEY))) -> KeyOut:
+    async with services.database.transaction() as session:
         row = await api_keys.get(session, key_id)
         if row is None:
             raise NotFound("No key has that id.", field="key_id")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 
 from api.http.auth import Admin, PartnerReader, PartnerWriter
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -38,24 +38,24 @@ PartnerId = Annotated[str, Path(pattern=id_pattern(PARTNER))]
     responses=problems(409, *WRITES),
     summary="Make a partner, after trying each connection that is given",
 )
-async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: Idempotent) -> Response:
+async def create_partner(wanted: PartnerNew, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
     """A connection that is refused or cannot be reached is a 422 that names the field to blame (`fineract.password`);
     nothing is stored then. Nor is it of a connection that names what another partner has: 409 `claimed_elsewhere`."""
     phones = [
         money_rules.phone_of(contact.phone, wanted.country, f"contacts.{number}.phone").e164 if contact.phone else None
         for number, contact in enumerate(wanted.contacts)
     ]
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         if await partner_admin.name_is_taken(session, wanted.name):
             raise Conflict("Another partner has this name.", code="name_taken", field="name")
-    partner = _row(house, wanted)
+    partner = _row(services, wanted)
     for given in wanted.connections:
         connection_jobs.keeps_currency(partner.currency, given)
-    sealed = [connection_jobs.sealed_connection(house, partner.id, given) for given in wanted.connections]
-    proofs = [await prove(house, admin, connection, None) for connection in sealed]
+    sealed = [connection_jobs.sealed_connection(services, partner.id, given) for given in wanted.connections]
+    proofs = [await prove(services, admin, connection, None) for connection in sealed]
     rows = [connection_jobs.new_row(connection) for connection in sealed]
     for row, connection, proof in zip(rows, sealed, proofs, strict=True):
-        connection_jobs.take_over(house, row, connection, proof.status, proof.detail)
+        connection_jobs.take_over(services, row, connection, proof.status, proof.detail)
     contacts = [
         Contact(
             id=new_id(CONTACT),
@@ -69,7 +69,7 @@ async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: I
         for contact, phone in zip(wanted.contacts, phones, strict=True)
     ]
     try:
-        async with house.database.transaction() as session:
+        async with services.database.transaction() as session:
             await partner_admin.add(session, partner, rows, contacts)
             for row, proof in zip(rows, proofs, strict=True):
                 await claim(session, admin, row, proof)
@@ -82,27 +82,27 @@ async def create_partner(wanted: PartnerNew, house: House, admin: Admin, once: I
             response = await once.reply(session, shown, status=201, location=f"/api/v1/partners/{partner.id}")
             for row in rows:
                 # Before the commit: a partner without its poll would wait for ever, a poll without its partner only fails.
-                await connection_jobs.watch(house, row)
+                await connection_jobs.watch(services, row)
     except Conflict as refused:
         if refused.code == "claimed_elsewhere":
-            await tell_house(house, admin, partner.id, refused)
+            await tell_house(services, admin, partner.id, refused)
         raise
     return response
 
 
 @router.get("", responses=problems(), summary="List the partners that the key sees, newest first")
 async def list_partners(
-    house: House, principal: PartnerReader, cursor: IdCursor = None, limit: Limit = 50
+    services: ServicesDep, principal: PartnerReader, cursor: IdCursor = None, limit: Limit = 50
 ) -> Page[PartnerOut]:
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await partner_admin.page(session, only=principal.partner_id, before=cursor, limit=limit + 1)
     return page(rows, limit, PartnerOut.of, lambda row: row.id)
 
 
 @router.get("/{partner_id}", responses=problems(404), summary="One partner, its connections and contacts")
-async def get_partner(partner_id: PartnerId, house: House, principal: PartnerReader) -> PartnerDetail:
+async def get_partner(partner_id: PartnerId, services: ServicesDep, principal: PartnerReader) -> PartnerDetail:
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         return PartnerDetail.whole(
             await partners.get(session, partner_id),
             await connections(session, partner_id),
@@ -112,12 +112,12 @@ async def get_partner(partner_id: PartnerId, house: House, principal: PartnerRea
 
 @router.patch("/{partner_id}", responses=problems(404, 409, *WRITES), summary="Change what is given")
 async def change_partner(
-    partner_id: PartnerId, wanted: PartnerChange, house: House, principal: PartnerWriter
+    partner_id: PartnerId, wanted: PartnerChange, services: ServicesDep, principal: PartnerWriter
 ) -> PartnerOut:
     principal.visible(partner_id)
     if not principal.is_admin and not wanted.model_fields_set.isdisjoint({"name", "status"}):
         raise NotAllowed("Name and status are changed by admins.", code="admin_only")
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         row = await partner_admin.lock(session, partner_id)
         before = PartnerOut.of(row).model_dump(mode="json")
         for name, value in _changes(wanted, row.currency).items():
@@ -137,18 +137,18 @@ async def change_partner(
 
 
 @router.get("/{partner_id}/hook", responses=problems(404), summary="The secret address for the partner's Fineract hook")
-async def get_hook(partner_id: PartnerId, house: House, principal: PartnerWriter) -> HookAddress:
+async def get_hook(partner_id: PartnerId, services: ServicesDep, principal: PartnerWriter) -> HookAddress:
     principal.visible(partner_id)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         partner = await partners.get(session, partner_id)
-    secret = secret_addresses.opened(partner, "hook", house.box)
+    secret = secret_addresses.opened(partner, "hook", services.box)
     return HookAddress(
-        url=f"{house.settings.callbacks.base_url.rstrip('/')}/cb/hooks/{secret}/",
+        url=f"{services.settings.callbacks.base_url.rstrip('/')}/cb/hooks/{secret}/",
         events=[{"entity": entity, "action": action} for entity, action in HOOK_EVENTS],
     )
 
 
-def _row(house: Services, wanted: PartnerNew) -> Partner:
+def _row(services: Services, wanted: PartnerNew) -> Partner:
     now = utc_now()
     return Partner(
         id=new_id(PARTNER),
@@ -158,7 +158,7 @@ def _row(house: Services, wanted: PartnerNew) -> Partner:
         timezone=wanted.timezone,
         language=wanted.language,
         status="active",
-        **secret_addresses.made("hook", house.box),
+        **secret_addresses.made("hook", services.box),
         low_balance_minor=_low_balance(wanted.low_balance, wanted.currency),
         created_at=now,
         updated_at=now,

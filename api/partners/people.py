@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from api.http.auth import Admin
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -22,8 +22,8 @@ router = APIRouter(prefix="/api/v1/people", tags=["keys"], dependencies=KNOWN_PA
     responses=problems(404, 409, *WRITES),
     summary="Add a person who will have keys",
 )
-async def create_person(wanted: PersonNew, house: House, admin: Admin, once: Idempotent) -> Response:
-    async with house.database.transaction() as session:
+async def create_person(wanted: PersonNew, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
+    async with services.database.transaction() as session:
         if wanted.partner_id:
             await partners.get(session, wanted.partner_id)
         row = await person_made(session, wanted.name, wanted.partner_id, admin)
@@ -32,8 +32,8 @@ async def create_person(wanted: PersonNew, house: House, admin: Admin, once: Ide
 
 @router.get("", responses=problems(), summary="List the people behind keys, newest first")
 async def list_people(
-    house: House, admin: Admin, partner_id: PartnerFilter = None, cursor: IdCursor = None, limit: Limit = 50
+    services: ServicesDep, admin: Admin, partner_id: PartnerFilter = None, cursor: IdCursor = None, limit: Limit = 50
 ) -> Page[PersonOut]:
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await people.page(session, partner_id=partner_id, before=cursor, limit=limit + 1)
     return page(rows, limit, PersonOut.of, lambda row: row.id)

@@ -37,17 +37,19 @@ class Proof:
     identity: str | None = None
 
 
-async def prove(house: Services, principal: Principal, wanted: SealedConnection, current: Connection | None) -> Proof:
+async def prove(
+    services: Services, principal: Principal, wanted: SealedConnection, current: Connection | None
+) -> Proof:
     """Tries a connection where it may be tried. Raises InvalidRequest naming the field if it does not work."""
     partner_id, ours = wanted.partner_id or "", principal.partner_id is None
     named = claims.keys_of(wanted.provider, wanted.settings)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         held = await claims.held_by(session, partner_id, named)
-        if not ours and not await _is_vetted(session, house, wanted, current):
+        if not ours and not await _is_vetted(session, services, wanted, current):
             return Proof("unproven", _UNVETTED)
     if not ours and set(named[1:]) - held:
         return Proof("unproven", _OTHER_CODES)
-    checked = await connection_jobs.check_or_refuse(house, wanted)
+    checked = await connection_jobs.check_or_refuse(services, wanted)
     if checked.certain:
         return Proof("ok", None, named, checked.identity)
     if ours or set(named) <= held:
@@ -81,10 +83,10 @@ async def refuse_while_in_use(session: AsyncSession, row: Connection | None, wan
         )
 
 
-async def tell_house(house: Services, principal: Principal, partner_id: str, refused: Conflict) -> None:
+async def tell_house(services: Services, principal: Principal, partner_id: str, refused: Conflict) -> None:
     """Somebody named what another partner has: the platform looks who is right."""
     kind, key = refused.extra.get("claim_kind", ""), refused.extra.get("claim_key", "")
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         await cases.open_case(
             session,
             key=f"claim:{kind}:{key}:{partner_id}",
@@ -96,7 +98,7 @@ async def tell_house(house: Services, principal: Principal, partner_id: str, ref
 
 async def _is_vetted(
     session: AsyncSession,
-    house: Services,
+    services: Services,
     wanted: SealedConnection,
     current: Connection | None,
 ) -> bool:
@@ -109,5 +111,5 @@ async def _is_vetted(
     # A bank's address never is: what feeds a wallet is given by the platform alone.
     if wanted.provider == "bank":
         return False
-    named = {"fineract": house.settings.vetted.fineract, "daraja": house.settings.vetted.daraja}[wanted.provider]
+    named = {"fineract": services.settings.vetted.fineract, "daraja": services.settings.vetted.daraja}[wanted.provider]
     return await vetted_addresses.is_vetted(session, named, wanted.provider, server_of(wanted.settings["base_url"]))

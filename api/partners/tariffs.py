@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.http.auth import Admin, PartnerReader, Principal
 from api.http.csv_bodies import as_problem, csv_body, csv_file, takes
-from api.http.dependencies import House, Services
+from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Idempotent, Once
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, again, problems
@@ -28,13 +28,13 @@ _FILE: Final = (
 
 @router.get("", responses=problems(), summary="List bands, newest first; a partner sees the general ones and its own")
 async def list_tariffs(
-    house: House,
+    services: ServicesDep,
     principal: PartnerReader,
     charge: Charge | None = None,
     cursor: NumberCursor = None,
     limit: Limit = 50,
 ) -> Page[BandOut]:
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         rows = await stored.page(
             session,
             seen_by=principal.partner_id,
@@ -52,10 +52,10 @@ async def list_tariffs(
     responses=again(TariffAdded) | problems(404, 409, *WRITES),
     summary="Add whole sets of bands",
 )
-async def add_tariffs(wanted: TariffNew, house: House, admin: Admin, once: Idempotent) -> Response:
+async def add_tariffs(wanted: TariffNew, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
     """Bands of a set may neither overlap nor leave a gap. A set that exists is not changed: the same one again answers
     200, another one of the same date 409."""
-    return await _add(house, admin, once, wanted.bands, tariff_sets.in_json)
+    return await _add(services, admin, once, wanted.bands, tariff_sets.in_json)
 
 
 @router.post(
@@ -66,7 +66,7 @@ async def add_tariffs(wanted: TariffNew, house: House, admin: Admin, once: Idemp
     openapi_extra=takes(text_csv=csv_file(_FILE)),
     summary="Add whole sets of bands from a file",
 )
-async def import_tariffs(request: Request, house: House, admin: Admin, once: Idempotent) -> Response:
+async def import_tariffs(request: Request, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
     """Columns charge, currency, from, to, fee, valid_from and, for one partner's own, partner_id; at most 1,000 rows. The
     whole file or nothing, by the rules of the JSON upload; errors name the line and the column. The same file again
     answers 200."""
@@ -74,11 +74,11 @@ async def import_tariffs(request: Request, house: House, admin: Admin, once: Ide
         bands, where = tariff_sets.read_file(await csv_body(request))
     except BadFile as error:
         raise as_problem(error) from None
-    return await _add(house, admin, once, bands, where)
+    return await _add(services, admin, once, bands, where)
 
 
-async def _add(house: Services, admin: Principal, once: Once, bands: list[BandIn], where: Where) -> Response:
+async def _add(services: Services, admin: Principal, once: Once, bands: list[BandIn], where: Where) -> Response:
     sets = tariff_sets.grouped(bands, where)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         added = await tariff_sets.add(session, sets, where, admin)
         return await once.reply(session, TariffAdded(bands=added), status=201 if added else 200)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path
 
 from api.http.auth import Admin
-from api.http.dependencies import House
+from api.http.dependencies import ServicesDep
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
 from api.partners.vetted_addresses_schemas import VetIn, VettedList, VettedOut
@@ -27,16 +27,18 @@ Server = Annotated[
 
 
 @router.get("", responses=problems(), summary="Servers that people have vetted")
-async def list_vetted_addresses(house: House, admin: Admin) -> VettedList:
-    async with house.database.transaction() as session:
+async def list_vetted_addresses(services: ServicesDep, admin: Admin) -> VettedList:
+    async with services.database.transaction() as session:
         return VettedList(items=[VettedOut.of(row) for row in await vetted_addresses.page(session)])
 
 
 @router.put("/{provider}/{server}", responses=problems(404, *WRITES), summary="Vet a server")
-async def vet_address(provider: Vettable, server: Server, wanted: VetIn, house: House, admin: Admin) -> VettedOut:
+async def vet_address(
+    provider: Vettable, server: Server, wanted: VetIn, services: ServicesDep, admin: Admin
+) -> VettedOut:
     """Partners' connections there can be proven from now on: `POST …/connections/{provider}/check` tries those that wait."""
     spelt = _spelt(server)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         shown = VettedOut.of(await vetted_addresses.put(session, provider, spelt, note=wanted.note, by=admin.id))
         await audit.write(
             session, actor=admin.id, action="addresses.vet", subject=f"{provider}/{spelt}",
@@ -46,10 +48,10 @@ async def vet_address(provider: Vettable, server: Server, wanted: VetIn, house: 
 
 
 @router.delete("/{provider}/{server}", responses=problems(404), summary="Vet a server no longer")
-async def unvet_address(provider: Vettable, server: Server, house: House, admin: Admin) -> VettedOut:
+async def unvet_address(provider: Vettable, server: Server, services: ServicesDep, admin: Admin) -> VettedOut:
     """What was proven there stays proven; nothing more is."""
     spelt = _spelt(server)
-    async with house.database.transaction() as session:
+    async with services.database.transaction() as session:
         row = await vetted_addresses.get(session, provider, spelt)
         if row is None:
             raise NotFound("Nobody has vetted that server.", field="server")

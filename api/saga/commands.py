@@ -37,15 +37,15 @@ class Row(Protocol):
     def ended_at(self) -> datetime | None: ...
 
 
-async def tell(
-    house: Services, row: Row, update: str, message: Message, update_id: str, *, repeatable: bool = False
+async def send_update(
+    services: Services, row: Row, update: str, message: Message, update_id: str, *, repeatable: bool = False
 ) -> CommandTaken:
     """Raises Conflict (wrong stage, ended), InvalidRequest (a fact is missing), Busy (no worker took it in time). A
-    `repeatable` one is told even to a saga that has ended: Temporal gives the first answer again."""
+    `repeatable` one is sent even to a saga that has ended: Temporal gives the first answer again."""
     if row.ended_at is not None and not repeatable:
         raise Conflict("The saga has ended.", code="ended", stage=row.stage)
     try:
-        taken: CommandTaken = await house.client.get_workflow_handle(row.workflow_id).execute_update(
+        taken: CommandTaken = await services.client.get_workflow_handle(row.workflow_id).execute_update(
             update, message, id=update_id, result_type=CommandTaken, rpc_timeout=_COMMAND_TIMEOUT
         )
         return taken
@@ -59,12 +59,12 @@ async def tell(
         raise
 
 
-async def ask_status(house: Services, row: Row) -> SagaStatus | None:
+async def ask_status(services: Services, row: Row) -> SagaStatus | None:
     """The running saga's own words; None if it has ended or does not answer at once."""
     if row.ended_at is not None:
         return None
     try:
-        status: SagaStatus = await house.client.get_workflow_handle(row.workflow_id).query(
+        status: SagaStatus = await services.client.get_workflow_handle(row.workflow_id).query(
             "status", result_type=SagaStatus, rpc_timeout=_QUERY_TIMEOUT
         )
         return status
@@ -72,12 +72,13 @@ async def ask_status(house: Services, row: Row) -> SagaStatus | None:
         return None
 
 
-async def status_to_decide(house: Services, row: Row) -> SagaStatus:
-    """The running saga's own words, without which nobody can say what a decision is about. Raises as `tell` does."""
+async def status_to_decide(services: Services, row: Row) -> SagaStatus:
+    """The running saga's own words, without which nobody can say what a decision is about. Raises as `send_update`
+    does."""
     if row.ended_at is not None:
         raise Conflict("The saga has ended.", code="ended", stage=row.stage)
     try:
-        status: SagaStatus = await house.client.get_workflow_handle(row.workflow_id).query(
+        status: SagaStatus = await services.client.get_workflow_handle(row.workflow_id).query(
             "status", result_type=SagaStatus, rpc_timeout=_COMMAND_TIMEOUT
         )
         return status

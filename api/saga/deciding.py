@@ -1,6 +1,10 @@
-"""What the case desk, the missing-callback desk and the sagas' own pages share: whose saga it is, who may decide about it,
-how a decision is written and told."""
+"""A person's act on a saga, whichever page or desk it comes from: who may, what is recorded of it, and how the saga gets it.
 
+`decide` makes every decision and `command` sends every other wish; no page has a way of its own.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,11 +19,24 @@ from core.errors import Conflict, KivukoError, NotAllowed
 from core.ids import DECISION, derived_id, new_id
 from models import kinds
 from models.kinds import PAYOUTS, Verb
-from models.messages.saga.decisions import CommandTaken, DecisionMade, RetryNow, Verdict
-from models.messages.saga.status import Proposed
+from models.messages.base import Message
+from models.messages.saga.decisions import CommandTaken, DecisionMade, Verdict
+from models.messages.saga.status import Proposed, SagaStatus
 from store.lending import customer_collection
 from store.platform import audit
-from store.saga import decisions, receipts
+from store.saga import decisions, reads, receipts, unknown_outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who acts on which saga, and how it is recorded: `action` and `subject` name it in the audit log. `key` is the
+    caller's Idempotency-Key."""
+
+    principal: Principal
+    saga: Row
+    action: str
+    subject: str
+    key: str | None = None
 
 
 def need_to_decide(principal: Principal, workflow_id: str | None) -> None:
@@ -39,78 +56,107 @@ def _need(principal: Principal, workflow_id: str | None, verb: Verb) -> None:
         raise NotAllowed(f"The key lacks the scope {scope}.", code="scope_missing", scope=scope)
 
 
-async def refuse_foreign_receipt(house: Services, row: Row, receipt: str | None) -> None:
-    """Raises Conflict (code "receipt_taken"): one receipt is one movement of money."""
-    if receipt is None:
-        return
-    kind = kinds.of_workflow(row.workflow_id)
-    money_in = kind is not None and kind.takes_money
-    async with house.database.transaction() as session:
-        taken = await receipts.belongs_elsewhere(session, receipt, workflow_id=row.workflow_id, money_in=money_in)
-    # A part of a split loan is written down as paid with the last one: until then only the saga knows its receipt.
-    status = None if taken else await commands.ask_status(house, row)
-    if taken or (status is not None and any(leg.receipt == receipt for leg in status.legs)):
-        whose = "payment" if money_in else "payout"
-        raise Conflict(f"That receipt belongs to another {whose}.", code="receipt_taken", field="receipt")
+async def command(services: Services, act: Act, update: str, message: Message) -> CommandTaken:
+    """Sends a wish that proves nothing by itself (`retry`, `cancel_request`, …), recorded before it is sent, so that no act
+    leaves without a trace; a refusal is recorded too. Raises what `commands.send_update` raises."""
+    update_id = f"api:{_named(act) if act.key is not None else new_id('cmd')}"
+    async with recorded_refusals(services, act):
+        async with services.database.transaction() as session:
+            await _record(session, act, message)
+        return await commands.send_update(services, act.saga, update, message, update_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A person's act on a saga, as it is recorded: `action` and `subject` name it in the audit log."""
+async def decide(services: Services, act: Act, verdict: Verdict, *, meant: str | None = None) -> CommandTaken:
+    """The decision's row is written with the audit line, in one transaction; the saga is told its id alone. The same
+    decision has the same row, so that an answer that was lost can be asked for again.
 
-    saga: Row
-    message: Verdict | RetryNow
-    action: str
-    subject: str
-    about: str = ""  # the attempt that it is about, where it is about one
+    `meant` is the attempt that the person looked at, by its reference. Raises NotAllowed without the scope; Conflict
+    "another_attempt" if `meant` is not the last one, "receipt_taken" for another payment's receipt, "superseded" for an
+    answer to a proposal that waits no more; InvalidRequest "allocation_sum"; and what `commands.send_update` raises.
+    """
+    need_to_decide(act.principal, act.saga.workflow_id)
+    last = await _last_attempt(services, act.saga)
+    if meant is not None and meant != last:
+        at = {"field": "reference"} if verdict.reference else {}
+        raise Conflict("That is not the attempt that waits.", code="another_attempt", **at)
+    await _refuse_foreign_receipt(services, act.saga, verdict.receipt)
+    async with recorded_refusals(services, act):
+        status = await commands.status_to_decide(services, act.saga)
+        await _refuse_wrong_parts(services, act.saga, verdict)
+        about = _about(status, verdict)
+        update_id = _update_id(act, verdict, last)
+        decision_id = derived_id(DECISION, act.saga.workflow_id, update_id)
+        async with services.database.transaction() as session:
+            await _record(session, act, verdict, decision_id)
+            await decisions.add(
+                session,
+                decision_id=decision_id,
+                workflow_id=act.saga.workflow_id,
+                about=about,
+                decision=verdict.decision,
+                facts=verdict.model_dump(mode="json", exclude={"decision", "evidence"}, exclude_defaults=True),
+                evidence=verdict.evidence,
+                person_id=act.principal.person_id,
+                key_id=act.principal.id,
+                people=sorted(act.principal.people),
+            )
+        made = DecisionMade(decision_id=decision_id)
+        return await commands.send_update(services, act.saga, "resolve", made, update_id)
 
 
-async def tell(house: Services, principal: Principal, order: Order, key: str | None) -> CommandTaken:
-    """Recorded before it is sent, so that no act leaves without a trace; a refusal is recorded too. `key` is the
-    caller's Idempotency-Key. Raises what `commands.tell` raises."""
-    saga, message = order.saga, order.message
-    update_id = _update_id(principal, order, key)
+@asynccontextmanager
+async def recorded_refusals(services: Services, act: Act) -> AsyncIterator[None]:
+    """What is refused inside goes on, and leaves `<action>.refused` with its code in the audit log."""
     try:
-        if isinstance(message, Verdict):
-            return await _decide(house, principal, order, message, update_id)
-        async with house.database.transaction() as session:
-            await _record(session, principal, order)
-        return await commands.tell(house, saga, "retry", message, update_id)
+        yield
     except KivukoError as error:
-        async with house.database.transaction() as session:
+        async with services.database.transaction() as session:
             await audit.write(
-                session, actor=principal.id, action=f"{order.action}.refused", subject=order.subject,
+                session, actor=act.principal.id, action=f"{act.action}.refused", subject=act.subject,
                 after={"code": error.code},
             )  # fmt: skip
         raise
 
 
-async def _decide(
-    house: Services, principal: Principal, order: Order, verdict: Verdict, update_id: str
-) -> CommandTaken:
-    """The decision's row is written with the audit line, in one transaction; the saga is told its id alone. The same
-    update has the same row, so that an answer that was lost can be asked for again."""
-    status = await commands.status_to_decide(house, order.saga)
-    await _refuse_wrong_parts(house, order.saga, verdict)
+async def _last_attempt(services: Services, saga: Row) -> str:
+    """The reference of the saga's last payout, or of its last prompt: what a decision about it is taken to be about. ""
+    if it has neither."""
+    async with services.database.transaction() as session:
+        if paid := await unknown_outcomes.last_payouts(session, [saga.workflow_id]):
+            return paid[saga.workflow_id]
+        asked = await reads.prompts(session, saga.workflow_id)
+        return asked[-1].reference if asked else ""
+
+
+async def _refuse_foreign_receipt(services: Services, saga: Row, receipt: str | None) -> None:
+    """Raises Conflict (code "receipt_taken"): one receipt is one movement of money."""
+    if receipt is None:
+        return
+    kind = kinds.of_workflow(saga.workflow_id)
+    money_in = kind is not None and kind.takes_money
+    async with services.database.transaction() as session:
+        taken = await receipts.belongs_elsewhere(session, receipt, workflow_id=saga.workflow_id, money_in=money_in)
+    # A part of a split loan is written down as paid with the last one: until then only the saga knows its receipt.
+    status = None if taken else await commands.ask_status(services, saga)
+    if taken or (status is not None and any(leg.receipt == receipt for leg in status.legs)):
+        whose = "payment" if money_in else "payout"
+        raise Conflict(f"That receipt belongs to another {whose}.", code="receipt_taken", field="receipt")
+
+
+async def _refuse_wrong_parts(services: Services, saga: Row, verdict: Verdict) -> None:
+    """Raises InvalidRequest (code "allocation_sum") unless the parts of an allocation are the payment, to the cent."""
+    if verdict.decision != "allocate" or not verdict.allocations:
+        return
+    async with services.database.transaction() as session:
+        whole = await customer_collection.payment_of(session, saga.workflow_id)
+    if whole is not None:
+        money_rules.comes_to([part.amount for part in verdict.allocations], whole)
+
+
+def _about(status: SagaStatus, verdict: Verdict) -> str:
+    """The question that the saga asks, or the proposal that waits for an answer."""
     answers = verdict.decision in ("approve", "decline")
-    about = _proposal(status.proposal, verdict) if answers else status.question
-    decision_id = derived_id(DECISION, order.saga.workflow_id, update_id)
-    facts = verdict.model_dump(mode="json", exclude={"decision", "evidence"}, exclude_defaults=True)
-    async with house.database.transaction() as session:
-        await _record(session, principal, order, decision_id)
-        await decisions.add(
-            session,
-            decision_id=decision_id,
-            workflow_id=order.saga.workflow_id,
-            about=about or "",
-            decision=verdict.decision,
-            facts=facts,
-            evidence=verdict.evidence,
-            person_id=principal.person_id,
-            key_id=principal.id,
-            people=sorted(principal.people),
-        )
-    return await commands.tell(house, order.saga, "resolve", DecisionMade(decision_id=decision_id), update_id)
+    return (_proposal(status.proposal, verdict) if answers else status.question) or ""
 
 
 def _proposal(waiting: Proposed | None, verdict: Verdict) -> str | None:
@@ -120,35 +166,29 @@ def _proposal(waiting: Proposed | None, verdict: Verdict) -> str | None:
     return waiting.decision_id if waiting else None
 
 
-async def _refuse_wrong_parts(house: Services, saga: Row, verdict: Verdict) -> None:
-    """Raises InvalidRequest (code "allocation_sum") unless the parts of an allocation are the payment, to the cent."""
-    if verdict.decision != "allocate" or not verdict.allocations:
-        return
-    async with house.database.transaction() as session:
-        whole = await customer_collection.payment_of(session, saga.workflow_id)
-    if whole is not None:
-        money_rules.comes_to([part.amount for part in verdict.allocations], whole)
-
-
-async def _record(session: AsyncSession, principal: Principal, order: Order, decision_id: str | None = None) -> None:
-    said = order.message.model_dump(mode="json", exclude={"actor"}, exclude_defaults=True)
+async def _record(session: AsyncSession, act: Act, message: Message, decision_id: str | None = None) -> None:
+    said = message.model_dump(mode="json", exclude={"actor"}, exclude_defaults=True)
     await audit.write(
-        session, actor=principal.id, action=order.action, subject=order.subject,
-        before={"workflow_id": order.saga.workflow_id, "stage": order.saga.stage},
+        session, actor=act.principal.id, action=act.action, subject=act.subject,
+        before={"workflow_id": act.saga.workflow_id, "stage": act.saga.stage},
         after=said | ({"decision_id": decision_id} if decision_id else {}),
     )  # fmt: skip
 
 
-def _update_id(principal: Principal, order: Order, key: str | None) -> str:
+def _update_id(act: Act, verdict: Verdict, last: str) -> str:
     """Without a key the same words about the same attempt are one decision where it is final by itself. Elsewhere saying
     it again may be a new wish: a declined proposal made anew, a second part posted by hand."""
-    if key is not None:
-        return f"api:{sha256_hex(f'{principal.id}:{key}:{order.subject}')}"
-    workflow_id = order.saga.workflow_id
+    if act.key is not None:
+        return f"api:{_named(act)}"
+    workflow_id = act.saga.workflow_id
     kind = kinds.of_workflow(workflow_id)
-    final = isinstance(order.message, Verdict) and order.message.decision == "paid"
     # Where every decision waits for another person, the same words again may be a proposal made anew.
-    if final and not (kind and kind.resolved_by_two):
-        words = order.message.model_dump_json()
-        return f"api:{sha256_hex(f'{principal.id}:{workflow_id}:{order.about}:{words}')}"
+    if verdict.decision == "paid" and not (kind and kind.resolved_by_two):
+        words = verdict.model_dump_json()
+        return f"api:{sha256_hex(f'{act.principal.id}:{workflow_id}:{last}:{words}')}"
     return f"api:{new_id('cmd')}"
+
+
+def _named(act: Act) -> str:
+    """The same for the same key on the same subject."""
+    return sha256_hex(f"{act.principal.id}:{act.key}:{act.subject}")

@@ -9,6 +9,7 @@ from api.http.values import Body, MoneyOut, Note, Out, example, id_pattern
 from core.ids import DECISION
 from core.money import Money
 from core.msisdn import Msisdn
+from models.messages.saga.decisions import Verdict
 from models.messages.saga.status import LegStatus, SagaStatus
 from models.tables.saga.incoming_payment import IncomingPayment
 from models.tables.saga.payout_attempt import PayoutAttempt
@@ -250,7 +251,15 @@ class Timeline(Out):
     items: list[EventOut]
 
 
-class WishIn(Body):
+class DecisionIn(Body):
+    """A person's decision as a saga's own page takes it. Its fields are those of `Verdict` that the kind of saga knows."""
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict.model_validate(self.model_dump())
+
+
+class CommandIn(Body):
     """A note for the record."""
 
     model_config = example(note="the lender asks for it")

@@ -62,8 +62,8 @@ def routes(*methods: str) -> list[tuple[str, str]]:
     """Method and path of every route of the application."""
     return [
         (method, route.path)
-        for module in app._ROUTERS
-        for route in module.router.routes
+        for router in app._ROUTERS
+        for route in router.routes
         if isinstance(route, APIRoute)
         for method in sorted((route.methods or set()) & set(methods))
     ]
