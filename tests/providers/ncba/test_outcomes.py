@@ -318,7 +318,7 @@ async def test_no_exchange_holds_a_secret_a_token_a_name_or_a_phone_number(bench
     for hidden in (*tokens, PASSWORD, KEY, "Till#Pass8", "254712000111", OTHER_BANK.name, "NEKESA"):
         assert hidden not in written, hidden
     assert {exchange.operation for exchange in bench.exchanges} == {
-        "token", "till.token", "transfer.pesalink", "float", "statement", "till.ask",
+        "token", "till.token", "transfer.pesalink", "float", "statement", "till.prompt",
     }  # fmt: skip
 
 
