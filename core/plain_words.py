@@ -43,7 +43,7 @@ CALLS: Final[dict[str, str]] = {
     "find": "the question about a movement",
     "float": "the float purchase",
     "statement": "the question for the statement",
-    "till.ask": "the prompt",
+    "till.prompt": "the prompt",
     "till.query": "the question about a prompt",
     "till.token": "the sign-in",
     "transfer": "the transfer",

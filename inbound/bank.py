@@ -13,7 +13,6 @@ from inbound.sealing import RawMessage
 from models.messages.connections import BankSecrets, BankSettings
 from models.messages.inbound import CaseFound, Reading
 from models.messages.saga.arrived_payments import AnnouncedPayment
-from models.messages.saga.reports import Report
 from models.tables.platform.connection import Connection
 from models.tables.platform.traffic import InboxItem
 from providers.banking import BankEvent, EventKind, PushParser, PushSecrets
@@ -66,25 +65,23 @@ async def _result(
     session: AsyncSession, partner_id: str, bank: BankSettings, event: BankEvent, body: dict[str, str | None]
 ) -> Reading:
     """News of an instruction of this partner to this bank, or a debit that none explains."""
-    assert event.result is not None
-    result = event.result
-    attempt = await payouts.get(session, result.reference) if result.reference else None
+    assert event.report is not None
+    report = event.report
+    attempt = await payouts.get(session, report.reference) if report.reference else None
     ours = attempt is not None and payouts.belongs(attempt, provider="bank", partner_id=partner_id)
-    state = result.state.value
     if event.kind is EventKind.debited and ours and bank.dialect == "reference":
         # Money has left, which a later rejection may bring back: this bank says itself when an instruction is settled
         # (bank_ncba.md 6). Of NCBA no such message was ever seen, so there a debit is the evidence.
-        state = "pending"
-    report = Report.of(result, result.reference or "-", "callback", state=state)
+        report = report.model_copy(update={"state": "pending"})
     reading = Reading(
         provider="bank", kind="result", external_id=f"{partner_id}:{event.event_id}",
-        workflow_id=attempt.workflow_id if attempt and ours else None, reference=report.reference, body=body,
+        workflow_id=attempt.workflow_id if attempt and ours else None, reference=report.reference or "-", body=body,
         report=report.model_dump(mode="json"), partner_id=partner_id,
     )  # fmt: skip
     if attempt is not None and not ours:
         return refusals.foreign(reading, channel="this partner's bank")
     if event.account is not None and bank.role_of(event.account) is None:
-        return _foreign_account(reading, event.account, str(result.amount or "-"))
+        return _foreign_account(reading, event.account, str(report.amount or "-"))
     return reading
 
 

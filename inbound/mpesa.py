@@ -5,7 +5,7 @@ what cannot be understood came from somebody who has that address, and is told a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from core.bounded_json import Unreadable, read_json
 from core.clock import utc_now
 from core.crypto import CredentialBox, sha256_hex
 from core.errors import Garbled, KivukoError, NotAllowed
+from core.money import Money
 from inbound import connection_checks, money_in, refusals, texts
 from inbound.sealing import RawMessage
 from models.messages.connections import BalanceTold, DarajaSettings
@@ -26,8 +27,8 @@ from models.tables.platform.connection import Connection
 from models.tables.platform.traffic import InboxItem
 from models.tables.saga.payout_attempt import PayoutAttempt
 from notices import blocked
-from providers.collecting import AskResult, AskState
 from providers.daraja.wire import (
+    balances_beside,
     external_id,
     parse_balance_result,
     parse_c2b,
@@ -37,7 +38,6 @@ from providers.daraja.wire import (
     parse_timeout_notice,
     scrub,
 )
-from providers.ports import PayoutResult, PayoutState
 from store.platform import partner_admin, provider_balances
 from store.saga import payouts, prompts, saga_rows
 from store.saga.unknown_outcomes import UNKNOWN_PAYOUTS
@@ -45,7 +45,10 @@ from store.saga.unknown_outcomes import UNKNOWN_PAYOUTS
 log = structlog.get_logger()
 
 PROVIDER: Final = "daraja"
-_GARBLED: Final = "the callback cannot be read"
+
+
+def _garbled(source: ReportSource) -> Report:
+    return Report(source=source, state="unclear", code="garbled", detail="the callback cannot be read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,14 @@ class _News:
     """One kind of report on a payout; `name` is the inbox's word for it (daraja.md 3.4, 3.6, 7)."""
 
     name: str
-    source: ReportSource
-    parse: Callable[[object], PayoutResult]
+    parse: Callable[[object], Report]
+    garbled: Report
 
 
 _PAYOUT_NEWS: Final = {
-    "mpesa.result": _News("result", "callback", parse_result),
-    "mpesa.timeout": _News("timeout", "timeout_notice", parse_timeout_notice),
-    "mpesa.status": _News("status", "query", parse_status_result),
+    "mpesa.result": _News("result", parse_result, _garbled("callback")),
+    "mpesa.timeout": _News("timeout", parse_timeout_notice, _garbled("timeout_notice")),
+    "mpesa.status": _News("status", parse_status_result, _garbled("query")),
 }
 
 
@@ -69,14 +72,15 @@ async def read_payout_news(session: AsyncSession, box: CredentialBox, item: Inbo
     news = _PAYOUT_NEWS[item.endpoint or ""]
     body = decode(message.body)
     try:
-        result, identity = news.parse(body), external_id(news.name, body)
+        said, identity = news.parse(body), external_id(news.name, body)
+        balances = balances_beside(body) if news.name == "result" else {}
     except (Garbled, RecursionError):
-        result = PayoutResult(PayoutState.unclear, "garbled", _GARBLED)
+        said, balances = news.garbled, {}
         identity = f"{news.name}:garbled:{sha256_hex(message.body)[:32]}"
     attempt = await payouts.get(session, item.reference)
     connection = await _connection(session, attempt)
     version = connection.settings.get("b2c_version") if connection else None
-    report = _report(news, item.reference, result, b2c_version=version)
+    report = _report(news, item.reference, said, b2c_version=version)
     reading = Reading(
         provider=PROVIDER, kind=news.name,
         # Begins with our reference, so that two payments whose notices carry no id of their own stay two.
@@ -89,7 +93,7 @@ async def read_payout_news(session: AsyncSession, box: CredentialBox, item: Inbo
     if not payouts.belongs(attempt, provider=PROVIDER, workflow_id=item.workflow_id):
         return refusals.foreign(reading, channel=f"M-Pesa's {news.name}")
     if attempt.state in UNKNOWN_PAYOUTS and connection is not None and await _lives(session, attempt.workflow_id):
-        await _learn(session, item, news, attempt, connection, report, result)
+        await _learn(session, item, news, attempt, connection, report, balances)
     return reading
 
 
@@ -97,11 +101,11 @@ async def read_prompt_news(session: AsyncSession, box: CredentialBox, item: Inbo
     """What a payer answered to the prompt whose address it came to."""
     body = decode(message.body)
     try:
-        result, identity = parse_stk_callback(body), external_id("asked", body)
+        said, identity = parse_stk_callback(body), external_id("asked", body)
     except (Garbled, RecursionError):
-        result = AskResult(AskState.unclear, "garbled", _GARBLED)
+        said = _garbled("callback")
         identity = f"asked:garbled:{sha256_hex(message.body)[:32]}"
-    report = Report.of(result, item.reference, "callback")
+    report = said.about(item.reference)
     prompt = await prompts.get(session, item.reference)
     reading = Reading(
         provider=PROVIDER, kind="prompt", external_id=f"{item.reference}:{identity}",
@@ -195,15 +199,17 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal) else value
 
 
-def _report(news: _News, reference: str, result: PayoutResult, *, b2c_version: str | None) -> Report:
+def _report(news: _News, reference: str, said: Report, *, b2c_version: str | None) -> Report:
     """A v3 result names our reference. If it names another, it is kept but believed in nothing: the saga asks for the
     status. On v1 the name is Daraja's own, and a status answer speaks of the reference that was asked for."""
-    if news.name == "result" and b2c_version == "v3" and result.reference not in (None, reference):
-        result = replace(
-            result, state=PayoutState.unclear, code="reference_differs", receipt=None, retriable=False,
-            detail="the result names another payment than its address",
+    if news.name == "result" and b2c_version == "v3" and said.reference not in (None, reference):
+        differs = "the result names another payment than its address"
+        said = said.model_copy(
+            update={
+                "state": "unclear", "code": "reference_differs", "detail": differs, "receipt": None, "retriable": False,
+            }
         )  # fmt: skip
-    return Report.of(result, reference, news.source)
+    return said.about(reference)
 
 
 async def _connection(session: AsyncSession, attempt: PayoutAttempt | None) -> Connection | None:
@@ -222,7 +228,7 @@ async def _learn(
     attempt: PayoutAttempt,
     connection: Connection,
     report: Report,
-    result: PayoutResult,
+    balances: dict[str, Money],
 ) -> None:
     """What a report says beside the payout: that our credential is at fault, and how much is left on the accounts. Only
     while the payout is open: of a saga that has ended, a report changes nothing but the record."""
@@ -230,6 +236,6 @@ async def _learn(
         # Before the next send: one stale password fails, then locks, a whole batch (SCARS).
         sent_at = attempt.created_at if news.name == "result" else None
         await blocked.block(session, connection, report.detail, sent_at=sent_at)
-    if result.balances:
-        told_at = min(result.happened_at or item.received_at, item.received_at)
-        await provider_balances.tell(session, attempt.partner_id, PROVIDER, result.balances, told_at)
+    if balances:
+        told_at = min(report.happened_at or item.received_at, item.received_at)
+        await provider_balances.tell(session, attempt.partner_id, PROVIDER, balances, told_at)

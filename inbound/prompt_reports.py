@@ -28,7 +28,7 @@ async def give(client: Client, database: Database, item: InboxItem, report: Repo
     if outcome == "taken":
         return outcome
     async with database.transaction() as session:
-        prompt = await prompts.get(session, report.reference)
+        prompt = await prompts.get(session, item.reference)
         row = await saga_rows.of_workflow(session, prompt.workflow_id) if prompt else None
         if prompt is None or not isinstance(row, Collection):
             return outcome

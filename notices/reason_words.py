@@ -226,6 +226,11 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "The receipt does not fit this payment.",
         "Risiti hailingani na malipo haya.",
     ),
+    (
+        "unreadable_line credited_back debited_twice",
+        "The bank's statement does not say clearly what became of it.",
+        "Taarifa ya benki haielezi wazi kilichotokea.",
+    ),
     # -------------------------------------------------------------------------------------------- prompts to payers
     (
         "prompt:1",

@@ -1,4 +1,5 @@
-"""The bank port: deliberately small, and honest about what a bank cannot do (bank_ncba.md 6).
+"""A bank as the rails and the statement's readers need it: deliberately small, and honest about what a bank cannot do
+(bank_ncba.md 6). Each dialect implements `BankPort`; `providers/bank_rails.py` makes rails of it.
 
 `Unknown` is raised for time-outs, 5xx, answers that are no JSON, and every answer that lacks an explicit rejection code: it
 never triggers an undo. Only evidence (a debit push, a statement line, a status answer) settles it.
@@ -13,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 from core.money import Money
 from core.msisdn import Msisdn
-from providers.collecting import Asked, AskInquiry, AskOrder, AskResult, OddRow, PaymentSeen
-from providers.ports import PayoutResult
+from models.messages.saga.reports import Report
+from providers.collecting import OddRow, PaymentSeen, PromptOrder, PromptQuery
+from providers.ports import Accepted
 
 Rail = Literal["internal", "pesalink"]
 
@@ -66,15 +68,6 @@ class FloatOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
-    """The bank took the instruction. `result` is there only where the answer itself is final (`paid`: settled); else
-    the outcome comes as evidence later. `provider_reference` is the bank's own id."""
-
-    provider_reference: str | None
-    result: PayoutResult | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class BankCapabilities:
     """What this bank can do, as far as anyone has seen it work."""
 
@@ -83,12 +76,12 @@ class BankCapabilities:
     sync_final: frozenset[str]  # instructions whose accepting answer is final: rails, "float"
     duplicate_safe: bool  # the same reference twice is executed once
     float_operators: frozenset[str]
-    asks_payers: bool  # can prompt a payer's phone (till STK push)
+    prompts_payers: bool  # can prompt a payer's phone (till STK push)
 
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What became of an instruction of ours? `sent_on` bounds a statement scan."""
+    """What became of an instruction of ours? `sent_at` bounds a statement scan."""
 
     reference: str
     what: Literal["transfer", "float"]
@@ -130,7 +123,7 @@ class EventKind(StrEnum):
 class BankEvent:
     """A verified push. `event_id` is the same for a repeat of the same push.
 
-    `credited` carries `payment`. `debited` and `result` carry `result`, whose `reference` is the instruction's where the
+    `credited` carries `payment`. `debited` and `result` carry `report`, whose `reference` is the instruction's where the
     bank names it or the narration holds it as a whole word (else None: a debit that is not ours to explain).
     """
 
@@ -138,7 +131,7 @@ class BankEvent:
     kind: EventKind
     account: str | None
     payment: PaymentSeen | None = None
-    result: PayoutResult | None = None
+    report: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,23 +161,23 @@ class BankPort(Protocol):
     """One bank, for one partner's accounts.
 
     A refusal of our own access (credentials, entitlement, a wrong address) is Transient with `extra["operator_needed"] ==
-    "yes"` from `transfer`, `buy_float` and `ask`: nothing left, and a person will mend it. Elsewhere it is NotAllowed.
+    "yes"` from `transfer`, `buy_float` and `prompt`: nothing left, and a person will mend it. Elsewhere it is NotAllowed.
     """
 
     capabilities: BankCapabilities
 
-    async def transfer(self, order: TransferOrder) -> Submitted: ...
-    async def buy_float(self, order: FloatOrder) -> Submitted:
+    async def transfer(self, order: TransferOrder) -> Accepted:
+        """A `report` in the answer is final (`paid`: settled); without, the outcome comes as evidence later."""
+
+    async def buy_float(self, order: FloatOrder) -> Accepted:
         """Raises InvalidRequest (code "unsupported_operator") for float that this bank does not sell."""
 
-    async def find(self, inquiry: Inquiry) -> PayoutResult:
+    async def find(self, inquiry: Inquiry) -> Report:
         """`paid` or `failed` only with proof. `pending` with code "not_found" where the bank does not know the reference:
         that is no failure until its settlement window has passed. Raises Rejected or Transient, never Unknown."""
 
     async def statement(self, account: str, start: date, end: date) -> Statement: ...
-    async def ask(self, order: AskOrder) -> Asked:
+    async def prompt(self, order: PromptOrder) -> Accepted:
         """Raises InvalidRequest (code "unsupported") where the bank cannot prompt payers."""
 
-    async def query_ask(self, inquiry: AskInquiry) -> AskResult: ...
-    async def check(self) -> None:
-        """Raises NotAllowed if the credentials are refused, Transient if the bank cannot be reached."""
+    async def query_prompt(self, query: PromptQuery) -> Report: ...

@@ -4,7 +4,7 @@ Providers implement these; activities use them. Nothing here knows a provider's 
 Every method raises the errors of `core/errors.py` and nothing else: Rejected, Transient or Unknown.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -12,6 +12,9 @@ from typing import Any, Protocol
 from core.addresses import STRICT, DiallingRules
 from core.money import Money
 from core.msisdn import Msisdn
+from models.messages.saga.payouts import BankOrder
+from models.messages.saga.reports import Report
+from providers.collecting import PromptOrder, PromptQuery
 
 # ---------------------------------------------------------------------------------------------- exchanges (every call)
 
@@ -56,16 +59,28 @@ class Endpoint:
     rules: DiallingRules = STRICT
 
 
-# ------------------------------------------------------------------------------------------------------------ payouts
+# ------------------------------------------------------------------------------------------------- rails: money out and in
+
+# Where a payout goes: a phone, or an account that a bank pays.
+Destination = Msisdn | BankOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took it; nothing has been paid yet, unless a `report` says so: there only where the answer itself is
+    final. `provider_reference` is the provider's own id of it, where the answer gave one."""
+
+    provider_reference: str | None
+    report: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PayoutOrder:
-    """Pay `amount` to `msisdn`. `reference` is ours, stored before the call, and never used for another attempt. After
-    `send_by` it is not handed over any more: NotReached with code "too_late"."""
+    """Pay `amount` to `to`. `reference` is ours, stored before the call, and never used for another attempt. After
+    `send_by` it is not handed over any more: NotReached with code "too_late". The addresses are for rails that call back."""
 
     reference: str
-    msisdn: Msisdn
+    to: Destination
     amount: Money
     remarks: str
     result_url: str
@@ -74,62 +89,68 @@ class PayoutOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusInquiry:
-    """Ask what became of `reference`; the answer comes to `result_url`."""
+class PayoutQuery:
+    """Ask what became of `reference`; an answer that is not given at once comes to `answer_url`.
+
+    `sent_at`: when it was first written down, so that nothing of it can be older. `changed_at`: when our record of it last
+    changed; that a provider does not find it proves nothing before the rail's settlement window after that has passed.
+    """
 
     reference: str
-    result_url: str
-    timeout_url: str
-    provider_reference: str | None = None  # the provider's own id of the payment, where the ack gave one
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The provider queued it. Nothing has been paid yet."""
-
-    provider_reference: str | None
-
-
-class PayoutState(StrEnum):
-    """What a report says. `pending` and `unclear` are not final."""
-
-    paid = "paid"
-    failed = "failed"
-    pending = "pending"
-    unclear = "unclear"
-
-
-@dataclass(frozen=True, slots=True)
-class PayoutResult:
-    """A provider's report on a payout, parsed from a callback or a status answer. Missing facts are None."""
-
-    state: PayoutState
-    code: str  # the provider's result code, always text
-    detail: str
-    reference: str | None = None
+    to: Destination
+    amount: Money
+    sent_at: datetime
+    changed_at: datetime
+    answer_url: str
     provider_reference: str | None = None
-    receipt: str | None = None
-    amount: Money | None = None
-    party_digits: str | None = None  # the receiver's number as the provider gave it, digits only
-    happened_at: datetime | None = None
-    retriable: bool = False  # for `failed`: may a new attempt under a new reference succeed later?
-    operator_needed: bool = False  # for `failed`: our own account or credential is at fault; stop sending
-    balances: dict[str, Money] = field(default_factory=dict)
 
 
-class PayoutPort(Protocol):
-    """Money out. `send` is attempted once per call by contract: no hidden retry after the request may have left.
+class Unanswered(StrEnum):
+    """Why a query has no report."""
+
+    by_callback = "by_callback"  # the answer comes to the query's address, or never
+    nothing_to_ask_by = "nothing_to_ask_by"  # the provider knows neither our reference nor has given its own
+
+
+class PayoutRail(Protocol):
+    """Money out, from one partner's account. `send` is attempted once per call by contract: no hidden retry after the
+    request may have left.
 
     Remarks are cleaned to what the provider carries: a text never fails a payout. A refusal of our own access (credentials,
     entitlement, a wrong address) is no verdict on a payout, since nothing left and a person will mend it: `send` raises
-    Transient with `extra["operator_needed"] == "yes"` for it, and the others NotAllowed.
+    Transient with `extra["operator_needed"] == "yes"` for it, and `query` NotAllowed.
     """
 
+    @property
+    def title(self) -> str:
+        """The provider as sentences for people name it."""
+
+    def paying_account(self, to: Destination) -> str:
+        """Which account of ours pays: a short code, an account number. Raises InvalidRequest (code "wrong_rail") for a
+        destination that this rail does not reach."""
+
     async def send(self, order: PayoutOrder) -> Accepted: ...
-    async def query_status(self, inquiry: StatusInquiry) -> Accepted: ...
-    async def query_balance(self, result_url: str, timeout_url: str) -> Accepted: ...
-    async def check(self) -> None:
-        """Raises NotAllowed if the credentials are refused, Transient if the provider cannot be reached."""
+    async def query(self, query: PayoutQuery) -> Report | Unanswered:
+        """`pending`: nothing yet. Raises Rejected or Transient, never Unknown."""
+
+
+class CollectionRail(Protocol):
+    """Money in, on our initiative. `send` is attempted once per call by contract.
+
+    A refusal of our own access is Transient with `extra["operator_needed"] == "yes"` from `send`, since nothing left and a
+    person will mend it, and NotAllowed from `query`.
+    """
+
+    @property
+    def title(self) -> str:
+        """The provider as sentences for people name it."""
+
+    async def send(self, order: PromptOrder) -> Accepted:
+        """Rejected or Transient: no prompt was sent; InvalidRequest with code "unsupported" where it cannot prompt.
+        Unknown: one may have been; there is then no id to query with."""
+
+    async def query(self, query: PromptQuery) -> Report:
+        """`pending`: nothing yet. Raises Rejected or Transient, never Unknown."""
 
 
 # ------------------------------------------------------------------------------------------------------- core banking

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from core.money import Money
 
@@ -67,28 +67,3 @@ class RecordedPayment:
     external_id: str | None
     receipt: str | None
     reversed: bool
-
-
-class RepaymentPort(Protocol):
-    """Customers' accounts in Fineract."""
-
-    async def find_accounts(self, number: str) -> list[CustomerAccount]:
-        """Every loan and savings account with exactly this account number or external id; empty if there is none. Several
-        mean that the number is ambiguous (fineract.md 8: a loan and a savings account may share one). Anything that
-        is not a plausible account number (wildcards, blanks inside, over 50 characters) finds nothing."""
-
-    async def account(self, kind: AccountKind, account_id: int) -> CustomerAccount:
-        """Raises NotFound."""
-
-    async def post_payment(self, post: PaymentPost) -> PaymentPosted:
-        """Books the payment once. Re-reads after every doubtful answer (external id, else receipt and amount and date), so
-        a return means that it is booked.
-
-        Raises Conflict (code "account_closed") if the account takes no payments, NotFound, NotAllowed with code
-        "awaiting_checker" under maker-checker, other Rejected for a rule of the server (with `extra["new_key"] == "yes"`
-        where the key would replay it for ever), Transient when it is known not to be booked, Unknown when even the
-        re-read did not answer.
-        """
-
-    async def recorded_payment(self, kind: AccountKind, account_id: int, transaction_id: int) -> RecordedPayment:
-        """One transaction that is a repayment or deposit, for a hook's hint. Raises NotFound for any other."""

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from activities.clients.callback_urls import CallbackUrls
 from activities.clients.connections import Connections
 from activities.clients.partner_connections import PartnerConnections
 from activities.heartbeats import Heartbeats
@@ -15,9 +17,9 @@ from activities.lending.float_purchase import FloatPurchases
 from activities.lending.loan_disbursement import Disbursements
 from activities.lending.loans import Loans
 from activities.lending.wallet_top_up import TopUps
-from activities.saga.bank_payments import BankPayments
+from activities.registry import activities_of
 from activities.saga.decisions import Decisions
-from activities.saga.payouts import CallbackUrls, Payouts
+from activities.saga.payouts import Payouts
 from activities.saga.prompts import Prompts
 from activities.saga.records import Records
 from activities.scheduled.loan_watch import LoanWatching
@@ -31,25 +33,12 @@ from core.settings import Settings
 from store.database import Database
 from temporal.queues import BANK_QUEUE, FINERACT_QUEUE, FLOWS_QUEUE, MPESA_QUEUE
 from workers.sandbox import runner
-from workflows.connections.partner_connections import (
-    BalanceInquiry,
-    ConnectionCheck,
-    LoanProductSync,
-    PaybillRegistration,
-)
-from workflows.lending.customer_collection import CustomerCollection
-from workflows.lending.float_purchase import FloatPurchase
-from workflows.lending.loan_disbursement import LoanDisbursement
-from workflows.lending.wallet_top_up import WalletTopUp
-from workflows.scheduled.housekeeping import BooksCheck, Retention, Sweep
-from workflows.scheduled.loan_watch import LoanLook, LoanWatch
-from workflows.scheduled.payment_watch import AccountCheck, BankStatementPull, PaymentNotice, PaymentPull
+from workers.workflow_classes import workflow_classes
 
-WORKFLOWS = [
-    LoanDisbursement, CustomerCollection, WalletTopUp, FloatPurchase,
-    LoanWatch, LoanLook, PaymentPull, BankStatementPull, AccountCheck, PaymentNotice, ConnectionCheck, LoanProductSync,
-    BalanceInquiry, PaybillRegistration, Sweep, BooksCheck, Retention,
-]  # fmt: skip
+WORKFLOWS: Final = workflow_classes()
+
+# The settings' words for the queues.
+TASK_QUEUES: Final = {"flows": FLOWS_QUEUE, "mpesa": MPESA_QUEUE, "bank": BANK_QUEUE, "fineract": FINERACT_QUEUE}
 
 
 @dataclass
@@ -67,92 +56,62 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
     """One worker per queue of `settings.worker.queues`."""
     security = settings.security
     box = CredentialBox([key.get_secret_value() for key in security.credential_keys])
-    signer = CallbackSigner([secret.get_secret_value() for secret in security.callback_secrets])
     connections = Connections(database, box, settings.dialling_rules())
-    grace = timedelta(seconds=settings.worker.graceful_shutdown_seconds)
-    # Without a build id of ours the SDK would hash every loaded module at each start, which takes more than a second.
-    deployment = WorkerDeploymentConfig(
-        WorkerDeploymentVersion("kivuko", settings.worker.build_id), use_worker_versioning=False
+    served = activity_classes(settings, client, database, connections)
+    return WorkerSet(
+        [_worker(settings, client, TASK_QUEUES[name], served) for name in settings.worker.queues], connections
     )
-    limit = settings.worker.max_concurrent_activities
 
-    top_up_url = settings.notices.top_up_url
-    disbursements = Disbursements(database, top_up_url)
-    sweeps = Sweeps(database, client, box)
-    retaining = Retaining(database, settings.retention)
-    secrets = [secret.get_secret_value() for secret in security.callback_secrets]
-    urls = CallbackUrls(settings.callbacks.base_url, signer)
+
+def activity_classes(
+    settings: Settings, client: Client, database: Database, connections: Connections
+) -> list[tuple[object, tuple[str, ...]]]:
+    """An object of every activity class, with the queues that its policies name (workflows/saga/policies.py). Each of those
+    offers all of its methods; which of them runs where is decided by the caller's policy alone."""
+    secrets = [secret.get_secret_value() for secret in settings.security.callback_secrets]
+    urls = CallbackUrls(settings.callbacks.base_url, CallbackSigner(secrets))
     recovery = tuple(settings.recovery.windows)
-    payouts = Payouts(database, connections, urls, recovery)
-    bank = BankPayments(database, connections, recovery)
-    prompts = Prompts(database, connections, urls, recovery)
-    records = Records(database)
-    decisions = Decisions(database)
-    top_ups = TopUps(database, client, top_up_url)
-    floats = FloatPurchases(database, CodeHasher(secrets), box, top_up_url)
-    customers = CustomerPayments(database, connections)
-    payments = PaymentWatching(database, connections, client)
-    statements = StatementWatching(database, connections, client)
-    loans = Loans(database, connections, top_up_url)
-    watching = LoanWatching(database, connections, client)
-    checks = PartnerConnections(database, connections, urls)
+    top_up_url = settings.notices.top_up_url
+    box = connections.box
+    return [
+        (Payouts(database, connections, urls, recovery), (MPESA_QUEUE, BANK_QUEUE)),
+        (Prompts(database, connections, urls, recovery), (MPESA_QUEUE, BANK_QUEUE)),
+        (Records(database), (FLOWS_QUEUE,)),
+        (Decisions(database), (FLOWS_QUEUE,)),
+        (Loans(database, connections, top_up_url), (FINERACT_QUEUE,)),
+        (Disbursements(database, top_up_url), (FLOWS_QUEUE,)),
+        (CustomerPayments(database, connections), (FLOWS_QUEUE, FINERACT_QUEUE)),
+        (TopUps(database, client, top_up_url), (FLOWS_QUEUE,)),
+        (FloatPurchases(database, CodeHasher(secrets), box, top_up_url), (FLOWS_QUEUE,)),
+        (LoanWatching(database, connections, client), (FINERACT_QUEUE,)),
+        (PaymentWatching(database, connections, client), (MPESA_QUEUE, FINERACT_QUEUE)),
+        (StatementWatching(database, connections, client), (BANK_QUEUE,)),
+        (PartnerConnections(database, connections, urls), (MPESA_QUEUE, FINERACT_QUEUE)),
+        (Sweeps(database, client, box), (FLOWS_QUEUE,)),
+        (Retaining(database, settings.retention), (FLOWS_QUEUE,)),
+    ]
 
-    workers = {
-        "flows": lambda: Worker(
-            client,
-            task_queue=FLOWS_QUEUE,
-            workflows=WORKFLOWS,
-            activities=[
-                disbursements.settle, disbursements.release, sweeps.sweep, sweeps.check_books,
-                retaining.erase, records.record, decisions.read, decisions.record, top_ups.credit, top_ups.end,
-                floats.hold_costs, floats.send_code, floats.check_confirmation, floats.record_move, floats.settle,
-                floats.end, customers.claim, customers.end,
-            ],
-            workflow_runner=runner(),
-            interceptors=[ErrorTranslation(), Heartbeats()],
-            max_concurrent_activities=limit,
-            max_cached_workflows=settings.worker.max_cached_workflows,
-            graceful_shutdown_timeout=grace,
-            deployment_config=deployment,
+
+def _worker(
+    settings: Settings, client: Client, task_queue: str, served: list[tuple[object, tuple[str, ...]]]
+) -> Worker:
+    options = settings.worker
+    # No workflows on the provider queues: an activity started eagerly would bypass the queue's rate limit.
+    runs_sagas = task_queue == FLOWS_QUEUE
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=WORKFLOWS if runs_sagas else [],
+        activities=[method for one, queues in served if task_queue in queues for method in activities_of(one)],
+        workflow_runner=runner(),
+        interceptors=[ErrorTranslation(), Heartbeats()],
+        max_concurrent_activities=options.max_concurrent_activities,
+        max_task_queue_activities_per_second=options.mpesa_calls_per_second if task_queue == MPESA_QUEUE else None,
+        max_cached_workflows=options.max_cached_workflows,
+        disable_eager_activity_execution=not runs_sagas,
+        graceful_shutdown_timeout=timedelta(seconds=options.graceful_shutdown_seconds),
+        # Without a build id of ours the SDK would hash every loaded module at each start, which takes more than a second.
+        deployment_config=WorkerDeploymentConfig(
+            WorkerDeploymentVersion("kivuko", options.build_id), use_worker_versioning=False
         ),
-        # No workflows on the provider queues: an activity started eagerly would bypass the queue's rate limit.
-        "mpesa": lambda: Worker(
-            client,
-            task_queue=MPESA_QUEUE,
-            activities=[
-                payouts.send, payouts.ask_status, payouts.ask_balance, prompts.send, prompts.query, payments.pull,
-                checks.register_paybill,
-            ],
-            interceptors=[ErrorTranslation(), Heartbeats()],
-            max_concurrent_activities=limit,
-            max_task_queue_activities_per_second=settings.worker.mpesa_calls_per_second,
-            disable_eager_activity_execution=True,
-            graceful_shutdown_timeout=grace,
-            deployment_config=deployment,
-        ),
-        "bank": lambda: Worker(
-            client,
-            task_queue=BANK_QUEUE,
-            activities=[bank.send, bank.ask_status, prompts.send, prompts.query, statements.pull],
-            interceptors=[ErrorTranslation(), Heartbeats()],
-            max_concurrent_activities=limit,
-            disable_eager_activity_execution=True,
-            graceful_shutdown_timeout=grace,
-            deployment_config=deployment,
-        ),
-        "fineract": lambda: Worker(
-            client,
-            task_queue=FINERACT_QUEUE,
-            activities=[
-                loans.reserve, loans.recheck, loans.post, watching.watch, watching.look, watching.sync_products, checks.check,
-                customers.look, customers.identify, customers.post_part, customers.settle, payments.check_account,
-                payments.tell_recorded,
-            ],
-            interceptors=[ErrorTranslation(), Heartbeats()],
-            max_concurrent_activities=limit,
-            disable_eager_activity_execution=True,
-            graceful_shutdown_timeout=grace,
-            deployment_config=deployment,
-        ),
-    }  # fmt: skip
-    return WorkerSet([workers[queue]() for queue in settings.worker.queues], connections)
+    )

@@ -4,12 +4,13 @@ Sharing matters for Daraja, where minting a token is documented to end the one b
 """
 
 import asyncio
-from typing import TypeVar
+from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.clients.exchange_log import ExchangeLog
 from activities.clients.provider_clients import ProviderClient, build
+from activities.clients.rails import COLLECTION_RAILS, PAYOUT_RAILS
 from core.addresses import STRICT, DiallingRules
 from core.crypto import CredentialBox
 from core.errors import Busy
@@ -19,12 +20,12 @@ from providers.banking import BankPort
 from providers.daraja.client import Daraja
 from providers.fineract.client import Fineract
 from providers.ncba.client import Ncba
-from providers.ports import ExchangeRecorder
+from providers.ports import CollectionRail, ExchangeRecorder, PayoutRail
 from providers.reference_bank.client import ReferenceBank
 from store.database import Database
 from store.platform import partners, secret_addresses
 
-C = TypeVar("C", Daraja, Fineract)
+_NAMES: Final = {"daraja": "M-Pesa", "fineract": "Fineract", "bank": "bank"}
 
 
 class Connections:
@@ -37,30 +38,37 @@ class Connections:
         self._open: dict[tuple[str, str], tuple[int, ProviderClient]] = {}
         self._lock = asyncio.Lock()
 
-    async def daraja(self, session: AsyncSession, partner_id: str) -> Daraja:
-        """Raises Busy (code "connection_blocked") while an operator must mend the credential first: more calls with a
-        bad one lock it, and one stale password fails a whole batch (SCARS). Raises Busy (code "connection_unproven")
-        while the platform has not vetted where it leads."""
-        row = await partners.connection(session, partner_id, "daraja")
-        _refuse_blocked(row, "M-Pesa")
-        return await self._typed(row, Daraja)
+    async def payout_rail(self, session: AsyncSession, provider: str, partner_id: str) -> PayoutRail:
+        """By which the partner's money goes out.
 
-    async def payer(self, session: AsyncSession, partner_id: str) -> tuple[Daraja, str]:
-        """M-Pesa, and the short code that pays. Raises as `daraja` does."""
-        row = await partners.connection(session, partner_id, "daraja")
-        _refuse_blocked(row, "M-Pesa")
-        return await self._typed(row, Daraja), str(row.settings["shortcode"])
+        Raises Busy (code "connection_blocked") while an operator must mend the credential first: more calls with a bad one
+        lock it, and one stale password fails a whole batch (SCARS); and Busy (code "connection_unproven") while the
+        platform has not vetted where the connection leads."""
+        row = await self._usable(session, provider, partner_id)
+        return PAYOUT_RAILS[provider](await self._client(row), row.settings)
+
+    async def collection_rail(self, session: AsyncSession, provider: str, partner_id: str) -> CollectionRail:
+        """By which payers are prompted. Raises as `payout_rail`."""
+        row = await self._usable(session, provider, partner_id)
+        return COLLECTION_RAILS[provider](await self._client(row), row.settings)
+
+    async def daraja(self, session: AsyncSession, partner_id: str) -> Daraja:
+        """Raises as `payout_rail`."""
+        client = await self._client(await self._usable(session, "daraja", partner_id))
+        assert isinstance(client, Daraja)
+        return client
 
     async def fineract(self, session: AsyncSession, partner_id: str) -> Fineract:
-        """Raises Busy (code "connection_unproven") as for M-Pesa."""
+        """Raises Busy (code "connection_unproven") as `payout_rail`."""
         row = await partners.connection(session, partner_id, "fineract")
-        _refuse_unproven(row, "Fineract")
-        return await self._typed(row, Fineract)
+        _refuse_unproven(row)
+        client = await self._client(row)
+        assert isinstance(client, Fineract)
+        return client
 
     async def bank(self, session: AsyncSession, partner_id: str) -> tuple[BankPort, BankSettings]:
-        """The partner's bank and which of its accounts are which. Raises Busy ("connection_blocked") as for M-Pesa."""
-        row = await partners.connection(session, partner_id, "bank")
-        _refuse_blocked(row, "bank")
+        """The partner's bank and which of its accounts are which. Raises as `payout_rail`."""
+        row = await self._usable(session, "bank", partner_id)
         client = await self._client(row)
         assert isinstance(client, Ncba | ReferenceBank)
         return client, BankSettings.model_validate(row.settings)
@@ -78,10 +86,13 @@ class Connections:
             await client.close()
         self._open.clear()
 
-    async def _typed(self, row: Connection, kind: type[C]) -> C:
-        client = await self._client(row)
-        assert isinstance(client, kind)
-        return client
+    async def _usable(self, session: AsyncSession, provider: str, partner_id: str) -> Connection:
+        row = await partners.connection(session, partner_id, provider)
+        _refuse_unproven(row)
+        if row.status == "blocked":
+            name = _NAMES[row.provider]
+            raise Busy(f"The {name} connection is blocked until its credential is mended.", code="connection_blocked")
+        return row
 
     async def _client(self, row: Connection) -> ProviderClient:
         key = (row.partner_id, row.provider)
@@ -96,12 +107,7 @@ class Connections:
             return client
 
 
-def _refuse_unproven(row: Connection, name: str) -> None:
+def _refuse_unproven(row: Connection) -> None:
     if row.status == "unproven":
+        name = _NAMES[row.provider]
         raise Busy(f"The {name} connection is not proven: the platform vets its address.", code="connection_unproven")
-
-
-def _refuse_blocked(row: Connection, name: str) -> None:
-    _refuse_unproven(row, name)
-    if row.status == "blocked":
-        raise Busy(f"The {name} connection is blocked until its credential is mended.", code="connection_blocked")

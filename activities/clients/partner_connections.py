@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
+from activities.clients.callback_urls import CallbackUrls
 from activities.clients.connections import Connections
 from activities.clients.exchange_log import ExchangeLog
 from activities.clients.provider_clients import addresses_of
-from activities.saga.payouts import CallbackUrls
 from core.crypto import CallbackRoute
 from core.errors import KivukoError, NotAllowed, NotReached, Rejected, Transient
 from inbound.connection_checks import CHECK_ROUTE
 from models.messages.connections import (
+    AskBalance,
     BankSettings,
     CheckConnection,
     ConnectionChecked,
@@ -90,6 +91,15 @@ class PartnerConnections:
         except Transient:
             pass  # the credentials work; of the short code nothing is known
         return ConnectionChecked(ok=True, certain=False)
+
+    @activity.defn(name="connections.query_balance")
+    async def query_balance(self, order: AskBalance) -> None:
+        """Asks for the balances of the partner's M-Pesa accounts; the answer comes by callback. Raises Busy while the
+        connection may not be used, Rejected, Transient."""
+        async with self.database.transaction() as session:
+            daraja = await self.connections.daraja(session, order.partner_id)
+        url = self.urls.balance(CallbackRoute(f"balance/{order.partner_id}", order.partner_id))
+        await daraja.query_balance(url, url)
 
     @activity.defn(name="connections.register_paybill")
     async def register_paybill(self, order: RegisterPaybill) -> PaybillRegistered:

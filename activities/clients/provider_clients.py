@@ -1,7 +1,8 @@
 """Provider clients made from stored connections: which class, which settings, which secrets."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from core.addresses import STRICT, DiallingRules
 from core.crypto import CredentialBox
@@ -13,6 +14,7 @@ from models.messages.connections import (
     FineractSecrets,
     FineractSettings,
     Patience,
+    Provider,
     SealedConnection,
     Trust,
 )
@@ -51,20 +53,13 @@ def build(
 ) -> ProviderClient:
     """A client from a connection that need not be stored yet. `rules` say which addresses it may call. The caller closes
     it."""
-    secrets = box.open(connection.sealed)
-    if connection.provider == "daraja":
-        return _daraja(
-            DarajaSettings.model_validate(connection.settings),
-            DarajaSecrets.model_validate_json(secrets),
-            recorder,
-            rules,
-        )
-    if connection.provider == "bank":
-        return _bank(
-            BankSettings.model_validate(connection.settings), BankSecrets.model_validate_json(secrets), recorder, rules
-        )
-    server = FineractSettings.model_validate(connection.settings)
-    user = FineractSecrets.model_validate_json(secrets)
+    return _BUILDERS[connection.provider](connection.settings, box.open(connection.sealed), recorder, rules)
+
+
+def _fineract(
+    given: Mapping[str, Any], secrets: str | bytes, recorder: ExchangeRecorder, rules: DiallingRules
+) -> Fineract:
+    server, user = FineractSettings.model_validate(given), FineractSecrets.model_validate_json(secrets)
     return Fineract(
         _endpoint(server, rules),
         FineractCredentials(
@@ -79,7 +74,8 @@ def build(
     )
 
 
-def _daraja(settings: DarajaSettings, keys: DarajaSecrets, recorder: ExchangeRecorder, rules: DiallingRules) -> Daraja:
+def _daraja(given: Mapping[str, Any], secrets: str | bytes, recorder: ExchangeRecorder, rules: DiallingRules) -> Daraja:
+    settings, keys = DarajaSettings.model_validate(given), DarajaSecrets.model_validate_json(secrets)
     return Daraja(
         _endpoint(settings, rules),
         DarajaCredentials(
@@ -101,8 +97,9 @@ def _daraja(settings: DarajaSettings, keys: DarajaSecrets, recorder: ExchangeRec
 
 
 def _bank(
-    settings: BankSettings, secrets: BankSecrets, recorder: ExchangeRecorder, rules: DiallingRules
+    given: Mapping[str, Any], sealed: str | bytes, recorder: ExchangeRecorder, rules: DiallingRules
 ) -> Ncba | ReferenceBank:
+    settings, secrets = BankSettings.model_validate(given), BankSecrets.model_validate_json(sealed)
     if settings.dialect == "reference":
         return ReferenceBank(
             _endpoint(settings, rules), ReferenceBankCredentials(token=secrets.token or ""), recorder=recorder
@@ -122,6 +119,11 @@ def _bank(
         ),
         recorder=recorder,
     )
+
+
+_BUILDERS: Final[
+    dict[Provider, Callable[[Mapping[str, Any], str | bytes, ExchangeRecorder, DiallingRules], ProviderClient]]
+] = {"daraja": _daraja, "bank": _bank, "fineract": _fineract}
 
 
 def _endpoint(settings: _Reached, rules: DiallingRules) -> Endpoint:

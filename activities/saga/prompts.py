@@ -1,21 +1,17 @@
-"""Prompts to payers: written down before they leave, sent once, asked after. Runs on the asked provider's queue."""
+"""Prompts to payers by any rail: written down before they leave, sent once, queried after. Runs on the provider's queue."""
 
 from dataclasses import dataclass
 
-from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from activities.clients.callback_urls import CallbackUrls
 from activities.clients.connections import Connections
-from activities.saga.payouts import CallbackUrls
 from activities.saga.send_errors import block_if_needed, state_after
 from core.crypto import CallbackRoute
 from core.errors import KivukoError
 from core.recovery import RecoveryWindow
-from models.messages.saga.prompts import AskPrompt, PromptAsked, PromptInstruction, PromptSent, SendPrompt
-from models.messages.saga.reports import Report
-from providers.banking import BankPort
-from providers.collecting import AskInquiry, AskOrder
-from providers.daraja.client import Daraja
+from models.messages.saga.prompts import PromptQueried, PromptSent, QueryPrompt, SendPrompt
+from providers.collecting import PromptOrder, PromptQuery
 from store.database import Database
 from store.saga import prompts, saga_rows, timeline
 
@@ -35,7 +31,7 @@ class Prompts:
         """
         instruction, reference = order.instruction, order.reference
         async with self.database.transaction() as session:
-            provider = await self._provider(session, instruction)
+            rail = await self.connections.collection_rail(session, instruction.provider, instruction.partner_id)
             await prompts.begin(session, order, recovery=self.recovery)
             await saga_rows.change(session, instruction.workflow_id, stage="asking")
             await timeline.write(
@@ -44,8 +40,8 @@ class Prompts:
                 reference=reference,
             )  # fmt: skip
         try:
-            asked = await provider.ask(
-                AskOrder(
+            accepted = await rail.send(
+                PromptOrder(
                     reference=reference,
                     msisdn=instruction.msisdn,
                     amount=instruction.amount,
@@ -60,34 +56,28 @@ class Prompts:
             await block_if_needed(self.database, instruction.partner_id, instruction.provider, error)
             raise
         async with self.database.transaction() as session:
-            await prompts.mark(session, reference, "asked", provider_reference=asked.provider_reference)
-        return PromptSent(reference=reference, provider_reference=asked.provider_reference)
+            await prompts.mark(session, reference, "asked", provider_reference=accepted.provider_reference)
+        return PromptSent(reference=reference, provider_reference=accepted.provider_reference)
 
     @activity.defn(name="prompts.query")
-    async def query(self, order: AskPrompt) -> PromptAsked:
+    async def query(self, order: QueryPrompt) -> PromptQueried:
         """Asks the provider what became of a prompt. Without its acknowledgement there is no id to ask by: then nothing is
         said. If no row of it was ever written it never left, and a fence makes sure that it never will."""
         instruction, reference = order.instruction, order.reference
         async with self.database.transaction() as session:
             if await prompts.fence(session, order, recovery=self.recovery):
-                return PromptAsked(never_sent=True)
+                return PromptQueried(never_sent=True)
             prompt = await prompts.get(session, reference)
             assert prompt is not None
             if prompt.provider_reference is None:
-                return PromptAsked(asks_provider=False)
-            provider = await self._provider(session, instruction)
+                return PromptQueried()
+            rail = await self.connections.collection_rail(session, instruction.provider, instruction.partner_id)
             await timeline.write(
                 session, instruction.workflow_id, f"{reference}:query",
-                "No answer of the payer yet: asking what became of the prompt.", reference=reference,
+                f"No answer of the payer yet: asking {rail.title} what became of the prompt.", reference=reference,
             )  # fmt: skip
-        result = await provider.query_ask(AskInquiry(reference, prompt.provider_reference))
-        return PromptAsked(report=Report.of(result, reference, "query"))
-
-    async def _provider(self, session: AsyncSession, instruction: PromptInstruction) -> Daraja | BankPort:
-        if instruction.provider == "daraja":
-            return await self.connections.daraja(session, instruction.partner_id)
-        bank, _ = await self.connections.bank(session, instruction.partner_id)
-        return bank
+        report = await rail.query(PromptQuery(reference, prompt.provider_reference))
+        return PromptQueried(report=report.about(reference))
 
     async def _mark_error(self, reference: str, error: KivukoError) -> None:
         async with self.database.transaction() as session:

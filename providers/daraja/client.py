@@ -6,21 +6,23 @@ from providers.daraja.requests import (
     B2C_PATHS,
     BALANCE_PATH,
     STATUS_PATH,
+    B2cOrder,
+    StatusQuery,
     b2c_request,
     balance_request,
     status_request,
 )
 from providers.held import held
-from providers.ports import Accepted, PayoutOrder, PayoutPort, StatusInquiry
+from providers.ports import Accepted
 
 
-class Daraja(Collecting, PayoutPort):
+class Daraja(Collecting):
     """Safaricom M-Pesa for one short code: money out here, money in by `Collecting`. Close it.
 
     Share one object per connection: it keeps the token, and minting one is documented to end the one before.
     """
 
-    async def send(self, order: PayoutOrder) -> Accepted:
+    async def send(self, order: B2cOrder) -> Accepted:
         """Hands one payout to M-Pesa. `Accepted` means queued; only a result or a status answer says that it was paid.
 
         Raises, after daraja.md 3.9 and 4:
@@ -53,13 +55,13 @@ class Daraja(Collecting, PayoutPort):
             return Accepted(ack.originator_id or ack.conversation_id)
         return Accepted(ack.conversation_id)
 
-    async def query_status(self, inquiry: StatusInquiry) -> Accepted:
-        """Asks M-Pesa what became of a payout; the answer comes to `inquiry.result_url`, or never. Harmless to repeat.
+    async def query_status(self, query: StatusQuery) -> Accepted:
+        """Asks M-Pesa what became of a payout; the answer comes to `query.result_url`, or never. Harmless to repeat.
 
         Raises Rejected or Transient, never Unknown. InvalidRequest with code "nothing_to_ask" on v1 without an ack.
         """
-        body = status_request(inquiry, self._credentials)
-        ack = await self._acknowledged("status.query", STATUS_PATH, body, "read", reference=inquiry.reference)
+        body = status_request(query, self._credentials)
+        ack = await self._acknowledged("status.query", STATUS_PATH, body, "read", reference=query.reference)
         return Accepted(ack.conversation_id)
 
     async def query_balance(self, result_url: str, timeout_url: str) -> Accepted:

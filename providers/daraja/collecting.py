@@ -6,18 +6,8 @@ from typing import Final
 from core.clock import utc_now
 from core.errors import KivukoError, Transient
 from core.msisdn import Msisdn
-from providers.collecting import (
-    Asked,
-    AskInquiry,
-    AskOrder,
-    AskResult,
-    AskState,
-    CollectionPort,
-    OddRow,
-    PaymentSeen,
-    Pulled,
-    PullPort,
-)
+from models.messages.saga.reports import Report
+from providers.collecting import OddRow, PaymentSeen, PromptOrder, PromptQuery, Pulled
 from providers.daraja.c2b import (
     C2B_REGISTER_PATH,
     ResponseType,
@@ -51,11 +41,11 @@ from providers.ports import Accepted
 _MOST_PAGES: Final = 5_000
 
 
-class Collecting(DarajaSession, CollectionPort, PullPort):
+class Collecting(DarajaSession):
     """The part of `Daraja` that brings money in, under the same token."""
 
-    async def ask(self, order: AskOrder) -> Asked:
-        """Prompts the payer. `Asked` means that the prompt is on its way; only its callback or a query says more.
+    async def prompt(self, order: PromptOrder) -> Accepted:
+        """Prompts the payer. `Accepted` means that the prompt is on its way; only its callback or a query says more.
 
         Raises, after daraja.md 4 and 6:
         - InvalidRequest ("no_passkey", "no_till", or the field at fault): refused here or at the gateway.
@@ -73,18 +63,15 @@ class Collecting(DarajaSession, CollectionPort, PullPort):
             "stk.send", answer.status, answer.json, answer.headers, effect="money", same_reference_is_safe=False
         )
 
-    async def query_ask(self, inquiry: AskInquiry) -> AskResult:
+    async def query_prompt(self, query: PromptQuery) -> Report:
         """What became of a prompt. 4999, 500.001.1001 of any kind, an empty answer and one about another prompt are
         `pending`; a success names no receipt. Raises Rejected or Transient, never Unknown: code "nothing_to_ask" without the
         push's id, NotAllowed "wrong_address" for an empty 404."""
-        body = stk_query_request(inquiry.provider_reference, self._credentials, utc_now())
-        answer = await self._answer("stk.query", STK_QUERY_PATH, body, "read", reference=inquiry.reference)
+        body = stk_query_request(query.provider_reference, self._credentials, utc_now())
+        answer = await self._answer("stk.query", STK_QUERY_PATH, body, "read", reference=query.reference)
         if not answer.text.strip() and answer.status != 404:
-            return AskResult(AskState.pending, "", "M-Pesa gave an empty answer")
-        if (
-            answer.status in (200, 500)
-            and (read := parse_stk_query(answer.json, inquiry.provider_reference)) is not None
-        ):
+            return Report(source="query", state="pending", code="", detail="M-Pesa gave an empty answer")
+        if answer.status in (200, 500) and (read := parse_stk_query(answer.json, query.provider_reference)) is not None:
             return read
         raise _error_of_read("stk.query", answer)
 

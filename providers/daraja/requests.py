@@ -2,6 +2,8 @@
 
 import base64
 import re
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -14,7 +16,6 @@ from core.errors import InvalidRequest
 from core.money import Money
 from core.msisdn import Msisdn
 from providers.facts import PLAIN_SIGNS, carried
-from providers.ports import PayoutOrder, StatusInquiry
 
 TOKEN_PATH: Final = "/oauth/v1/generate"  # noqa: S105 - a path, not a secret
 B2C_PATHS: Final = {"v3": "/mpesa/b2c/v3/paymentrequest", "v1": "/mpesa/b2c/v1/paymentrequest"}
@@ -61,6 +62,30 @@ class DarajaCredentials(BaseModel):
         return self.stk_party_b or self.stk_shortcode or self.shortcode
 
 
+@dataclass(frozen=True, slots=True)
+class B2cOrder:
+    """Pay `amount` to a phone. `reference` is ours. After `send_by` it is not handed over any more."""
+
+    reference: str
+    msisdn: Msisdn
+    amount: Money
+    remarks: str
+    result_url: str
+    timeout_url: str
+    send_by: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusQuery:
+    """Ask what became of `reference`; the answer comes to `result_url`. `provider_reference`: M-Pesa's own id of the
+    payment, where the acknowledgement gave one."""
+
+    reference: str
+    result_url: str
+    timeout_url: str
+    provider_reference: str | None = None
+
+
 def security_credential(credentials: DarajaCredentials) -> str:
     """The initiator's password under Safaricom's key: RSA, PKCS#1 v1.5, base64 (daraja.md 2). Differs at every call.
 
@@ -80,7 +105,7 @@ def security_credential(credentials: DarajaCredentials) -> str:
     return base64.b64encode(sealed).decode()
 
 
-def b2c_request(order: PayoutOrder, credentials: DarajaCredentials) -> dict[str, str]:
+def b2c_request(order: B2cOrder, credentials: DarajaCredentials) -> dict[str, str]:
     """The body of a payout. v3 carries our reference; v1 has no field for it (daraja.md 3.1).
 
     Raises InvalidRequest, naming the field, for whatever M-Pesa cannot carry: nothing has been sent then.
@@ -105,13 +130,13 @@ def b2c_request(order: PayoutOrder, credentials: DarajaCredentials) -> dict[str,
     return {"OriginatorConversationID": order.reference, **body, "Occassion": order.reference}
 
 
-def status_request(inquiry: StatusInquiry, credentials: DarajaCredentials) -> dict[str, str]:
+def status_request(query: StatusQuery, credentials: DarajaCredentials) -> dict[str, str]:
     """The body of a status query, by our reference on v3 and by Daraja's own id or the receipt on v1.
 
     The key that is not used is left out: an empty one is acknowledged and never answered (daraja.md 7).
     Raises InvalidRequest with code "nothing_to_ask" for a v1 payout whose acknowledgement was lost.
     """
-    asked = inquiry.reference if credentials.b2c_version == "v3" else inquiry.provider_reference
+    asked = query.reference if credentials.b2c_version == "v3" else query.provider_reference
     if not asked:
         raise InvalidRequest(
             "A payout of B2C v1 without an acknowledgement has no id to ask by.", code="nothing_to_ask"
@@ -125,7 +150,7 @@ def status_request(inquiry: StatusInquiry, credentials: DarajaCredentials) -> di
         "TransactionID" if is_receipt else "OriginalConversationID": asked,
         "PartyA": credentials.shortcode,
         "IdentifierType": "4",
-        **callback_urls(inquiry.result_url, inquiry.timeout_url),
+        **callback_urls(query.result_url, query.timeout_url),
         "Remarks": "status check",
         "Occasion": "status check",
     }

@@ -9,7 +9,8 @@ from typing import Final
 
 from core.errors import InvalidRequest
 from core.money import Money
-from providers.daraja.reading import Parameters, accounts_of, code_of, id_of, is_final, receipt_in, result_of
+from models.messages.saga.reports import Report, ReportState
+from providers.daraja.reading import Parameters, code_of, id_of, is_final, receipt_in, result_of
 from providers.daraja.requests import (
     DarajaCredentials,
     callback_urls,
@@ -18,7 +19,6 @@ from providers.daraja.requests import (
     whole_shillings,
 )
 from providers.daraja.result_codes import ResultMeaning, meaning_of
-from providers.ports import PayoutResult, PayoutState
 
 REVERSAL_PATH: Final = "/mpesa/reversal/v1/request"
 
@@ -60,23 +60,24 @@ def reversal_request(order: ReversalOrder, credentials: DarajaCredentials) -> di
     }
 
 
-def parse_reversal_result(body: object) -> PayoutResult:
+def parse_reversal_result(body: object) -> Report:
     """A reversal's Result. `paid` means that the payer has the money back: code "0" with the reversal's own receipt, or
     "R000001" without one, where an earlier reversal did it. `amount` and `party_digits` are what went back to whom."""
     result = result_of(body)
     code = code_of(result)
     meaning = _OWN_CODES.get(code) or meaning_of(code)
     found = Parameters(result)
-    state = PayoutState.unclear
+    state: ReportState = "unclear"
     receipt: str | None = None
     if not is_final(result):
-        state = PayoutState.pending
+        state = "pending"
     elif code == "0":
         receipt = receipt_in(result.text("TransactionID"))
-        state = PayoutState.paid if receipt else PayoutState.unclear
+        state = "paid" if receipt else "unclear"
     elif meaning.moved is not None:
-        state = PayoutState.paid if meaning.moved else PayoutState.failed
-    return PayoutResult(
+        state = "paid" if meaning.moved else "failed"
+    return Report(
+        source="callback",
         state=state,
         code=code,
         detail="reversed" if code == "0" else meaning.text,
@@ -86,7 +87,6 @@ def parse_reversal_result(body: object) -> PayoutResult:
         amount=found.money("Amount"),
         party_digits=found.phone("CreditPartyPublicName"),
         happened_at=found.moment("TransCompletedTime"),
-        retriable=state is PayoutState.failed and meaning.retriable,
+        retriable=state == "failed" and meaning.retriable,
         operator_needed=meaning.operator_needed,
-        balances=accounts_of(found.text("DebitAccountBalance")) or {},
     )

@@ -10,7 +10,8 @@ from typing import Final
 
 from core.errors import Garbled, InvalidRequest
 from core.texts import clean
-from providers.collecting import Asked, AskOrder, AskResult, AskState
+from models.messages.saga.reports import Report, ReportState
+from providers.collecting import PromptOrder
 from providers.daraja.fields import Fields
 from providers.daraja.gateway import read_complaint
 from providers.daraja.reading import (
@@ -26,6 +27,7 @@ from providers.daraja.reading import (
 )
 from providers.daraja.requests import DarajaCredentials, callback_url, kenyan_digits, whole_shillings
 from providers.facts import PLAIN_SIGNS, UNFIT_RECEIPT, carried, unfit_receipt
+from providers.ports import Accepted
 
 STK_PATH: Final = "/mpesa/stkpush/v1/processrequest"
 STK_QUERY_PATH: Final = "/mpesa/stkpushquery/v1/query"
@@ -57,7 +59,7 @@ STK_FAILURES: Final[dict[str, str]] = {
 }
 
 
-def stk_request(order: AskOrder, credentials: DarajaCredentials, now: datetime) -> dict[str, str]:
+def stk_request(order: PromptOrder, credentials: DarajaCredentials, now: datetime) -> dict[str, str]:
     """The body of a push at `now`. Raises InvalidRequest, naming the field, for what M-Pesa cannot carry: code
     "no_passkey" without a passkey, "no_till" for a buy-goods connection without its till."""
     signature = _signature(credentials, now)
@@ -87,22 +89,22 @@ def stk_query_request(provider_reference: str, credentials: DarajaCredentials, n
     return {**_signature(credentials, now), "CheckoutRequestID": provider_reference}
 
 
-def parse_stk_ack(body: object) -> Asked:
+def parse_stk_ack(body: object) -> Accepted:
     """Reads a 200. Raises Garbled without ResponseCode "0" and a CheckoutRequestID: that is no refusal."""
     fields = Fields(body)
     code, checkout = fields.text("ResponseCode"), id_of(fields, "CheckoutRequestID")
     if fields.text("errorCode") or code != "0" or not checkout:
         raise Garbled("Daraja answered 200 without a valid acknowledgement.", response_code=clean(code, 20))
-    return Asked(checkout)
+    return Accepted(checkout)
 
 
-def parse_stk_query(body: object, asked: str) -> AskResult | None:
+def parse_stk_query(body: object, asked: str) -> Report | None:
     """What a query's answer of any status says of the prompt that was `asked` for; None if it is no answer of this protocol
     (an error of another kind, a proxy's page). Still under way, 500.001.1001 in any form, an answer without a verdict and
     one that does not name the prompt are `pending`."""
     complaint = read_complaint(body)
     if complaint.code in (_NO_ANSWER, _IN_FLIGHT):
-        return AskResult(AskState.pending, complaint.code, "M-Pesa has no answer yet")
+        return _pending(complaint.code, "M-Pesa has no answer yet")
     if complaint.code or not isinstance(body, dict):
         return None
     fields = Fields(body)
@@ -111,15 +113,15 @@ def parse_stk_query(body: object, asked: str) -> AskResult | None:
     if not code or code == _NO_ANSWER:
         if fields and checkout is None and "ResponseCode" not in fields:
             return None
-        return AskResult(AskState.pending, code, "M-Pesa has no answer yet", checkout)
+        return _pending(code, "M-Pesa has no answer yet", checkout)
     if checkout is None or checkout.lower() != asked.strip().lower():
         # A verdict on some other prompt, or on none that it names, says nothing of this one.
-        return AskResult(AskState.pending, "other_prompt", "M-Pesa's answer does not name this prompt")
+        return _pending("other_prompt", "M-Pesa's answer does not name this prompt")
     state, detail = _verdict(code)
-    return AskResult(state, code, detail, checkout)
+    return Report(source="query", state=state, code=code, detail=detail, provider_reference=checkout)
 
 
-def parse_stk_callback(body: object) -> AskResult:
+def parse_stk_callback(body: object) -> Report:
     """The report on a prompt. A success without a receipt, or with one that cannot be booked (code "unfit_receipt"), is
     `unclear`; `failed` only by a code known to be final.
 
@@ -132,12 +134,13 @@ def parse_stk_callback(body: object) -> AskResult:
     found = metadata_of(callback)
     state, detail = _verdict(code)
     given = found.text("MpesaReceiptNumber")
-    receipt = receipt_in(given) if state is AskState.paid else None
-    if state is AskState.paid and receipt is None:
-        state, detail = AskState.unclear, "M-Pesa reports a payment without a receipt"
+    receipt = receipt_in(given) if state == "paid" else None
+    if state == "paid" and receipt is None:
+        state, detail = "unclear", "M-Pesa reports a payment without a receipt"
         if given:
             code, detail = UNFIT_RECEIPT, unfit_receipt(given)
-    return AskResult(
+    return Report(
+        source="callback",
         state=state,
         code=code,
         detail=detail,
@@ -149,14 +152,18 @@ def parse_stk_callback(body: object) -> AskResult:
     )
 
 
-def _verdict(code: str) -> tuple[AskState, str]:
+def _pending(code: str, detail: str, checkout: str | None = None) -> Report:
+    return Report(source="query", state="pending", code=code, detail=detail, provider_reference=checkout)
+
+
+def _verdict(code: str) -> tuple[ReportState, str]:
     if code == "0":
-        return AskState.paid, "paid"
+        return "paid", "paid"
     if code == _IN_FLIGHT:
-        return AskState.pending, "the prompt is still under way"
+        return "pending", "the prompt is still under way"
     if code in STK_FAILURES:
-        return AskState.failed, STK_FAILURES[code]
-    return AskState.unclear, "a result code without a known final meaning"
+        return "failed", STK_FAILURES[code]
+    return "unclear", "a result code without a known final meaning"
 
 
 def _signature(credentials: DarajaCredentials, now: datetime) -> dict[str, str]:

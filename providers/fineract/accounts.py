@@ -37,7 +37,7 @@ class Accounts:
         self._connection = connection
 
     async def find(self, number: str) -> list[CustomerAccount]:
-        """See `RepaymentPort.find_accounts`. The number stays out of the exchange log: customers type their phone's."""
+        """See `Fineract.find_accounts`. The number stays out of the exchange log: customers type their phone's."""
         wanted = plausible(number)
         if wanted is None:
             return []
@@ -56,7 +56,7 @@ class Accounts:
         return account_of(kind, await self._details(kind, account_id))
 
     async def recorded(self, kind: AccountKind, account_id: int, transaction_id: int) -> RecordedPayment:
-        """See `RepaymentPort.recorded_payment`."""
+        """See `Fineract.recorded_payment`."""
         path = f"{_path(kind, account_id)}/transactions/{transaction_id}"
         item = await self._connection.read(f"{_NOUN[kind]}.transaction", path)
         payment = payment_of(await self.read(kind, account_id), item)

@@ -41,11 +41,10 @@ from providers.repayments import (
     PaymentPost,
     PaymentPosted,
     RecordedPayment,
-    RepaymentPort,
 )
 
 
-class Fineract(CoreBanking, RepaymentPort):
+class Fineract(CoreBanking):
     """One user of one tenant. `endpoint.base_url` is `https://host/fineract-provider/api`. Close it after use."""
 
     def __init__(
@@ -121,15 +120,28 @@ class Fineract(CoreBanking, RepaymentPort):
         return await self._posting.post(post)
 
     async def find_accounts(self, number: str) -> list[CustomerAccount]:
+        """Every loan and savings account with exactly this account number or external id; empty if there is none. Several
+        mean that the number is ambiguous (fineract.md 8: a loan and a savings account may share one). Anything that
+        is not a plausible account number (wildcards, blanks inside, over 50 characters) finds nothing."""
         return await self._accounts.find(number)
 
     async def account(self, kind: AccountKind, account_id: int) -> CustomerAccount:
+        """Raises NotFound."""
         return await self._accounts.read(kind, account_id)
 
     async def post_payment(self, post: PaymentPost) -> PaymentPosted:
+        """Books the payment once. Re-reads after every doubtful answer (external id, else receipt and amount and date), so
+        a return means that it is booked.
+
+        Raises Conflict (code "account_closed") if the account takes no payments, NotFound, NotAllowed with code
+        "awaiting_checker" under maker-checker, other Rejected for a rule of the server (with `extra["new_key"] == "yes"`
+        where the key would replay it for ever), Transient when it is known not to be booked, Unknown when even the
+        re-read did not answer.
+        """
         return await self._repaying.post(post)
 
     async def recorded_payment(self, kind: AccountKind, account_id: int, transaction_id: int) -> RecordedPayment:
+        """One transaction that is a repayment or deposit, for a hook's hint. Raises NotFound for any other."""
         return await self._accounts.recorded(kind, account_id, transaction_id)
 
     async def check(self) -> None:

@@ -42,7 +42,7 @@ class PaymentPosting:
         self._savings_external_ids = savings_external_ids
 
     async def post(self, post: PaymentPost) -> PaymentPosted:
-        """See `RepaymentPort.post_payment`; errors carry `new_key="yes"` where the key would replay them for ever."""
+        """See `Fineract.post_payment`; errors carry `new_key="yes"` where the key would replay them for ever."""
         _refuse_what_cannot_be_carried(post)
         day = self._commands.calendar_day(post.paid_at)
         seen = await self._look(post, day, None)

@@ -11,16 +11,16 @@ from typing import Self
 from core.clock import utc_now
 from core.errors import InvalidRequest, Rejected, Transient, Unknown
 from core.texts import clean
+from models.messages.saga.reports import Report, ReportState
 from providers.banking import (
     BankCapabilities,
     BankPort,
     FloatOrder,
     Inquiry,
     Statement,
-    Submitted,
     TransferOrder,
 )
-from providers.collecting import Asked, AskInquiry, AskOrder, AskResult, AskState
+from providers.collecting import PromptOrder, PromptQuery
 from providers.facts import ID_LENGTH, UNFIT_RECEIPT, receipt_of, unfit_receipt
 from providers.http import Answer, ProviderHttp, unreadable
 from providers.ncba.codes import SUCCESS, accepted, text_of
@@ -34,17 +34,17 @@ from providers.ncba.gateway import (
 from providers.ncba.requests import (
     FLOAT_PATH,
     STATEMENT_PATH,
-    TILL_ASK_PATH,
+    TILL_PROMPT_PATH,
     TILL_QUERY_PATH,
     TRANSFER_PATHS,
     NcbaCredentials,
     float_body,
     statement_body,
-    till_ask_body,
+    till_prompt_body,
     transfer_body,
 )
 from providers.ncba.statement import Lines, nairobi_day, parse_statement, verdict
-from providers.ports import Endpoint, ExchangeRecorder, PayoutResult, PayoutState, forget_exchange
+from providers.ports import Accepted, Endpoint, ExchangeRecorder, forget_exchange
 
 
 class Ncba(BankPort):
@@ -63,7 +63,7 @@ class Ncba(BankPort):
             sync_final=frozenset({"internal", "pesalink"}),
             duplicate_safe=False,
             float_operators=frozenset({"mpesa"}),
-            asks_payers=credentials.has_till,
+            prompts_payers=credentials.has_till,
         )
         record = private_log(recorder)
         http = ProviderHttp("ncba", endpoint, recorder=record)
@@ -85,7 +85,7 @@ class Ncba(BankPort):
         if self._till:
             await self._till.close()
 
-    async def transfer(self, order: TransferOrder) -> Submitted:
+    async def transfer(self, order: TransferOrder) -> Accepted:
         """Moves money within NCBA or by PesaLink; "000" is final for both (bank_ncba.md 1).
 
         The receipt is the bank's transaction id (FT…), or our own reference where the answer names none. Raises:
@@ -99,25 +99,26 @@ class Ncba(BankPort):
             operation, TRANSFER_PATHS[order.rail], body, "resultCode", order.reference, order.send_by
         )
         receipt = receipt_of(bank_id) if bank_id else order.reference
-        result = PayoutResult(
-            PayoutState.paid if receipt else PayoutState.unclear,
-            SUCCESS if receipt else UNFIT_RECEIPT,
-            "the bank says that the transfer is done" if receipt else unfit_receipt(bank_id or ""),
+        report = Report(
+            source="query",
+            state="paid" if receipt else "unclear",
+            code=SUCCESS if receipt else UNFIT_RECEIPT,
+            detail="the bank says that the transfer is done" if receipt else unfit_receipt(bank_id or ""),
             reference=order.reference,
             provider_reference=bank_id,
             receipt=receipt,
             amount=order.amount,
         )
-        return Submitted(bank_id, result)
+        return Accepted(bank_id, report)
 
-    async def buy_float(self, order: FloatOrder) -> Submitted:
+    async def buy_float(self, order: FloatOrder) -> Accepted:
         """Buys M-Pesa float; "000" means taken, and the debit push or a statement line settles it. Raises as `transfer`
         and InvalidRequest ("unsupported_operator")."""
         body = float_body(order, self._credentials, nairobi_day(utc_now()))
         bank_id = await self._submit("float", FLOAT_PATH, body, "resErrorCode", order.reference, order.send_by)
-        return Submitted(bank_id)
+        return Accepted(bank_id)
 
-    async def find(self, inquiry: Inquiry) -> PayoutResult:
+    async def find(self, inquiry: Inquiry) -> Report:
         """Scans the statement from the day of sending to today, in Nairobi. Never `failed`: absence proves nothing."""
         lines = await self._lines(inquiry.source.number, nairobi_day(inquiry.sent_at), nairobi_day(utc_now()))
         return verdict(lines, inquiry)
@@ -127,35 +128,37 @@ class Ncba(BankPort):
         a line names none; such a line can only be matched by hand."""
         return (await self._lines(account, start, end)).statement
 
-    async def ask(self, order: AskOrder) -> Asked:
+    async def prompt(self, order: PromptOrder) -> Accepted:
         """Prompts a payer by the Till API. Rejected with code "prompt_refused" for its StatusCode "1"."""
         till = self._require_till()
-        body = till_ask_body(order, self._credentials)
+        body = till_prompt_body(order, self._credentials)
         answer = await till.call(
-            "till.ask", TILL_ASK_PATH, body, "money", reference=order.reference, not_after=order.send_by
+            "till.prompt", TILL_PROMPT_PATH, body, "money", reference=order.reference, not_after=order.send_by
         )
         code = text_of(answer.object.get("StatusCode"))
         transaction_id = clean(text_of(answer.object.get("TransactionID")), ID_LENGTH)
         if answer.status == 200 and code == "0" and transaction_id:
-            return Asked(transaction_id)
+            return Accepted(transaction_id)
         if answer.status < 500 and code == "1":
             raise Rejected("NCBA refused to prompt the payer.", code="prompt_refused", provider_code=code)
-        raise unreadable("ncba", "till.ask", answer, "money")
+        raise unreadable("ncba", "till.prompt", answer, "money")
 
-    async def query_ask(self, inquiry: AskInquiry) -> AskResult:
+    async def query_prompt(self, query: PromptQuery) -> Report:
         """FAILED may be told of a payment that is still in flight (bank_ncba.md 3): ask again, or wait for the push."""
         till = self._require_till()
-        body = {"TransactionID": inquiry.provider_reference}
-        answer = await till.call("till.query", TILL_QUERY_PATH, body, "read", reference=inquiry.reference)
+        body = {"TransactionID": query.provider_reference}
+        answer = await till.call("till.query", TILL_QUERY_PATH, body, "read", reference=query.reference)
         if answer.status >= 500:
             raise unreadable("ncba", "till.query", answer, "read")
         status = clean(text_of(answer.object.get("status")).upper(), 40)
-        states = {"SUCCESS": AskState.paid, "FAILED": AskState.failed}
-        return AskResult(
-            states.get(status, AskState.pending) if answer.status == 200 else AskState.pending,
-            status or f"http_{answer.status}",
-            f"NCBA says that the prompt is {status.lower()}" if status else "NCBA says nothing about the prompt",
-            provider_reference=inquiry.provider_reference,
+        states: dict[str, ReportState] = {"SUCCESS": "paid", "FAILED": "failed"}
+        said = f"NCBA says that the prompt is {status.lower()}" if status else "NCBA says nothing about the prompt"
+        return Report(
+            source="query",
+            state=states.get(status, "pending") if answer.status == 200 else "pending",
+            code=status or f"http_{answer.status}",
+            detail=said,
+            provider_reference=query.provider_reference,
         )
 
     async def check(self) -> None:

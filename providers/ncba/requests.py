@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from core.errors import InvalidRequest, LimitExceeded
 from core.money import Money
 from providers.banking import BankAccount, FloatOrder, Rail, TransferOrder
-from providers.collecting import AskOrder
+from providers.collecting import PromptOrder
 from providers.facts import PLAIN_SIGNS, carried
 from providers.ncba.codes import RejectionKind
 
@@ -25,7 +25,7 @@ TRANSFER_PATHS: Final[dict[Rail, str]] = {
 FLOAT_PATH: Final = "/api/v1/FloatPurchase/floatpurchase"
 STATEMENT_PATH: Final = "/api/v1/AccountStatement/accountstatement"
 TILL_TOKEN_PATH: Final = "/payments/api/v1/auth/token"  # noqa: S105 - a path, not a secret
-TILL_ASK_PATH: Final = "/payments/api/v1/stk-push/initiate"
+TILL_PROMPT_PATH: Final = "/payments/api/v1/stk-push/initiate"
 TILL_QUERY_PATH: Final = "/payments/api/v1/stk-push/query"
 
 # NCBA's own sort code, short and long: a transfer to it through PesaLink is declined.
@@ -164,7 +164,7 @@ def statement_body(account: str, start: date, end: date, credentials: NcbaCreden
     }
 
 
-def till_ask_body(order: AskOrder, credentials: NcbaCredentials) -> dict[str, str]:
+def till_prompt_body(order: PromptOrder, credentials: NcbaCredentials) -> dict[str, str]:
     """The body of a prompt. There is no field for our reference; `<till account>#<payer reference>` comes back in the
     account push (bank_ncba.md 3 and 4). Raises InvalidRequest, naming the field."""
     if order.amount.currency != "KES" or order.amount.minor <= 0:

@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 from core.errors import Transient
 from core.money import EXPONENTS, Money
 from core.texts import clean
+from models.messages.saga.reports import Report, ReportState
 from providers.banking import BankEntry, Inquiry, Statement
 from providers.collecting import OddRow
 from providers.facts import NARRATIVE_LENGTH, amount_of, receipt_of, row_id
 from providers.ncba.codes import text_of, transaction_id_in
-from providers.ports import PayoutResult, PayoutState
 
 NAIROBI: Final = ZoneInfo("Africa/Nairobi")
 
@@ -65,7 +65,7 @@ def parse_statement(body: object, account: str) -> Lines:
     return found
 
 
-def verdict(found: Lines, inquiry: Inquiry) -> PayoutResult:
+def verdict(found: Lines, inquiry: Inquiry) -> Report:
     """`paid` for one debit that holds the reference as a whole word and is of the very amount; `unclear` if it was
     credited back, is there twice, or stands on a line that cannot be read; else `pending` with code "not_found"."""
     ours = [
@@ -76,29 +76,36 @@ def verdict(found: Lines, inquiry: Inquiry) -> PayoutResult:
     debits = [entry for entry in ours if entry.direction == "debit"]
     torn = any(holds(text, inquiry.reference) for _, texts in found.unreadable for text in texts)
     if torn:
-        return PayoutResult(
-            PayoutState.unclear,
-            "unreadable_line",
-            "a statement line that cannot be read names it",
+        return Report(
+            source="query",
+            state="unclear",
+            code="unreadable_line",
+            detail="a statement line that cannot be read names it",
             reference=inquiry.reference,
         )
     if not debits:
-        return PayoutResult(
-            PayoutState.pending, "not_found", "no statement line shows it yet", reference=inquiry.reference
+        return Report(
+            source="query",
+            state="pending",
+            code="not_found",
+            detail="no statement line shows it yet",
+            reference=inquiry.reference,
         )
     first = debits[0]
-    state, code, detail = PayoutState.paid, "statement", "a statement line shows the debit"
+    state: ReportState = "paid"
+    code, detail = "statement", "a statement line shows the debit"
     if len(ours) > len(debits):
-        state, code, detail = PayoutState.unclear, "credited_back", "the statement shows a debit and a credit of it"
+        state, code, detail = "unclear", "credited_back", "the statement shows a debit and a credit of it"
     elif len({entry.bank_transaction_id for entry in debits}) > 1:
-        state, code, detail = PayoutState.unclear, "debited_twice", "the statement shows more than one debit of it"
-    return PayoutResult(
-        state,
-        code,
-        detail,
+        state, code, detail = "unclear", "debited_twice", "the statement shows more than one debit of it"
+    return Report(
+        source="query",
+        state=state,
+        code=code,
+        detail=detail,
         reference=inquiry.reference,
         provider_reference=first.bank_transaction_id or None,
-        receipt=(first.bank_transaction_id or inquiry.reference) if state is PayoutState.paid else None,
+        receipt=(first.bank_transaction_id or inquiry.reference) if state == "paid" else None,
         amount=first.amount,
         happened_at=first.value_time,
     )

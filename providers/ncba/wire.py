@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from xml.sax.saxutils import escape
@@ -19,6 +18,7 @@ from core.errors import Garbled, NotAllowed
 from core.money import Money
 from core.msisdn import Msisdn
 from core.texts import clean
+from models.messages.saga.reports import Report
 from providers.banking import BankEvent, EventKind, PushSecrets
 from providers.collecting import PaymentSeen
 from providers.facts import (
@@ -33,7 +33,6 @@ from providers.facts import (
 from providers.ncba.codes import REJECTION_CODES, SUCCESS, RejectionKind
 from providers.ncba.envelope import Envelope, read_envelope
 from providers.ncba.statement import NAIROBI
-from providers.ports import PayoutResult, PayoutState
 
 __all__ = ["HASHED_FIELDS", "REJECTION_CODES", "SUCCESS", "RejectionKind", "parse_push", "push_hash", "push_reply"]
 
@@ -92,19 +91,20 @@ def parse_push(
         return BankEvent(event_id, EventKind.credited, account, payment=payment)
     ours = _OUR_REFERENCE.search(narrative)
     done = status == "SUCCESS"
-    result = PayoutResult(
-        state=PayoutState.paid if done else PayoutState.pending,
-        code=(kind_text if done else status.lower()) or "unknown",
-        detail="the bank debited the account" if done else "the bank tells of a movement that is not done",
+    unfit = done and transaction_id is None
+    said = "the bank debited the account" if done else "the bank tells of a movement that is not done"
+    report = Report(
+        source="callback",
+        state="unclear" if unfit else "paid" if done else "pending",
+        code=UNFIT_RECEIPT if unfit else (kind_text if done else status.lower()) or "unknown",
+        detail=unfit_receipt(given) if unfit else said,
         reference=ours.group().lower() if ours else None,
         provider_reference=clean(given, ID_LENGTH),
         receipt=transaction_id if done else None,
         amount=Money(abs(signed.minor), currency),
         happened_at=happened_at,
     )
-    if done and transaction_id is None:
-        result = replace(result, state=PayoutState.unclear, code=UNFIT_RECEIPT, detail=unfit_receipt(given))
-    return BankEvent(event_id, EventKind.debited if done else EventKind.result, account, result=result)
+    return BankEvent(event_id, EventKind.debited if done else EventKind.result, account, report=report)
 
 
 def push_hash(secret: str, fields: Mapping[str, str], encoding: str = "utf-8") -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Self
 from core.errors import InvalidRequest, KivukoError, NotAllowed, Rejected, Throttled, Transient, Unknown
 from core.money import Money
 from core.texts import clean
+from models.messages.saga.reports import Report
 from providers.banking import (
     BankCapabilities,
     BankEntry,
@@ -19,14 +20,13 @@ from providers.banking import (
     FloatOrder,
     Inquiry,
     Statement,
-    Submitted,
     TransferOrder,
 )
-from providers.collecting import Asked, AskInquiry, AskOrder, AskResult, OddRow
+from providers.collecting import OddRow, PromptOrder, PromptQuery
 from providers.facts import NARRATIVE_LENGTH, receipt_of, row_id, unfit_receipt
 from providers.held import held
 from providers.http import Answer, Effect, ProviderHttp, unreadable
-from providers.ports import Endpoint, Exchange, ExchangeRecorder, PayoutResult, PayoutState, forget_exchange
+from providers.ports import Accepted, Endpoint, Exchange, ExchangeRecorder, forget_exchange
 from providers.reference_bank.requests import (
     FLOATS_PATH,
     REJECTIONS,
@@ -37,7 +37,7 @@ from providers.reference_bank.requests import (
     inquiry_path,
     transfer_body,
 )
-from providers.reference_bank.wire import failed_result, id_of, moment_of, settled_result, text_of
+from providers.reference_bank.wire import failed_report, id_of, moment_of, settled_report, text_of
 
 _STATES: Final = frozenset({"ACCEPTED", "SETTLED", "REJECTED", "REVERSED"})
 _DIRECTIONS: Final[dict[str, Literal["credit", "debit"]]] = {"CREDIT": "credit", "DEBIT": "debit"}
@@ -53,7 +53,7 @@ class ReferenceBank(BankPort):
         sync_final=frozenset(),
         duplicate_safe=True,
         float_operators=frozenset({"mpesa", "airtel", "mtn"}),
-        asks_payers=False,
+        prompts_payers=False,
     )
 
     def __init__(
@@ -78,7 +78,7 @@ class ReferenceBank(BankPort):
     async def close(self) -> None:
         await self._http.close()
 
-    async def transfer(self, order: TransferOrder) -> Submitted:
+    async def transfer(self, order: TransferOrder) -> Accepted:
         """Hands over a transfer; the outcome comes as a webhook or by `find`. Raises:
         - InsufficientFunds, NotFound, LimitExceeded, InvalidRequest: refused (`provider_code`), or refused here.
         - Throttled, NotReached, Busy: the bank took nothing; with `operator_needed` it refuses our token.
@@ -87,34 +87,36 @@ class ReferenceBank(BankPort):
         """
         return await self._submit("transfer", TRANSFERS_PATH, order, transfer_body(order))
 
-    async def buy_float(self, order: FloatOrder) -> Submitted:
+    async def buy_float(self, order: FloatOrder) -> Accepted:
         """As `transfer`. The protocol carries no narration for float; the reference alone shows it again."""
         return await self._submit("float", FLOATS_PATH, order, float_body(order))
 
-    async def find(self, inquiry: Inquiry) -> PayoutResult:
+    async def find(self, inquiry: Inquiry) -> Report:
         """The state by our reference. REVERSED is `failed` with code "reversed"; a 404 is `pending`, "not_found"."""
         answer = await self._call("find", "GET", inquiry_path(inquiry.what, inquiry.reference), "read")
         body, code = answer.object, text_of(answer.object.get("code"))
         if answer.status == 404 and code == "NOT_FOUND":
-            return PayoutResult(
-                PayoutState.pending, "not_found", "the bank does not know the reference", reference=inquiry.reference
+            unknown = "the bank does not know the reference"
+            return Report(
+                source="query", state="pending", code="not_found", detail=unknown, reference=inquiry.reference
             )
         state, bank_reference = text_of(body.get("state")), text_of(body.get("bank_reference"))
         if answer.status != 200 or state not in _STATES or not bank_reference:
             raise unreadable("reference_bank", "find", answer, "read")
         if state == "ACCEPTED":
-            return PayoutResult(
-                PayoutState.pending,
-                "accepted",
-                "the bank works on it",
+            return Report(
+                source="query",
+                state="pending",
+                code="accepted",
+                detail="the bank works on it",
                 reference=inquiry.reference,
                 provider_reference=bank_reference,
             )
         settled_at = moment_of(body.get("settled_at"))
         if state == "SETTLED":
-            return settled_result(inquiry.reference, bank_reference, happened_at=settled_at)
+            return settled_report("query", inquiry.reference, bank_reference, happened_at=settled_at)
         reason = "reversed" if state == "REVERSED" else text_of(body.get("reason"))
-        return failed_result(inquiry.reference, bank_reference, reason, happened_at=settled_at)
+        return failed_report("query", inquiry.reference, bank_reference, reason, happened_at=settled_at)
 
     async def statement(self, account: str, start: date, end: date) -> Statement:
         """All entries from `start` to `end`, both days included, oldest first, over as many pages as there are."""
@@ -140,10 +142,10 @@ class ReferenceBank(BankPort):
             cursor = following
         raise Transient("The bank's statement does not end.", code="garbled_read")
 
-    async def ask(self, order: AskOrder) -> Asked:
+    async def prompt(self, order: PromptOrder) -> Accepted:
         raise InvalidRequest("This bank cannot prompt payers.", code="unsupported")
 
-    async def query_ask(self, inquiry: AskInquiry) -> AskResult:
+    async def query_prompt(self, query: PromptQuery) -> Report:
         raise InvalidRequest("This bank cannot prompt payers.", code="unsupported")
 
     async def check(self) -> None:
@@ -154,7 +156,7 @@ class ReferenceBank(BankPort):
 
     async def _submit(
         self, operation: str, path: str, order: TransferOrder | FloatOrder, body: dict[str, Any]
-    ) -> Submitted:
+    ) -> Accepted:
         reference = order.reference
         headers = {"Idempotency-Key": reference}
         answer = await self._call(
@@ -173,7 +175,7 @@ class ReferenceBank(BankPort):
             bank_reference = id_of(said.get("bank_reference"))
             known = text_of(said.get("state")) in _STATES and text_of(said.get("client_reference")) == reference
             if known and bank_reference:
-                return Submitted(bank_reference)
+                return Accepted(bank_reference)
         elif answer.status == 409 and code == "REFERENCE_CONFLICT":
             # Something was taken under our reference earlier; what became of it is not said here.
             raise Unknown("The bank holds another instruction of this reference.", code="reference_conflict", **facts)

@@ -17,6 +17,7 @@ from core.errors import Garbled, InvalidRequest, NotAllowed
 from core.money import Money
 from core.msisdn import Msisdn
 from core.texts import clean
+from models.messages.saga.reports import Report, ReportSource
 from providers.banking import BankEvent, EventKind, PushSecrets
 from providers.collecting import PaymentSeen
 from providers.facts import (
@@ -27,7 +28,6 @@ from providers.facts import (
     receipt_of,
     unfit_receipt,
 )
-from providers.ports import PayoutResult, PayoutState
 
 TIMESTAMP_HEADER: Final = "X-Bank-Timestamp"
 SIGNATURE_HEADER: Final = "X-Bank-Signature"
@@ -64,8 +64,8 @@ def parse_push(
     if account is not None and not _ACCOUNT.fullmatch(account):
         raise Garbled("An event of the reference bank names no account that can be one.")
     if kind in _RESULTS:
-        result = _result(_RESULTS[kind], data, amount, happened_at)
-        return BankEvent(event_id, EventKind.result, account, result=result)
+        report = _report(_RESULTS[kind], data, amount, happened_at)
+        return BankEvent(event_id, EventKind.result, account, report=report)
     transaction_id = text_of(data.get("bank_transaction_id"))
     if kind not in ("account.credited", "account.debited") or not transaction_id or not account or amount is None:
         raise Garbled("An event of the reference bank lacks a fact or has an unknown type.")
@@ -85,14 +85,15 @@ def parse_push(
         )
         return BankEvent(event_id, EventKind.credited, account, payment=payment)
     ours = _OUR_REFERENCE.search(narrative)
-    result = settled_result(
+    report = settled_report(
+        "callback",
         id_of(data.get("client_reference")) or (ours.group() if ours else None),
         text_of(data.get("bank_reference")) or transaction_id,
         code="debited",
         amount=amount,
         happened_at=happened_at,
     )
-    return BankEvent(event_id, EventKind.debited, account, result=result)
+    return BankEvent(event_id, EventKind.debited, account, report=report)
 
 
 def push_reply(ok: bool, detail: str = "") -> tuple[bytes, str]:
@@ -105,20 +106,22 @@ def sign(secret: str, timestamp: str, raw: bytes) -> str:
     return f"v1={hmac.new(secret.encode(), timestamp.encode() + b'.' + raw, hashlib.sha256).hexdigest()}"
 
 
-def settled_result(
+def settled_report(
+    source: ReportSource,
     reference: str | None,
     bank_reference: str,
     *,
     code: str = "settled",
     amount: Money | None = None,
     happened_at: datetime | None = None,
-) -> PayoutResult:
+) -> Report:
     """`unclear`, code "unfit_receipt", where the bank's own id cannot be booked."""
     receipt = receipt_of(bank_reference)
-    return PayoutResult(
-        PayoutState.paid if receipt else PayoutState.unclear,
-        code if receipt else UNFIT_RECEIPT,
-        "the bank has moved the money" if receipt else unfit_receipt(bank_reference),
+    return Report(
+        source=source,
+        state="paid" if receipt else "unclear",
+        code=code if receipt else UNFIT_RECEIPT,
+        detail="the bank has moved the money" if receipt else unfit_receipt(bank_reference),
         reference=reference,
         provider_reference=id_of(bank_reference),
         receipt=receipt,
@@ -127,20 +130,22 @@ def settled_result(
     )
 
 
-def failed_result(
+def failed_report(
+    source: ReportSource,
     reference: str | None,
     bank_reference: str,
     reason: str,
     *,
     amount: Money | None = None,
     happened_at: datetime | None = None,
-) -> PayoutResult:
+) -> Report:
     """`reason` is the bank's word; "reversed" where money that had moved came back."""
     code = clean(reason, 40).lower() or "rejected"
-    return PayoutResult(
-        PayoutState.failed,
-        code,
-        "the bank has moved the money back" if code == "reversed" else "the bank has refused it",
+    return Report(
+        source=source,
+        state="failed",
+        code=code,
+        detail="the bank has moved the money back" if code == "reversed" else "the bank has refused it",
         reference=reference,
         provider_reference=id_of(bank_reference),
         amount=amount,
@@ -194,14 +199,14 @@ def _object(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def _result(state: str, data: Mapping[str, Any], amount: Money | None, happened_at: datetime) -> PayoutResult:
+def _report(state: str, data: Mapping[str, Any], amount: Money | None, happened_at: datetime) -> Report:
     reference, bank_reference = id_of(data.get("client_reference")), text_of(data.get("bank_reference"))
     if not reference or not bank_reference:
         raise Garbled("A result of the reference bank names no instruction.")
     if state == "settled":
-        return settled_result(reference, bank_reference, amount=amount, happened_at=happened_at)
+        return settled_report("callback", reference, bank_reference, amount=amount, happened_at=happened_at)
     reason = "reversed" if state == "reversed" else text_of(data.get("reason"))
-    return failed_result(reference, bank_reference, reason, amount=amount, happened_at=happened_at)
+    return failed_report("callback", reference, bank_reference, reason, amount=amount, happened_at=happened_at)
 
 
 def _amount(data: Mapping[str, Any], currency: str) -> Money | None:

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import utc_now
 from core.errors import Conflict, NoAnswer, Rejected
 from core.recovery import RecoveryWindow, rows_may_be_missing
-from models.messages.saga.payouts import AskStatus, PayoutInstruction, SendPayout
+from models.messages.saga.payouts import PayoutInstruction, QueryPayout, SendPayout
 from models.messages.saga.reports import Report
 from models.tables.base import table_of
 from models.tables.saga.payout_attempt import PayoutAttempt
@@ -199,7 +199,7 @@ async def _holder(session: AsyncSession, reference: str, receipt: str) -> str | 
 async def with_own_receipt(session: AsyncSession, report: Report) -> Report:
     """The report as it may be believed: one that names the receipt of another payment from the same account proves nothing
     of this one, and is `unclear` with the code "receipt_taken"."""
-    if report.state != "paid" or report.receipt is None:
+    if report.state != "paid" or report.receipt is None or report.reference is None:
         return report
     holder = await _holder(session, report.reference, report.receipt)
     if holder is None:
@@ -209,7 +209,7 @@ async def with_own_receipt(session: AsyncSession, report: Report) -> Report:
 
 
 async def fence(
-    session: AsyncSession, order: AskStatus, *, account: str, recovery: Sequence[RecoveryWindow] = ()
+    session: AsyncSession, order: QueryPayout, *, account: str, recovery: Sequence[RecoveryWindow] = ()
 ) -> bool:
     """Declares a reference never sent if no row of it exists; True if it did so now or before. A sending activity that
     was believed dead and wakes up later is then refused by `begin`.

@@ -15,7 +15,7 @@ from core.ids import PROMPT
 from core.money import Money
 from core.msisdn import Msisdn
 from core.recovery import RecoveryWindow, rows_may_be_missing
-from models.messages.saga.prompts import AskPrompt, PromptInstruction, SendPrompt
+from models.messages.saga.prompts import PromptInstruction, QueryPrompt, SendPrompt
 from models.tables.base import table_of
 from models.tables.saga.prompt import Prompt
 from models.tables.saga.saga_row import SagaRow
@@ -125,7 +125,7 @@ async def close_unpaid(session: AsyncSession, reference: str, *, code: str, deta
     )
 
 
-async def fence(session: AsyncSession, order: AskPrompt, *, recovery: Sequence[RecoveryWindow] = ()) -> bool:
+async def fence(session: AsyncSession, order: QueryPrompt, *, recovery: Sequence[RecoveryWindow] = ()) -> bool:
     """Declares a prompt never sent if no row of it exists; True if it did so now or before. Of a time whose rows may have
     been lost in a restore, a missing row proves nothing: it is written down as unknown."""
     instruction, reference = order.instruction, order.reference

@@ -48,7 +48,7 @@ async def test_a_payout_is_not_sent_once_its_token_took_too_long(simulator_serve
 
 async def test_a_prompt_is_not_shown_after_its_time(desk: Desk) -> None:
     with refused_as_late():
-        await desk.client().ask(desk.order(send_by=utc_now() - timedelta(seconds=0.1)))
+        await desk.client().prompt(desk.order(send_by=utc_now() - timedelta(seconds=0.1)))
     assert [path for path in desk.bench.requests if "stkpush" in path] == []
 
 
@@ -66,4 +66,4 @@ async def test_a_bank_gets_no_instruction_after_its_time(bank: Bank, dialect: st
 
 async def test_a_till_prompts_nobody_after_its_time(bank: Bank) -> None:
     with refused_as_late():
-        await bank.ncba().ask(bank.ask(send_by=utc_now() - timedelta(seconds=0.1)))
+        await bank.ncba().prompt(bank.prompt(send_by=utc_now() - timedelta(seconds=0.1)))

@@ -193,7 +193,7 @@ async def until_waiting(desk: MoneyDesk, row: SagaRow, words: str, timeout: floa
 
 async def until_sent(house: House, row: SagaRow) -> None:
     """Until an instruction to the bank is in a worker's hands."""
-    await until_running(house, row, "bank.send")
+    await until_running(house, row, "payouts.send")
 
 
 async def until_running(house: House, row: SagaRow, activity: str) -> None:

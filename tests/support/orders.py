@@ -6,7 +6,7 @@ from typing import Any
 from core.clock import utc_now
 from core.money import Money
 from core.msisdn import Msisdn
-from models.messages.saga.payouts import AskStatus, PayoutInstruction, PreviousFailure, SendPayout
+from models.messages.saga.payouts import PayoutInstruction, PreviousFailure, QueryPayout, SendPayout
 from models.messages.saga.prompts import PromptInstruction, SendPrompt
 
 _MINUTES = timedelta(minutes=10)
@@ -32,8 +32,8 @@ def to_send(instruction: PayoutInstruction, number: int = 1, failed: PreviousFai
     )
 
 
-def to_ask(instruction: PayoutInstruction, number: int = 1) -> AskStatus:
-    return AskStatus(instruction=instruction, reference=f"{instruction.leg_id}-a{number}", number=number)
+def to_ask(instruction: PayoutInstruction, number: int = 1) -> QueryPayout:
+    return QueryPayout(instruction=instruction, reference=f"{instruction.leg_id}-a{number}", number=number)
 
 
 def to_prompt(instruction: PromptInstruction) -> SendPrompt:

@@ -13,6 +13,8 @@ _RULES: Final = frozenset({"_EVERYWHERE", "_DISBURSAL_RULES", "_PAYMENT_RULES"})
 _KEYED: Final = frozenset({"_REFUSALS"})
 # Calls whose code is no keyword, and at which place it stands.
 _PLACES: Final = {"EndsUnpaid": 1, "fail": 0, "_end": 0}
+# What banks say of an instruction that was carried out or is being worked on: the code of a report, and no reason.
+_GOOD_NEWS: Final = frozenset({"000", "accepted"})
 
 
 def produced() -> dict[str, str]:
@@ -21,7 +23,7 @@ def produced() -> dict[str, str]:
     constants = {name: text for tree in trees.values() for name, text in _constants(tree)}
     found: dict[str, str] = {}
     for path, tree in trees.items():
-        for code in _codes(tree, constants):
+        for code in set(_codes(tree, constants)) - _GOOD_NEWS:
             found.setdefault(code, str(path.relative_to(ROOT)))
     return found
 

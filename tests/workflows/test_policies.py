@@ -1,11 +1,15 @@
 """What the rules of retrying must never become."""
 
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 
+from activities.clients.rails import COLLECTION_RAILS, PAYOUT_RAILS
 from models.messages.connections import Patience
+from models.messages.saga.payouts import PayoutInstruction
 from models.messages.saga.policies import DEFAULT_DISBURSEMENT_POLICY
+from models.messages.saga.prompts import PromptInstruction
 from workflows.saga import policies
 from workflows.saga.rails import RAILS
 
@@ -14,14 +18,25 @@ EVERY = [value for value in vars(policies).values() if isinstance(value, policie
 
 def test_a_payout_is_sent_by_exactly_one_activity_attempt() -> None:
     """Temporal's server-side retry would show the saga only the last error and hide a doubtful one."""
-    assert policies.SEND.retry.maximum_attempts == 1
+    assert policies.SEND_MPESA.retry.maximum_attempts == 1
     assert policies.SEND_BANK.retry.maximum_attempts == 1
 
 
 @pytest.mark.parametrize("provider", ["daraja", "bank"])
 def test_every_rail_sends_and_prompts_by_exactly_one_activity_attempt(provider: str) -> None:
-    assert policies.prompting(provider).retry.maximum_attempts == 1
-    assert RAILS[provider].sending.retry.maximum_attempts == 1
+    assert RAILS[provider].send.retry.maximum_attempts == 1
+
+
+def test_a_rail_is_asked_on_the_queue_by_which_it_sends() -> None:
+    for rail in RAILS.values():
+        assert rail.query.task_queue == rail.send.task_queue == rail.task_queue
+
+
+def test_the_workers_can_open_every_rail_for_what_it_carries() -> None:
+    assert {provider for provider, rail in RAILS.items() if rail.pays} == PAYOUT_RAILS.keys()
+    assert {provider for provider, rail in RAILS.items() if rail.prompts} == COLLECTION_RAILS.keys()
+    assert PAYOUT_RAILS.keys() == set(get_args(PayoutInstruction.model_fields["provider"].annotation))
+    assert COLLECTION_RAILS.keys() == set(get_args(PromptInstruction.model_fields["provider"].annotation))
 
 
 def test_books_and_postings_are_retried_for_ever() -> None:
@@ -41,7 +56,7 @@ def test_a_provider_gives_up_before_its_activity_does() -> None:
     fields = Patience.model_fields
     limits = {name: fields[name].metadata[-1].le for name in ("read_seconds", "connect_seconds")}
     assert limits == {"read_seconds": 50, "connect_seconds": 20}
-    assert longest < policies.SEND.start_to_close
+    assert all(longest < rail.send.start_to_close for rail in RAILS.values())
 
 
 def test_a_provider_is_asked_several_times_before_a_person_is() -> None:

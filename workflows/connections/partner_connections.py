@@ -6,7 +6,6 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.clients.partner_connections import PartnerConnections
-    from activities.saga.payouts import Payouts
     from activities.scheduled.loan_watch import LoanWatching
     from models.messages.connections import (
         AskBalance,
@@ -64,7 +63,9 @@ class BalanceInquiry:
 
     @workflow.run
     async def run(self, order: AskBalance) -> None:
-        await workflow.execute_activity_method(Payouts.ask_balance, order, **policies.ASK.options())
+        await workflow.execute_activity_method(
+            PartnerConnections.query_balance, order, **policies.QUERY_MPESA.options()
+        )
 
 
 @workflow.defn(name="PaybillRegistration")

@@ -20,13 +20,13 @@ with workflow.unsafe.imports_passed_through():
     from models.messages.saga.arrived_payments import ArrivedPayment
     from models.messages.saga.decisions import Resolution
     from models.messages.saga.policies import PromptPolicy
-    from models.messages.saga.prompts import AskPrompt, Collected, PromptInstruction, SendPrompt, Uncollected
+    from models.messages.saga.prompts import Collected, PromptInstruction, QueryPrompt, SendPrompt, Uncollected
     from models.messages.saga.reports import Report
     from models.messages.saga.status import LegStatus
-    from workflows.saga import policies
     from workflows.saga.attempts import Effect, LegEvent
     from workflows.saga.base import Saga
     from workflows.saga.failures import facts_of
+    from workflows.saga.rails import RAILS
 
 
 class CollectionLeg:
@@ -108,7 +108,7 @@ class CollectionLeg:
                     send_by=self.send_by,
                 ),
                 summary="ask the payer",
-                **policies.prompting(self.instruction.provider).options(),
+                **RAILS[self.instruction.provider].send.options(),
             )
             self.provider_reference = sent.provider_reference
         except ActivityError as error:
@@ -148,9 +148,9 @@ class CollectionLeg:
         try:
             asked = await workflow.execute_activity_method(
                 Prompts.query,
-                AskPrompt(instruction=self.instruction, reference=self.reference, begun_at=self.begun_at),
+                QueryPrompt(instruction=self.instruction, reference=self.reference, begun_at=self.begun_at),
                 summary="did the payer pay?",
-                **policies.querying(self.instruction.provider).options(),
+                **RAILS[self.instruction.provider].query.options(),
             )
         except ActivityError:
             return self.outcome is not None  # no answer proves nothing; the schedule goes on

@@ -21,14 +21,15 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.saga.payouts import Payouts
     from models.messages.saga.decisions import Resolution
     from models.messages.saga.payouts import (
-        AskStatus,
         Paid,
         PayoutInstruction,
+        PayoutQueried,
         PreviousFailure,
+        QueryPayout,
         SendPayout,
-        StatusAsked,
         Unpaid,
     )
     from models.messages.saga.policies import PayoutPolicy
@@ -129,7 +130,7 @@ class PayoutLeg:
         attempt.in_doubt = True
         try:
             accepted = await workflow.execute_activity_method(
-                self.rail.send, order, summary=f"attempt {attempt.number}", **self.rail.sending.options()
+                Payouts.send, order, summary=f"attempt {attempt.number}", **self.rail.send.options()
             )
             attempt.provider_reference = accepted.provider_reference
             if accepted.report is not None:
@@ -215,20 +216,20 @@ class PayoutLeg:
         if asked.never_sent:
             attempt.fail(NEVER_SENT, "The instruction never left; its reference is fenced off.", retriable=True)
 
-    async def _question(self, attempt: Attempt, summary: str) -> StatusAsked | None:
+    async def _question(self, attempt: Attempt, summary: str) -> PayoutQueried | None:
         """One status question with its answer, as far as one comes in time; None if it could not be put."""
         attempt.asking, attempt.status_said = True, None
         try:
-            asked: StatusAsked = await workflow.execute_activity_method(
-                self.rail.ask,
-                AskStatus(instruction=self.instruction, reference=attempt.reference, number=attempt.number),
+            asked: PayoutQueried = await workflow.execute_activity_method(
+                Payouts.query,
+                QueryPayout(instruction=self.instruction, reference=attempt.reference, number=attempt.number),
                 summary=summary,
-                **self.rail.asking.options(),
+                **self.rail.query.options(),
             )
             attempt.asked_at = workflow.now()
             if asked.report is not None:
                 await self._apply_answer(asked.report)
-            elif asked.asks_provider and not asked.never_sent:
+            elif asked.by_callback:
                 await self.saga.until(
                     lambda: attempt.outcome == "paid" or attempt.status_said,
                     timeout=self.policy.answer_within,

@@ -48,15 +48,15 @@ BOOKS: Final = ActivityPolicy(FLOWS_QUEUE, timedelta(seconds=30), _for_ever(time
 # Reading Fineract and holding charges; the saga itself goes on trying after these.
 RESERVE: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=90), _times(4))
 
-# Exactly one attempt: Temporal would show the workflow only the last error and hide a doubtful one.
-SEND: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=75), RetryPolicy(maximum_attempts=1))
-
-# A question moves nothing; no answer is no harm, since the saga asks again on its own schedule.
-ASK: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=75), _times(3), schedule_to_close=timedelta(minutes=5))
-
-# The same for a bank: one send, and questions that move nothing.
+# A payout or a prompt: exactly one attempt. Temporal would show the workflow only the last error and hide a doubtful one.
+SEND_MPESA: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=75), RetryPolicy(maximum_attempts=1))
 SEND_BANK: Final = ActivityPolicy(BANK_QUEUE, timedelta(seconds=75), RetryPolicy(maximum_attempts=1))
-ASK_BANK: Final = ActivityPolicy(BANK_QUEUE, timedelta(seconds=75), _times(3), schedule_to_close=timedelta(minutes=5))
+
+# A query moves nothing; no answer is no harm, since the saga asks again on its own schedule.
+QUERY_MPESA: Final = ActivityPolicy(
+    MPESA_QUEUE, timedelta(seconds=75), _times(3), schedule_to_close=timedelta(minutes=5)
+)
+QUERY_BANK: Final = ActivityPolicy(BANK_QUEUE, timedelta(seconds=75), _times(3), schedule_to_close=timedelta(minutes=5))
 
 # Looking up a customer's account; how long before a person is told is the saga's policy.
 LOOK_UP: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=60), _for_ever(timedelta(seconds=30)))
@@ -96,12 +96,3 @@ SWEEP: Final = ActivityPolicy(FLOWS_QUEUE, timedelta(minutes=5), _times(2), sche
 # Someone waits at the API for this answer, so it is one quick try.
 CHECK: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=40), _times(1))
 REGISTER: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=40), _times(1))
-
-
-def prompting(provider: str) -> ActivityPolicy:
-    """A prompt to a payer leaves once, like a payout."""
-    return SEND_BANK if provider == "bank" else SEND
-
-
-def querying(provider: str) -> ActivityPolicy:
-    return ASK_BANK if provider == "bank" else ASK

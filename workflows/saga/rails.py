@@ -1,29 +1,29 @@
-"""Which activities carry a payout, and how they are run: one rail per provider."""
+"""How payouts and prompts are carried, by provider. Every rail runs the same activities (`activities/saga/payouts.py`,
+`prompts.py`); what differs is the queue that serves it, and how often and how long it is tried."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from temporalio import workflow
-
-with workflow.unsafe.imports_passed_through():
-    from activities.saga.bank_payments import BankPayments
-    from activities.saga.payouts import Payouts
-    from workflows.saga import policies
-    from workflows.saga.policies import ActivityPolicy
+from workflows.saga import policies
+from workflows.saga.policies import ActivityPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Rail:
-    """`send` leaves once per call; `ask` moves nothing."""
+    """`send` leaves once per call; `query` moves nothing. `pays`: money goes out by it; `prompts`: payers can be prompted,
+    as far as the partner's connection has what that needs."""
 
-    send: Callable[..., Any]
-    ask: Callable[..., Any]
-    sending: ActivityPolicy
-    asking: ActivityPolicy
+    send: ActivityPolicy
+    query: ActivityPolicy
+    pays: bool
+    prompts: bool
+
+    @property
+    def task_queue(self) -> str:
+        return self.send.task_queue
 
 
 RAILS: Final[dict[str, Rail]] = {
-    "daraja": Rail(Payouts.send, Payouts.ask_status, policies.SEND, policies.ASK),
-    "bank": Rail(BankPayments.send, BankPayments.ask_status, policies.SEND_BANK, policies.ASK_BANK),
+    "daraja": Rail(policies.SEND_MPESA, policies.QUERY_MPESA, pays=True, prompts=True),
+    "bank": Rail(policies.SEND_BANK, policies.QUERY_BANK, pays=True, prompts=True),
 }

@@ -47,6 +47,12 @@ class PayoutInstruction(Message):
         return self
 
     @property
+    def destination(self) -> Msisdn | BankOrder:
+        to = self.bank if self.msisdn is None else self.msisdn
+        assert to is not None
+        return to
+
+    @property
     def to(self) -> str:
         """Where it goes, safe to show."""
         if self.msisdn is not None:
@@ -79,25 +85,25 @@ class PayoutAccepted(Message):
 
     reference: str
     provider_reference: str | None = None
-    # Where the provider's answer itself is final (a bank's internal transfer), what it said.
+    # Where the provider's answer itself is final (a bank's internal transfer), or our own rows know better: what it said.
     report: Report | None = None
 
 
-class AskStatus(Message):
-    """The order to the status activity."""
+class QueryPayout(Message):
+    """The order to the querying activity."""
 
     instruction: PayoutInstruction
     reference: str
     number: int
 
 
-class StatusAsked(Message):
+class PayoutQueried(Message):
     """`never_sent`: there was no attempt row, so nothing had left, and the reference is now fenced off for good.
-    `asks_provider` is False where the rail has nothing to ask by, so that no answer can be waited for."""
+    `report` is what was answered at once; `by_callback`: the answer comes as a report, or never. With none of the three
+    the rail has nothing to ask by, so that no answer can be waited for."""
 
     never_sent: bool = False
-    asks_provider: bool = True
-    # Where the provider answers the question at once, what it said.
+    by_callback: bool = False
     report: Report | None = None
 
 

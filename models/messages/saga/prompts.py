@@ -36,10 +36,10 @@ class PromptSent(Message):
     """The prompt is on its way; nothing has been paid yet."""
 
     reference: str
-    provider_reference: str
+    provider_reference: str | None = None
 
 
-class AskPrompt(Message):
+class QueryPrompt(Message):
     """The order to the querying activity; `begun_at` is when the saga first wanted the prompt."""
 
     instruction: PromptInstruction
@@ -47,12 +47,11 @@ class AskPrompt(Message):
     begun_at: AwareDatetime
 
 
-class PromptAsked(Message):
+class PromptQueried(Message):
     """`never_sent`: no row of the prompt was ever written, so none left, and the reference is fenced off for good.
-    `asks_provider` is False where there is no id to ask by."""
+    Without a `report` either, there is no id to ask by."""
 
     never_sent: bool = False
-    asks_provider: bool = True
     report: Report | None = None
 
 

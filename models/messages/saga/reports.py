@@ -1,49 +1,43 @@
 """What providers say of a movement of money, whichever way it goes: of a payout's attempt, or of a prompt."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import AwareDatetime
 
 from core.money import Money
 from models.messages.base import Message, ProviderId
-from models.messages.said import Said
 
+# `pending` and `unclear` are not final. A queried `failed` of a prompt may be wrong while the provider still works on it.
 ReportState = Literal["paid", "failed", "pending", "unclear"]
-# "books": our own rows, told to a saga that was reset.
+# "query": the provider's answer to a call of ours. "books": our own rows, told to a saga that was reset.
 ReportSource = Literal["callback", "timeout_notice", "query", "operator", "books"]
 
 
 class Report(Message):
-    """What a provider (or an operator, with evidence) says of one attempt or prompt. A hint until it fits the instruction;
-    the answer to a query may say "paid" and name no receipt.
+    """What a provider (or an operator, with evidence) says of one attempt or prompt, as its wire module reads it. A hint
+    until it fits the instruction; the answer to a query may say "paid" and name no receipt. Missing facts are None.
 
-    `retriable`: a failure after which another attempt makes sense. `operator_needed`: a person must mend something first.
+    `code` is the provider's own, always text. `retriable`: a failure after which another attempt makes sense.
+    `operator_needed`: our own account or credential is at fault; a person must mend something first.
     """
 
-    reference: str
     source: ReportSource
     state: ReportState
     code: str
     detail: str = ""
+    # The provider's word for it, or None, until whoever knows which payment it speaks of writes ours (`about`).
+    reference: str | None = None
     provider_reference: str | None = None
     receipt: ProviderId | None = None
     amount: Money | None = None
-    party_digits: str | None = None
+    party_digits: str | None = None  # the other party's number as the provider gave it, digits only
     happened_at: AwareDatetime | None = None
     retriable: bool = False
     operator_needed: bool = False
 
-    @classmethod
-    def of(cls, said: Said, reference: str, source: ReportSource, **instead: Any) -> Self:
-        """All that a provider said. `reference` is ours: what was queried, or the address that it came to, whatever the
-        provider's own words name. `instead` is what we know better."""
-        facts = {
-            "state": said.state.value, "code": said.code, "detail": said.detail,
-            "provider_reference": said.provider_reference, "receipt": said.receipt, "amount": said.amount,
-            "party_digits": said.party_digits, "happened_at": said.happened_at,
-            "retriable": getattr(said, "retriable", False), "operator_needed": getattr(said, "operator_needed", False),
-        }  # fmt: skip
-        return cls.model_validate({"reference": reference, "source": source, **facts, **instead})
+    def about(self, reference: str) -> Self:
+        """The same of our `reference`: what was queried, or the address that it came to, whatever the body names."""
+        return self.model_copy(update={"reference": reference})
 
 
 class ReportTaken(Message):

@@ -2,9 +2,9 @@
 
 import pytest
 
+from activities.clients.callback_urls import CallbackUrls
 from activities.clients.connections import Connections
 from activities.clients.partner_connections import PartnerConnections
-from activities.saga.payouts import CallbackUrls
 from core.addresses import DiallingRules
 from core.crypto import CallbackSigner, CredentialBox
 from core.settings import Settings

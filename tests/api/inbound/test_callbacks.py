@@ -177,7 +177,7 @@ async def test_a_status_answer_speaks_of_the_reference_that_was_asked_for(door: 
     body = golden("status_completed", "")
     await door.visitor().post(door.callback_path(route, "ask"), json=body)
     report = (await item(door)).report
-    assert (report["reference"], report["state"], report["source"]) == (route.reference, "paid", "status")
+    assert (report["reference"], report["state"], report["source"]) == (route.reference, "paid", "query")
 
 
 async def refused_initiator(door: Door, route: CallbackRoute) -> None:

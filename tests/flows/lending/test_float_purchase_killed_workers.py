@@ -143,7 +143,7 @@ async def test_a_worker_killed_everywhere_moves_every_shilling_once(
         await until_taken(house, taken[0], "transfer")
         await until_taken(house, taken[1], "float")
         await until_taken(house, going_back, "transfer", 2)
-        await until_running(house, not_taken.row, "bank.send")
+        await until_running(house, not_taken.row, "payouts.send")
         worker.kill()
     worker.start()
     await asyncio.gather(*(desk.confirm(one.row) for one in purchases if one.waits_for_code))

@@ -18,8 +18,9 @@ from core.crypto import CallbackRoute, CallbackSigner
 from core.money import Money
 from core.msisdn import Msisdn
 from providers.daraja.client import Daraja
+from providers.daraja.requests import B2cOrder, StatusQuery
 from providers.daraja.wire import CALLBACK_REPLY, DarajaCredentials
-from providers.ports import Endpoint, Exchange, PayoutOrder, StatusInquiry
+from providers.ports import Endpoint, Exchange
 from simulators.books import PAYOUTS
 from simulators.daraja.keys import InitiatorKey
 from simulators.daraja.models import SETTINGS, Behaviour, OpenApp
@@ -103,8 +104,8 @@ class Bench:
         self.clients.append(client)
         return client
 
-    def order(self, reference: str = "pay_01a-a1", amount: str | Money = "1250", **changes: Any) -> PayoutOrder:
-        order = PayoutOrder(
+    def order(self, reference: str = "pay_01a-a1", amount: str | Money = "1250", **changes: Any) -> B2cOrder:
+        order = B2cOrder(
             reference=reference,
             msisdn=PHONE,
             amount=amount if isinstance(amount, Money) else Money.parse(amount, "KES"),
@@ -114,9 +115,9 @@ class Bench:
         )
         return replace(order, **changes)
 
-    def inquiry(self, reference: str = "pay_01a-a1", provider_reference: str | None = None) -> StatusInquiry:
+    def inquiry(self, reference: str = "pay_01a-a1", provider_reference: str | None = None) -> StatusQuery:
         urls = self.callback_url("status", reference), self.callback_url("statuslate", reference)
-        return StatusInquiry(reference, *urls, provider_reference=provider_reference)
+        return StatusQuery(reference, *urls, provider_reference=provider_reference)
 
     def callback_url(self, kind: str, reference: str) -> str:
         token = CallbackSigner(["secret"]).sign(CallbackRoute("loan-disbursement/prt_1/91", reference))

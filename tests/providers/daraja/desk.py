@@ -8,9 +8,11 @@ from typing import Any
 import httpx
 
 from core.money import Money
-from providers.collecting import Asked, AskInquiry, AskOrder, AskResult
+from models.messages.saga.reports import Report
+from providers.collecting import PromptOrder, PromptQuery
 from providers.daraja.client import Daraja
 from providers.daraja.wire import ReversalOrder, parse_stk_callback
+from providers.ports import Accepted
 from simulators.books import COLLECTIONS
 from simulators.daraja.models import SETTINGS, Behaviour
 from simulators.daraja.portal import show_app
@@ -29,8 +31,8 @@ class Desk:
     def client(self, **changes: Any) -> Daraja:
         return self.bench.client(**{"passkey": PASSKEY, **changes})
 
-    def order(self, reference: str = "col_01a-a1", amount: str | Money = "1500", **changes: Any) -> AskOrder:
-        order = AskOrder(
+    def order(self, reference: str = "col_01a-a1", amount: str | Money = "1500", **changes: Any) -> PromptOrder:
+        order = PromptOrder(
             reference=reference,
             msisdn=PHONE,
             amount=amount if isinstance(amount, Money) else Money.parse(amount, "KES"),
@@ -45,8 +47,9 @@ class Desk:
         order = ReversalOrder("rev_01a-a1", receipt, Money.parse(amount, "KES"), "paid twice", *urls)
         return replace(order, **changes)
 
-    def inquiry(self, asked: Asked) -> AskInquiry:
-        return AskInquiry("col_01a-a1", asked.provider_reference)
+    def inquiry(self, asked: Accepted) -> PromptQuery:
+        assert asked.provider_reference is not None
+        return PromptQuery("col_01a-a1", asked.provider_reference)
 
     def pushes(self) -> int:
         """How many pushes reached the simulator."""
@@ -70,7 +73,7 @@ class Desk:
         await self.bench.until(lambda: len(self.at(kind)) >= count)
         return self.at(kind)
 
-    async def reports(self, count: int = 1) -> list[AskResult]:
+    async def reports(self, count: int = 1) -> list[Report]:
         return [parse_stk_callback(callback.body) for callback in await self.arrived("asked", count)]
 
     def behave(self, **changes: Any) -> None:

@@ -20,9 +20,9 @@ from core.errors import (
 )
 from core.money import Money
 from core.msisdn import Msisdn
+from models.messages.saga.reports import Report
 from providers.collecting import Pulled
-from providers.daraja.wire import parse_c2b, parse_reversal_result
-from providers.ports import PayoutResult
+from providers.daraja.wire import balances_beside, parse_c2b, parse_reversal_result
 from simulators.books import COLLECTIONS
 from simulators.faults import Fault, FaultScript
 from tests.providers.daraja.bench import PHONE, SHORTCODE
@@ -227,7 +227,7 @@ async def test_a_short_code_that_is_not_registered_cannot_pull(desk: Desk) -> No
 # --------------------------------------------------------------------------------------------------------- reversals
 
 
-async def reversed_as(desk: Desk, number: int = 1) -> PayoutResult:
+async def reversed_as(desk: Desk, number: int = 1) -> Report:
     return parse_reversal_result((await desk.arrived("back", number))[number - 1].body)
 
 
@@ -239,7 +239,7 @@ async def test_a_payment_goes_back_once(desk: Desk) -> None:
     assert (done.state, done.code, done.reference) == ("paid", "0", accepted.provider_reference)
     assert (done.amount, done.party_digits) == (Money(150_000, "KES"), PHONE.digits)
     assert done.receipt not in (None, receipt)
-    assert done.balances == {"Utility Account": Money.parse("500000.00", "KES")}
+    assert balances_beside(desk.at("back")[0].body) == {"Utility Account": Money.parse("500000.00", "KES")}
     await client.reverse(desk.reversal(receipt))
     again = await reversed_as(desk, 2)
     assert (again.state, again.code, again.receipt) == ("paid", "R000001", None)
@@ -249,7 +249,7 @@ async def test_a_payment_goes_back_once(desk: Desk) -> None:
 
 async def test_a_prompts_payment_goes_back_too_and_a_payout_does_not(desk: Desk) -> None:
     client = desk.client()
-    await client.ask(desk.order())
+    await client.prompt(desk.order())
     await client.send(desk.bench.order())
     (report,) = await desk.reports()
     await desk.bench.until(lambda: len(desk.bench.paid()) == 1)
@@ -303,7 +303,7 @@ async def test_one_payment_has_one_id_on_every_channel(desk: Desk) -> None:
     """SCARS: an STK payment and its C2B confirmation are booked as two payments."""
     await desk.register()
     await ready(desk)
-    await desk.client().ask(desk.order())
+    await desk.client().prompt(desk.order())
     (report,) = await desk.reports()
     confirmed = parse_c2b((await desk.arrived("confirm"))[0].body)
     (pulled,) = (await pull(desk)).payments

@@ -23,7 +23,6 @@ from providers.banking import BankAccount, BankPort, bank_day
 from providers.ncba.client import Ncba
 from providers.ncba.codes import accepted
 from providers.ncba.requests import NcbaCredentials
-from providers.ports import PayoutState
 from simulators.bank.models import TOKENS
 from tests.providers.message_servers import endpoint, free_port, http_answer, raw_server
 from tests.simulators.bank.bench import B2C, KEY, PASSWORD, REFERENCE, WALLET, Bench, transfer_order
@@ -53,7 +52,7 @@ async def test_an_internal_transfer_is_paid_by_its_answer(bench: Bench) -> None:
     submitted = await bank.transfer(bench.transfer())
     (moved,) = bench.debits()
     assert submitted.provider_reference == moved["bank_transaction_id"]
-    result = submitted.result
+    result = submitted.report
     assert result is not None
     assert (result.state, result.reference) == ("paid", REFERENCE)
     assert (result.receipt, result.amount) == (moved["bank_transaction_id"], Money(150_000, "KES"))
@@ -63,15 +62,15 @@ async def test_an_internal_transfer_is_paid_by_its_answer(bench: Bench) -> None:
 
 async def test_a_pesalink_transfer_is_paid_by_its_answer(bench: Bench) -> None:
     submitted = await bench.ncba().transfer(bench.transfer(rail="pesalink", destination=OTHER_BANK))
-    assert submitted.result is not None
-    assert submitted.result.state is PayoutState.paid
+    assert submitted.report is not None
+    assert submitted.report.state == "paid"
     assert bench.balance("pesalink:11000") == "1500.00"
 
 
 async def test_float_is_taken_now_and_debited_later(bench: Bench) -> None:
     bench.behave(settle_seconds=0.2)
     submitted = await bench.ncba().buy_float(bench.float_order())
-    assert submitted.result is None
+    assert submitted.report is None
     assert bench.debits() == []
     await bench.until(lambda: bench.debits())
     assert bench.debits()[0]["bank_transaction_id"] == submitted.provider_reference
@@ -90,7 +89,7 @@ async def test_a_doubtful_answer_is_unknown_and_the_statement_finds_the_money(
     assert isinstance(error, Unknown)
     (moved,) = bench.debits()
     found = await bank.find(bench.inquiry(order))
-    assert (found.state, found.receipt) == (PayoutState.paid, moved["bank_transaction_id"])
+    assert (found.state, found.receipt) == ("paid", moved["bank_transaction_id"])
     assert (found.reference, found.amount) == (REFERENCE, order.amount)
 
 
@@ -100,7 +99,7 @@ async def test_where_nothing_happened_it_is_unknown_too_and_never_failed(bench: 
     bank = bench.ncba(read_timeout=1.0)
     assert isinstance(await error_of(bank.transfer(bench.transfer())), Unknown)
     found = await bank.find(bench.inquiry(bench.transfer()))
-    assert (found.state, found.code) == (PayoutState.pending, "not_found")
+    assert (found.state, found.code) == ("pending", "not_found")
     assert bench.debits() == []
 
 
@@ -197,16 +196,16 @@ async def test_a_repeated_reference_would_be_executed_again(bench: Bench) -> Non
         await bank.transfer(bench.transfer())
     assert len(bench.debits()) == 2
     found = await bank.find(bench.inquiry(bench.transfer()))
-    assert (found.state, found.code) == (PayoutState.unclear, "debited_twice")
+    assert (found.state, found.code) == ("unclear", "debited_twice")
 
 
 async def test_a_transfer_that_came_back_is_unclear(bench: Bench) -> None:
     bench.fault("bank.transfer", "reject_later", seconds=0)
     bank = bench.ncba()
-    assert (await bank.transfer(bench.transfer())).result is not None
+    assert (await bank.transfer(bench.transfer())).report is not None
     await bench.until(lambda: bench.balance(WALLET.number) == "500000.00")
     found = await bank.find(bench.inquiry(bench.transfer()))
-    assert (found.state, found.code, found.receipt) == (PayoutState.unclear, "credited_back", None)
+    assert (found.state, found.code, found.receipt) == ("unclear", "credited_back", None)
 
 
 async def test_another_amount_or_a_longer_reference_is_not_ours(bench: Bench) -> None:
@@ -311,7 +310,7 @@ async def test_no_exchange_holds_a_secret_a_token_a_name_or_a_phone_number(bench
     await bank.buy_float(bench.float_order("pay_2-a1"))
     await bench.deposit(payer_name="NEKESA WAFULA", payer_phone="254712000111")
     await bank.find(bench.inquiry(bench.transfer()))
-    asked = await bank.ask(bench.ask())
+    asked = await bank.prompt(bench.prompt())
     assert asked.provider_reference
     written = repr(bench.exchanges)
     tokens = [row["token"] for row in bench.world.documents.all(TOKENS)]
@@ -319,7 +318,7 @@ async def test_no_exchange_holds_a_secret_a_token_a_name_or_a_phone_number(bench
     for hidden in (*tokens, PASSWORD, KEY, "Till#Pass8", "254712000111", OTHER_BANK.name, "NEKESA"):
         assert hidden not in written, hidden
     assert {exchange.operation for exchange in bench.exchanges} == {
-        "token", "till.token", "transfer.pesalink", "float", "statement", "till.ask",
+        "token", "till.token", "transfer.pesalink", "float", "statement", "till.prompt",
     }  # fmt: skip
 
 

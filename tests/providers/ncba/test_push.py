@@ -50,7 +50,7 @@ def test_the_hash_is_the_sheets() -> None:
 
 def test_the_golden_credit_is_a_payment_with_all_its_facts() -> None:
     event = read(sample())
-    assert (event.kind, event.account, event.result) == (EventKind.credited, "1000200030", None)
+    assert (event.kind, event.account, event.report) == (EventKind.credited, "1000200030", None)
     assert event.event_id == "ncba:FT26001ABCDE:CR-TRF:credit"
     payment = event.payment
     assert payment is not None
@@ -67,7 +67,7 @@ def test_the_simulator_sends_what_the_sheet_shows() -> None:
 def test_a_negative_amount_is_a_debit_of_the_instruction_that_the_narrative_names() -> None:
     event = debit()
     assert (event.kind, event.payment) == (EventKind.debited, None)
-    result = event.result
+    result = event.report
     assert result is not None
     assert (result.state, result.reference, result.receipt) == ("paid", REFERENCE, "FT26001ABCDE")
     assert (result.amount, result.code) == (Money(150_000, "KES"), "DR-TRF")
@@ -78,13 +78,13 @@ def test_a_negative_amount_is_a_debit_of_the_instruction_that_the_narrative_name
     ["LEDGER FEE", "", REFERENCE.removesuffix("-a1"), f"x{REFERENCE}", f"{REFERENCE}x", f"{REFERENCE}-2", "pay_1-a1"],
 )
 def test_a_debit_that_names_no_whole_reference_is_nobodys(narrative: str) -> None:
-    result = debit(Narrative=narrative).result
+    result = debit(Narrative=narrative).report
     assert result is not None
     assert result.reference is None
 
 
 def test_a_reference_is_found_in_capitals_and_among_words() -> None:
-    result = debit(Narrative=f"IFT/{REFERENCE.upper()}/KIVUKO").result
+    result = debit(Narrative=f"IFT/{REFERENCE.upper()}/KIVUKO").report
     assert result is not None
     assert result.reference == REFERENCE
 
@@ -93,8 +93,8 @@ def test_a_reference_is_found_in_capitals_and_among_words() -> None:
 def test_a_movement_that_is_not_done_is_pending_and_another_event(fields: dict[str, str]) -> None:
     event, done = read(push({**fields, "Status": "FAILED"})), read(push(fields))
     assert (event.kind, event.payment) == (EventKind.result, None)
-    assert event.result is not None
-    assert (event.result.state, event.result.receipt, event.result.code) == ("pending", None, "failed")
+    assert event.report is not None
+    assert (event.report.state, event.report.receipt, event.report.code) == ("pending", None, "failed")
     assert event.event_id != done.event_id
 
 
@@ -195,7 +195,7 @@ def test_an_amount_is_read_however_it_is_written(written: str, minor: int) -> No
     payment = read(push({**CREDIT, "TransAmount": written})).payment
     assert payment is not None
     assert payment.amount == Money(minor, "KES")
-    result = read(push({**DEBIT, "TransAmount": f"-{written.replace('+', '')}"})).result
+    result = read(push({**DEBIT, "TransAmount": f"-{written.replace('+', '')}"})).report
     assert result is not None
     assert result.amount == Money(minor, "KES")
 
@@ -255,7 +255,7 @@ def test_an_unfit_id_of_the_banks_is_told_and_not_booked(unfit: str) -> None:
     with pytest.raises(Garbled) as caught:
         read(push({**CREDIT, "TransID": unfit}))
     assert (caught.value.code, caught.value.detail.isprintable()) == ("unfit_receipt", True)
-    result = debit(TransID=unfit).result
+    result = debit(TransID=unfit).report
     assert result is not None
     assert (result.state, result.code, result.receipt, result.reference) == (
         "unclear",

@@ -7,24 +7,26 @@ import pytest
 from core.errors import InvalidRequest, KivukoError, Rejected, Transient, Unknown
 from core.money import Money
 from core.msisdn import Msisdn
+from models.messages.saga.reports import Report
 from providers.banking import EventKind
-from providers.collecting import AskInquiry, AskResult
+from providers.collecting import PromptQuery
 from providers.ncba.client import Ncba
 from providers.ncba.requests import NcbaCredentials
 from tests.providers.message_servers import endpoint, raw_server
 from tests.simulators.bank.bench import PHONE, WALLET, Bench
 
 
-async def query(bench: Bench, bank: Ncba, transaction_id: str) -> AskResult:
-    return await bank.query_ask(AskInquiry("pay_x-p1", transaction_id))
+async def query(bench: Bench, bank: Ncba, transaction_id: str | None) -> Report:
+    assert transaction_id is not None
+    return await bank.query_prompt(PromptQuery("pay_x-p1", transaction_id))
 
 
 async def test_a_prompt_that_is_paid_is_told_by_query_and_by_push(bench: Bench) -> None:
     bench.subscribe("ncba")
     bench.behave(payer_seconds=0.4)
     bank = bench.ncba()
-    assert bank.capabilities.asks_payers
-    asked = await bank.ask(bench.ask())
+    assert bank.capabilities.prompts_payers
+    asked = await bank.prompt(bench.prompt())
     assert (await query(bench, bank, asked.provider_reference)).state == "pending"
     (event,) = await bench.received(1)
     assert event.kind is EventKind.credited
@@ -40,7 +42,7 @@ async def test_a_query_may_say_failed_while_the_money_is_in_flight(bench: Bench)
     bench.behave(payer_seconds=0.4)
     bank = bench.ncba()
     bench.fault("bank.till.query", "failed_but_credited_later")
-    asked = await bank.ask(bench.ask())
+    asked = await bank.prompt(bench.prompt())
     assert (await query(bench, bank, asked.provider_reference)).state == "failed"
     assert bench.balance(WALLET.number) == "500000.00"
     await bench.received(1)
@@ -51,7 +53,7 @@ async def test_a_query_may_say_failed_while_the_money_is_in_flight(bench: Bench)
 async def test_a_payer_who_refuses_is_failed_twice(bench: Bench) -> None:
     bench.fault("bank.till.ask", "payer_refuses")
     bank = bench.ncba()
-    asked = await bank.ask(bench.ask())
+    asked = await bank.prompt(bench.prompt())
     state = None
     while state != "failed":
         state = (await query(bench, bank, asked.provider_reference)).state
@@ -62,23 +64,23 @@ async def test_a_payer_who_refuses_is_failed_twice(bench: Bench) -> None:
 async def test_a_refusal_prompts_nobody(bench: Bench) -> None:
     bench.fault("bank.till.ask", "refuse")
     with pytest.raises(Rejected) as caught:
-        await bench.ncba().ask(bench.ask())
+        await bench.ncba().prompt(bench.prompt())
     assert (caught.value.code, caught.value.extra["provider_code"]) == ("prompt_refused", "1")
 
 
 async def test_a_time_out_is_unknown_and_the_payer_may_pay(bench: Bench) -> None:
     bench.fault("bank.till.ask", "timeout_after_execution")
     with pytest.raises(Unknown):
-        await bench.ncba(read_timeout=1.0).ask(bench.ask())
+        await bench.ncba(read_timeout=1.0).prompt(bench.prompt())
     await bench.until(lambda: bench.balance(WALLET.number) == "501500.00")
 
 
 async def test_a_token_that_is_refused_is_minted_again(bench: Bench) -> None:
     bank = bench.ncba()
-    await bank.ask(bench.ask())
+    await bank.prompt(bench.prompt())
     for token in bench.world.documents.all("bank.tokens"):
         token["until"] = 0
-    await bank.ask(bench.ask())
+    await bank.prompt(bench.prompt())
     assert bench.requests["/bank/ncba/payments/api/v1/auth/token"] == 2
 
 
@@ -95,7 +97,7 @@ async def test_an_unknown_prompt_is_pending(bench: Bench) -> None:
 )  # fmt: skip
 async def test_a_prompt_that_cannot_be_sent_is_refused_here(bench: Bench, changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
-        await bench.ncba().ask(bench.ask(**changes))
+        await bench.ncba().prompt(bench.prompt(**changes))
     assert not any("stk-push" in path for path in bench.requests)
 
 
@@ -104,8 +106,8 @@ async def test_without_till_credentials_nobody_can_be_prompted(bench: Bench) -> 
         ("till_base_url", "till_username", "till_password", "till_paybill", "till_account")
     )
     bank = bench.ncba(**nothing)
-    assert not bank.capabilities.asks_payers
-    for call in (bank.ask(bench.ask()), bank.query_ask(AskInquiry("a", "b"))):
+    assert not bank.capabilities.prompts_payers
+    for call in (bank.prompt(bench.prompt()), bank.query_prompt(PromptQuery("a", "b"))):
         with pytest.raises(InvalidRequest) as caught:
             await call
         assert caught.value.code == "unsupported"
@@ -138,7 +140,7 @@ async def test_what_an_answer_says(
         )  # fmt: skip
         async with Ncba(endpoint(f"http://127.0.0.1:{port}"), credentials) as bank:
             with pytest.raises(asked):
-                await bank.ask(bench.ask())
+                await bank.prompt(bench.prompt())
             if isinstance(queried, str):
                 assert (await query(bench, bank, "ws_1")).state == queried
             else:

@@ -67,7 +67,7 @@ def test_the_golden_credit_is_a_payment_with_all_its_facts() -> None:
 def test_a_result_names_the_instruction_and_the_banks_reference(
     kind: str, data: dict[str, Any], state: str, code: str
 ) -> None:
-    result = event(kind, data).result
+    result = event(kind, data).report
     assert result is not None
     assert (result.state, result.code, result.reference) == (state, code, REFERENCE)
     assert result.provider_reference == "RB2601-000417"
@@ -78,14 +78,14 @@ def test_a_result_names_the_instruction_and_the_banks_reference(
 def test_a_debit_has_the_receipt_of_its_result() -> None:
     seen = event("account.debited", {**RESULT, "reference": "words"})
     assert seen.kind is EventKind.debited
-    assert seen.result is not None
-    assert (seen.result.state, seen.result.reference, seen.result.receipt) == ("paid", REFERENCE, "RB2601-000417")
+    assert seen.report is not None
+    assert (seen.report.state, seen.report.reference, seen.report.receipt) == ("paid", REFERENCE, "RB2601-000417")
 
 
 def test_a_debit_may_name_the_instruction_in_its_reference_alone() -> None:
     data = {**RESULT, "client_reference": None, "bank_reference": None}
-    named = event("account.debited", {**data, "reference": f"x {REFERENCE} y"}).result
-    fee = event("account.debited", {**data, "reference": f"{REFERENCE}2x"}).result
+    named = event("account.debited", {**data, "reference": f"x {REFERENCE} y"}).report
+    fee = event("account.debited", {**data, "reference": f"{REFERENCE}2x"}).report
     assert named is not None
     assert fee is not None
     assert (named.reference, named.receipt) == (REFERENCE, "FT26014AB12C")
@@ -173,7 +173,7 @@ def test_an_unfit_id_of_the_banks_is_told_and_not_booked(unfit: str) -> None:
     with pytest.raises(Garbled) as caught:
         event("account.credited", {**CREDIT, "bank_transaction_id": unfit})
     assert (caught.value.code, caught.value.detail.isprintable()) == ("unfit_receipt", True)
-    result = event("transfer.settled", {**RESULT, "bank_reference": unfit}).result
+    result = event("transfer.settled", {**RESULT, "bank_reference": unfit}).report
     assert result is not None
     assert (result.state, result.code, result.receipt) == ("unclear", "unfit_receipt", None)
     assert len(result.detail) < 120

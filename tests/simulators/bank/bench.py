@@ -18,7 +18,7 @@ from core.clock import utc_now
 from core.money import Money
 from core.msisdn import Msisdn
 from providers import banking
-from providers.collecting import AskOrder
+from providers.collecting import PromptOrder
 from providers.ncba import wire as ncba_wire
 from providers.ncba.client import Ncba
 from providers.ncba.requests import NcbaCredentials
@@ -124,8 +124,8 @@ class Bench:
         what: Any = "float" if isinstance(order, banking.FloatOrder) else "transfer"
         return banking.Inquiry(order.reference, what, order.source, order.amount, utc_now())
 
-    def ask(self, **changes: Any) -> AskOrder:
-        order = AskOrder("pay_x-p1", PHONE, Money(150_000, "KES"), "KVK7F3A", "top-up", "https://kivuko.example/cb")
+    def prompt(self, **changes: Any) -> PromptOrder:
+        order = PromptOrder("pay_x-p1", PHONE, Money(150_000, "KES"), "KVK7F3A", "top-up", "https://kivuko.example/cb")
         return replace(order, **changes)
 
     def fault(self, operation: str, action: str, *, times: int = 1, match: Any = None, **options: Any) -> None:

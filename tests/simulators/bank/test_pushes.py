@@ -42,10 +42,10 @@ async def test_an_ncba_transfer_is_a_debit_here_and_a_credit_there(bench: Bench)
     events = {event.account: event for event in await bench.received(2)}
     debit, credit = events[WALLET.number], events[B2C.number]
     assert (debit.kind, credit.kind) == (EventKind.debited, EventKind.credited)
-    assert debit.result is not None
-    assert submitted.result is not None
-    assert (debit.result.reference, debit.result.amount) == (REFERENCE, Money(150_000, "KES"))
-    assert debit.result.receipt == submitted.result.receipt
+    assert debit.report is not None
+    assert submitted.report is not None
+    assert (debit.report.reference, debit.report.amount) == (REFERENCE, Money(150_000, "KES"))
+    assert debit.report.receipt == submitted.report.receipt
     assert debit.event_id != credit.event_id
 
 
@@ -54,8 +54,8 @@ async def test_ncba_float_is_told_by_its_debit_alone(bench: Bench) -> None:
     submitted = await bench.ncba().buy_float(bench.float_order())
     (event,) = await bench.received(1)
     assert (event.kind, event.account) == (EventKind.debited, B2C.number)
-    assert event.result is not None
-    assert (event.result.reference, event.result.receipt) == (REFERENCE, submitted.provider_reference)
+    assert event.report is not None
+    assert (event.report.reference, event.report.receipt) == (REFERENCE, submitted.provider_reference)
 
 
 @pytest.mark.parametrize("what", ["transfer", "float"])
@@ -67,9 +67,9 @@ async def test_the_reference_bank_tells_debit_and_result_with_one_receipt(bench:
     events = await bench.received(2)
     assert {event.kind for event in events} == {EventKind.debited, EventKind.result}
     for event in events:
-        assert event.result is not None
-        assert (event.result.state, event.result.reference) == ("paid", REFERENCE)
-        assert event.result.receipt == submitted.provider_reference
+        assert event.report is not None
+        assert (event.report.state, event.report.reference) == ("paid", REFERENCE)
+        assert event.report.receipt == submitted.provider_reference
     assert {json.loads(push.raw)["type"] for push in bench.pushes} == {"account.debited", f"{what}.settled"}
 
 
@@ -78,8 +78,8 @@ async def test_a_later_rejection_is_told_and_moves_nothing(bench: Bench) -> None
     bench.fault("bank.float", "reject_later", code="LIMIT_EXCEEDED")
     await bench.reference().buy_float(bench.float_order())
     (event,) = await bench.received(1)
-    assert event.result is not None
-    assert (event.result.state, event.result.code) == ("failed", "limit_exceeded")
+    assert event.report is not None
+    assert (event.report.state, event.report.code) == ("failed", "limit_exceeded")
     assert json.loads(bench.pushes[0].raw)["type"] == "float.rejected"
     assert bench.debits() == []
 
@@ -207,5 +207,5 @@ async def test_faults_are_matched_by_facts(bench: Bench) -> None:
     await bank.transfer(bench.transfer())
     await bank.transfer(bench.transfer("pay_2-a1"))
     await bench.received(3)
-    settled = [event.result for event in await bench.received(3) if event.kind is EventKind.result]
+    settled = [event.report for event in await bench.received(3) if event.kind is EventKind.result]
     assert [result.reference for result in settled if result] == ["pay_2-a1"]

@@ -183,7 +183,7 @@ async def test_behaviour_changes_what_is_named_and_keeps_the_rest(bench: Bench) 
 
 async def test_a_till_that_nobody_has_is_refused(bench: Bench) -> None:
     with pytest.raises(Rejected, match="prompt_refused"):
-        await bench.ncba(till_account="SOMEBODY").ask(bench.ask())
+        await bench.ncba(till_account="SOMEBODY").prompt(bench.prompt())
     assert bench.world.documents.all("bank.prompts") == []
 
 

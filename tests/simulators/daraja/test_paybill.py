@@ -132,7 +132,7 @@ async def test_v1_hashes_the_payer_and_names_him_whole(desk: Desk) -> None:
 
 async def test_a_prompts_payment_is_confirmed_as_well_but_not_validated(desk: Desk) -> None:
     await desk.register()
-    await desk.client().ask(desk.order())
+    await desk.client().prompt(desk.order())
     (report,), (confirmed,) = await desk.reports(), await seen(desk)
     assert (report.receipt, report.amount) == (confirmed.external_id, confirmed.amount)
     assert confirmed.reference == "INV2231"

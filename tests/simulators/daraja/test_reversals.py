@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
+from models.messages.saga.reports import Report
 from providers.daraja.wire import parse_reversal_result
-from providers.ports import PayoutResult
 from simulators.daraja.models import SHORTCODES
 from tests.providers.daraja.bench import SHORTCODE
 from tests.providers.daraja.desk import TILL, Desk
 
 
-async def result(desk: Desk, number: int = 1) -> PayoutResult:
+async def result(desk: Desk, number: int = 1) -> Report:
     return parse_reversal_result((await desk.arrived("back", number))[number - 1].body)
 
 
-async def back(desk: Desk, receipt: str, amount: str = "1500", **credentials: Any) -> PayoutResult:
+async def back(desk: Desk, receipt: str, amount: str = "1500", **credentials: Any) -> Report:
     await desk.client(**credentials).reverse(desk.reversal(receipt, amount))
     return await result(desk)
 

@@ -9,8 +9,8 @@ import pytest
 
 from core.clock import utc_now
 from core.msisdn import Msisdn
+from models.messages.saga.reports import Report
 from providers.daraja.wire import b2c_request, parse_result, status_request
-from providers.ports import PayoutResult
 from simulators.daraja.identifiers import receipt
 from simulators.daraja.models import OpenApp
 from simulators.daraja.portal import open_app
@@ -31,7 +31,7 @@ async def post(bench: Bench, path: str, body: Any, **headers: str) -> httpx.Resp
         return await plain.post(path, json=body, headers={**bearer, **headers})
 
 
-async def outcome(bench: Bench, number: int = 1, **changes: Any) -> PayoutResult:
+async def outcome(bench: Bench, number: int = 1, **changes: Any) -> Report:
     credentials = changes.pop("credentials", {})
     await bench.client(**credentials).send(bench.order(f"pay_{number}-a1", **changes))
     return parse_result((await bench.received(number))[number - 1].body)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.errors import InvalidRequest, KivukoError, NotAllowed, NotReached, Rejected, Throttled, Transient
-from providers.collecting import AskInquiry, AskState
+from providers.collecting import PromptQuery
 from tests.providers.daraja.bench import PHONE
 from tests.providers.daraja.desk import Desk
 
@@ -13,9 +13,9 @@ from tests.providers.daraja.desk import Desk
 async def test_a_prompt_on_its_way_is_pending_in_whichever_form_it_is_told(desk: Desk) -> None:
     desk.behave(stk_payer_seconds=20, stk_prompt_seconds=25)
     client = desk.client()
-    asked = await client.ask(desk.order())
-    said = [await client.query_ask(desk.inquiry(asked)) for _ in range(12)]
-    assert {result.state for result in said} == {AskState.pending}
+    asked = await client.prompt(desk.order())
+    said = [await client.query_prompt(desk.inquiry(asked)) for _ in range(12)]
+    assert {result.state for result in said} == {"pending"}
     assert {result.code for result in said} == {"4999", "500.001.1001"}
 
 
@@ -29,9 +29,9 @@ async def test_a_prompt_on_its_way_is_pending_in_whichever_form_it_is_told(desk:
 async def test_a_final_failure_is_told_alike_by_callback_and_query(desk: Desk, does: str, code: str) -> None:
     await desk.payer(does)
     client = desk.client()
-    asked = await client.ask(desk.order())
+    asked = await client.prompt(desk.order())
     (report,) = await desk.reports()
-    queried = await client.query_ask(desk.inquiry(asked))
+    queried = await client.query_prompt(desk.inquiry(asked))
     assert (report.state, report.code, report.receipt, report.amount) == ("failed", code, None, None)
     assert (queried.state, queried.code, queried.detail) == ("failed", code, report.detail)
     assert desk.collected() == []
@@ -39,9 +39,9 @@ async def test_a_final_failure_is_told_alike_by_callback_and_query(desk: Desk, d
 
 async def test_a_queried_success_names_no_receipt(desk: Desk) -> None:
     client = desk.client()
-    asked = await client.ask(desk.order())
+    asked = await client.prompt(desk.order())
     await desk.reports()
-    queried = await client.query_ask(desk.inquiry(asked))
+    queried = await client.query_prompt(desk.inquiry(asked))
     assert (queried.state, queried.receipt, queried.provider_reference) == ("paid", None, asked.provider_reference)
 
 
@@ -54,16 +54,16 @@ async def test_an_answer_that_says_nothing_is_pending_even_of_a_paid_prompt(
     desk: Desk, action: str, options: dict[str, Any]
 ) -> None:
     client = desk.client()
-    asked = await client.ask(desk.order())
+    asked = await client.prompt(desk.order())
     await desk.reports()
     desk.bench.fault("daraja.stk.query", action, **options)
-    assert (await client.query_ask(desk.inquiry(asked))).state is AskState.pending
-    assert (await client.query_ask(desk.inquiry(asked))).state is AskState.paid
+    assert (await client.query_prompt(desk.inquiry(asked))).state == "pending"
+    assert (await client.query_prompt(desk.inquiry(asked))).state == "paid"
 
 
 async def test_an_id_that_mpesa_does_not_know_is_pending(desk: Desk) -> None:
-    never = AskInquiry("col_01a-a1", "ws_CO_211120260914021712345678")
-    assert (await desk.client().query_ask(never)).state is AskState.pending
+    never = PromptQuery("col_01a-a1", "ws_CO_211120260914021712345678")
+    assert (await desk.client().query_prompt(never)).state == "pending"
 
 
 TROUBLE: list[tuple[str, dict[str, Any], type[KivukoError]]] = [
@@ -78,54 +78,54 @@ async def test_trouble_with_a_query_is_transient_or_rejected_never_unknown(
     desk: Desk, action: str, options: dict[str, Any], error: type[KivukoError]
 ) -> None:
     client = desk.client(read_timeout=1.0)
-    asked = await client.ask(desk.order())
+    asked = await client.prompt(desk.order())
     desk.bench.fault("daraja.stk.query", action, **options)
     with pytest.raises(error) as caught:
-        await client.query_ask(desk.inquiry(asked))
+        await client.query_prompt(desk.inquiry(asked))
     assert PHONE.digits[-9:] not in f"{caught.value.detail} {caught.value.extra}"
 
 
 async def test_a_queried_failure_may_be_followed_by_the_payment(desk: Desk) -> None:
     desk.behave(stk_payer_seconds=0.2)
     client = desk.client()
-    asked = await client.ask(desk.order())
+    asked = await client.prompt(desk.order())
     desk.bench.fault("daraja.stk.query", "failed_but_paid")
-    queried = await client.query_ask(desk.inquiry(asked))
+    queried = await client.query_prompt(desk.inquiry(asked))
     assert (queried.state, queried.code, desk.collected()) == ("failed", "1037", [])
     (report,) = await desk.reports()
-    assert report.state is AskState.paid
+    assert report.state == "paid"
     assert len(desk.collected()) == 1
 
 
 async def test_a_prompt_without_an_acknowledgement_cannot_be_asked_about(desk: Desk) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        await desk.client().query_ask(AskInquiry("col_01a-a1", ""))
+        await desk.client().query_prompt(PromptQuery("col_01a-a1", ""))
     assert caught.value.code == "nothing_to_ask"
     assert not desk.bench.requests
 
 
 async def test_a_refused_token_is_renewed_for_a_query_too(desk: Desk) -> None:
     client = desk.client()
-    asked = await client.ask(desk.order())
+    asked = await client.prompt(desk.order())
     await desk.reports()
     desk.bench.fault("daraja.stk.query", "invalid_token")
-    assert (await client.query_ask(desk.inquiry(asked))).state is AskState.paid
+    assert (await client.query_prompt(desk.inquiry(asked))).state == "paid"
     assert desk.bench.minted() == 2
 
 
 async def test_a_success_that_names_another_prompt_says_nothing_of_this_one(desk: Desk) -> None:
     await desk.payer("cancel")
-    asked = await desk.client().ask(desk.order())
+    asked = await desk.client().prompt(desk.order())
     await desk.reports()
     desk.bench.fault("daraja.stk.query", "other_prompt")
-    read = await desk.client().query_ask(desk.inquiry(asked))
-    assert (read.state, read.code) == (AskState.pending, "other_prompt")
-    assert (await desk.client().query_ask(desk.inquiry(asked))).state is AskState.failed
+    read = await desk.client().query_prompt(desk.inquiry(asked))
+    assert (read.state, read.code) == ("pending", "other_prompt")
+    assert (await desk.client().query_prompt(desk.inquiry(asked))).state == "failed"
 
 
 async def test_an_empty_404_is_a_wrong_address_and_not_a_pending_prompt(desk: Desk) -> None:
-    asked = await desk.client().ask(desk.order())
+    asked = await desk.client().prompt(desk.order())
     desk.bench.fault("daraja.stk.query", "empty_404")
     with pytest.raises(NotAllowed) as caught:
-        await desk.client().query_ask(desk.inquiry(asked))
+        await desk.client().query_prompt(desk.inquiry(asked))
     assert caught.value.code == "wrong_address"

@@ -19,7 +19,8 @@ HEAD_OFFICE = {"stk_type": "CustomerBuyGoodsOnline", "stk_party_b": TILL}
 
 async def test_an_accepted_prompt_is_paid_by_its_callback_only(desk: Desk) -> None:
     desk.behave(stk_payer_seconds=0.3)
-    asked = await desk.client().ask(desk.order())
+    asked = await desk.client().prompt(desk.order())
+    assert asked.provider_reference is not None
     assert asked.provider_reference.startswith("ws_CO_")
     assert desk.collected() == []
     (report,) = await desk.reports()
@@ -33,7 +34,7 @@ async def test_an_accepted_prompt_is_paid_by_its_callback_only(desk: Desk) -> No
 
 
 async def test_the_push_is_signed_with_nairobi_time_and_hides_what_is_private(desk: Desk) -> None:
-    await desk.client().ask(desk.order())
+    await desk.client().prompt(desk.order())
     (kept,) = desk.prompts()
     local = datetime.strptime(kept["request"]["Timestamp"], "%Y%m%d%H%M%S").replace(tzinfo=ZoneInfo("Africa/Nairobi"))
     assert abs(local - utc_now()) < timedelta(seconds=30)
@@ -45,7 +46,7 @@ async def test_the_push_is_signed_with_nairobi_time_and_hides_what_is_private(de
 
 
 async def test_a_till_is_paid_through_its_head_office(desk: Desk) -> None:
-    await desk.client(**HEAD_OFFICE).ask(desk.order())
+    await desk.client(**HEAD_OFFICE).prompt(desk.order())
     (report,) = await desk.reports()
     assert report.state == "paid"
     assert [row["shortcode"] for row in desk.collected()] == [TILL]
@@ -53,7 +54,7 @@ async def test_a_till_is_paid_through_its_head_office(desk: Desk) -> None:
 
 
 async def test_a_paybill_prompt_for_a_till_fails_by_its_callback(desk: Desk) -> None:
-    await desk.client(stk_party_b=TILL).ask(desk.order())
+    await desk.client(stk_party_b=TILL).prompt(desk.order())
     (report,) = await desk.reports()
     assert (report.state, report.code) == ("failed", "2028")
 
@@ -76,7 +77,7 @@ async def test_what_mpesa_cannot_carry_is_refused_before_anything_is_sent(
     desk: Desk, change: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        await desk.client().ask(desk.order(**change))
+        await desk.client().prompt(desk.order(**change))
     assert caught.value.extra["field"] == field
     assert not desk.bench.requests
 
@@ -88,7 +89,7 @@ async def test_a_connection_without_what_prompts_need_asks_nobody(
     desk: Desk, changes: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        await desk.client(**changes).ask(desk.order())
+        await desk.client(**changes).prompt(desk.order())
     assert caught.value.code == code
     assert not desk.bench.requests
 
@@ -97,14 +98,14 @@ async def test_a_connection_without_what_prompts_need_asks_nobody(
     ("given", "sent"), [("", "payment"), ("malipo wanũ #7", "malipo wanu 7"), ("Loan of 12 months", "Loan of 12 mo")]
 )
 async def test_a_description_never_fails_a_prompt(desk: Desk, given: str, sent: str) -> None:
-    await desk.client().ask(desk.order(description=given))
+    await desk.client().prompt(desk.order(description=given))
     (push,) = [exchange.request for exchange in desk.bench.exchanges if exchange.operation == "stk.send"]
     assert push["TransactionDesc"] == sent
 
 
 async def test_a_connection_that_cannot_be_made_prompts_nobody(desk: Desk) -> None:
     with pytest.raises(NotReached):
-        await desk.client(base_url="http://127.0.0.1:9").ask(desk.order())
+        await desk.client(base_url="http://127.0.0.1:9").prompt(desk.order())
 
 
 NOT_PROMPTED: list[tuple[str, dict[str, Any], type[KivukoError]]] = [
@@ -123,7 +124,7 @@ async def test_a_refusal_by_the_gateway_prompts_nobody(
 ) -> None:
     desk.bench.fault("daraja.stk.send", action, **options)
     with pytest.raises(error):
-        await desk.client().ask(desk.order())
+        await desk.client().prompt(desk.order())
     assert desk.prompts() == []
 
 
@@ -132,14 +133,14 @@ async def test_a_5xx_is_unknown_even_where_nobody_was_prompted(desk: Desk, actio
     """There is no idempotency key, so what a gateway's 500 leaves open may not be sent again."""
     desk.bench.fault("daraja.stk.send", action)
     with pytest.raises(Unknown):
-        await desk.client().ask(desk.order())
+        await desk.client().prompt(desk.order())
     assert desk.pushes() == 1
 
 
 @pytest.mark.parametrize("changes", [{"passkey": "of-another"}, {"stk_shortcode": "600111"}])
 async def test_a_wrong_passkey_or_short_code_is_unknown_and_named(desk: Desk, changes: dict[str, Any]) -> None:
     with pytest.raises(NoAnswer) as caught:
-        await desk.client(**changes).ask(desk.order())
+        await desk.client(**changes).prompt(desk.order())
     assert caught.value.extra["provider_code"] == "500.001.1001"
     assert desk.prompts() == []
 
@@ -150,7 +151,7 @@ async def test_a_lost_acknowledgement_is_unknown_and_the_payer_is_asked_once(
 ) -> None:
     desk.bench.fault("daraja.stk.send", action, **options)
     with pytest.raises(error) as caught:
-        await desk.client().ask(desk.order())
+        await desk.client().prompt(desk.order())
     assert isinstance(caught.value, Unknown)
     await desk.reports()
     assert (desk.pushes(), len(desk.collected())) == (1, 1)
@@ -162,7 +163,7 @@ async def test_a_read_timeout_is_unknown_whether_or_not_the_payer_was_asked(
 ) -> None:
     desk.bench.fault("daraja.stk.send", action, times=5, seconds=5)
     with pytest.raises(NoAnswer):
-        await desk.client(read_timeout=1.0).ask(desk.order())
+        await desk.client(read_timeout=1.0).prompt(desk.order())
     assert desk.pushes() == 1
     assert len(desk.collected()) == collected
 
@@ -170,20 +171,20 @@ async def test_a_read_timeout_is_unknown_whether_or_not_the_payer_was_asked(
 @pytest.mark.parametrize("dialect", ["404.001.03", "401.002.01", "400.003.01"])
 async def test_a_refused_token_is_minted_again_once_and_one_prompt_goes_out(desk: Desk, dialect: str) -> None:
     desk.bench.fault("daraja.stk.send", "invalid_token", dialect=dialect)
-    await desk.client().ask(desk.order())
+    await desk.client().prompt(desk.order())
     assert (desk.pushes(), desk.bench.minted(), len(desk.prompts())) == (2, 2, 1)
 
 
 async def test_a_token_refused_twice_is_known_not_sent(desk: Desk) -> None:
     desk.bench.fault("daraja.stk.send", "invalid_token", times=2)
     with pytest.raises(Busy):
-        await desk.client().ask(desk.order())
+        await desk.client().prompt(desk.order())
     assert (desk.pushes(), desk.prompts()) == (2, [])
 
 
 async def test_money_out_and_money_in_share_one_token(desk: Desk) -> None:
     client = desk.client()
-    await client.ask(desk.order())
+    await client.prompt(desk.order())
     await client.send(desk.bench.order())
     await client.register_c2b(f"{desk.bench.url}/cb/a", f"{desk.bench.url}/cb/b", "Completed")
     assert desk.bench.minted() == 1
