@@ -33,7 +33,7 @@ from store.saga.one_time_codes import Checked
 
 router = APIRouter(prefix=PURCHASES.path, tags=[PURCHASES.tag], dependencies=KNOWN_PARAMETERS)
 
-PurchaseId = Annotated[str, Path(pattern=id_pattern(PURCHASES.id_prefix))]
+PurchaseId = Annotated[str, Path(pattern=id_pattern(PURCHASES.kind.id_prefix))]
 
 _REFUSALS: Final = {
     "expired": ("code_expired", "The code has expired; have a new one sent."),
