@@ -148,7 +148,7 @@ async def test_confirmations_are_lost_doubled_late_or_wrong(desk: Desk) -> None:
     await desk.pay("102")
     first, second = await desk.arrived("confirm", 2)
     assert external_id("paid", first.body) == external_id("paid", second.body)
-    desk.bench.fault("daraja.c2b.confirmation", "late", seconds=0.3)
+    desk.bench.fault("daraja.c2b.confirmation", "late", seconds=1.5)
     await desk.pay("103")
     desk.bench.fault("daraja.c2b.confirmation", "wrong_amount", by=7)
     await desk.pay("104")
