@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from api.http.auth import Principal, need
-from api.http.dependencies import ServicesDep
+from api.http.dependencies import Services, ServicesDep
 from api.http.idempotency import Idempotent, Keyed, Once
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
@@ -42,7 +42,7 @@ def saga_routes(resource: Resource[R]) -> APIRouter:
     return router
 
 
-async def taken(services: ServicesDep, once: Once, row_id: str, said: CommandTaken) -> Response:
+async def taken(services: Services, once: Once, row_id: str, said: CommandTaken) -> Response:
     """The answer to a command that the saga took, remembered under the Idempotency-Key."""
     async with services.database.transaction() as session:
         return await once.reply(session, CommandTakenOut(id=row_id, stage=said.stage, at=said.at), status=200)
