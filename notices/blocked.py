@@ -6,7 +6,7 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.tables.platform.connection import Connection
-from notices.outbox import tell_partner
+from notices.outbox import notify_partner
 from store.platform import partner_admin, partners
 from store.saga import cases
 
@@ -30,7 +30,7 @@ async def block(session: AsyncSession, connection: Connection, detail: str, *, s
         evidence={"provider": connection.provider, "version": str(connection.version), "said": detail[:300]},
         partner_id=connection.partner_id,
     )
-    await tell_partner(
+    await notify_partner(
         session,
         "connection_blocked",
         key=f"blocked:{connection.id}:{connection.version}",

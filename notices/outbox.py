@@ -19,7 +19,7 @@ from notices.render import LONGEST_SUBJECT, Channel, render
 from store.platform import outbox
 
 
-async def tell_client(
+async def notify_client(
     session: AsyncSession,
     event: str,
     *,
@@ -36,7 +36,7 @@ async def tell_client(
         await outbox.add(session, [_row(event, f"{key}:client", "sms", phone.e164, text, partner_id, workflow_id)])
 
 
-async def tell_partner(
+async def notify_partner(
     session: AsyncSession,
     event: str,
     *,
@@ -54,7 +54,7 @@ async def tell_partner(
     await outbox.add(session, rows)
 
 
-async def tell_code(
+async def notify_code(
     session: AsyncSession,
     event: str,
     *,

@@ -12,11 +12,11 @@ from core.crypto import CallbackRoute
 from core.errors import KivukoError, NotAllowed, NotReached, Rejected, Transient
 from inbound.connection_checks import CHECK_ROUTE
 from models.messages.connections import (
-    AskBalance,
     BankSettings,
     CheckConnection,
     ConnectionChecked,
     PaybillRegistered,
+    QueryBalance,
     RegisterPaybill,
     SealedConnection,
 )
@@ -93,7 +93,7 @@ class PartnerConnections:
         return ConnectionChecked(ok=True, certain=False)
 
     @activity.defn(name="connections.query_balance")
-    async def query_balance(self, order: AskBalance) -> None:
+    async def query_balance(self, order: QueryBalance) -> None:
         """Asks for the balances of the partner's M-Pesa accounts; the answer comes by callback. Raises Busy while the
         connection may not be used, Rejected, Transient."""
         async with self.database.transaction() as session:

@@ -31,7 +31,7 @@ from models.messages.saga.arrived_payments import AnnouncedPayment
 from models.messages.saga.prompts import Collected
 from models.tables.lending.customer_collection import Collection
 from models.tables.platform.partner import Partner
-from notices.outbox import tell_client, tell_partner
+from notices.outbox import notify_client, notify_partner
 from providers.fineract.client import Fineract
 from providers.repayments import CustomerAccount, PaymentPost
 from store.database import Database
@@ -77,7 +77,7 @@ class CustomerPayments:
                     f"{collected.amount} came in, receipt {payment.external_id}.", tone="good",
                     receipt=payment.external_id, resolved_by=collected.resolved_by or "provider",
                 )  # fmt: skip
-                await prompts.finish(session, request.ask.leg_id if request.ask else "-", "paid")
+                await prompts.finish(session, request.prompt.leg_id if request.prompt else "-", "paid")
                 await saga_rows.change(
                     session,
                     request.workflow_id,
@@ -198,11 +198,11 @@ class CustomerPayments:
             )
             for part, done, phone in zip(order.parts, order.posted, phones, strict=True):
                 if phone is not None:
-                    await tell_payment(
+                    await notify_payment(
                         session, partner, part, done.transaction_id, receipt=arrived.external_id, left=done.left,
                         phone=phone, workflow_id=request.workflow_id,
                     )  # fmt: skip
-            await tell_partner(
+            await notify_partner(
                 session, "payment_received", key=f"{request.workflow_id}:received",
                 contacts=await partners.contacts(session, partner.id), partner_id=partner.id,
                 workflow_id=request.workflow_id,
@@ -216,7 +216,7 @@ class CustomerPayments:
     async def _phone(self, order: SettleCollection, part: PlacedPart) -> Msisdn | None:
         """Who is told of this part: the owner of the account, else whoever paid."""
         request, arrived = order.request, order.arrived
-        payer = arrived.payer_phone or (request.ask.msisdn if request.ask else None)
+        payer = arrived.payer_phone or (request.prompt.msisdn if request.prompt else None)
         if part.client_id is None:
             return payer
         async with self.database.transaction() as session:
@@ -239,7 +239,7 @@ class CustomerPayments:
                 return
             paid, unknown = order.ending in ("merged", "returned"), order.ending == "expired"
             state = "paid" if paid else "unknown" if unknown else "failed"
-            await prompts.finish(session, request.ask.leg_id if request.ask else "-", state, code=order.code)
+            await prompts.finish(session, request.prompt.leg_id if request.prompt else "-", state, code=order.code)
             await end_row(
                 session,
                 request.workflow_id,
@@ -251,13 +251,13 @@ class CustomerPayments:
                 code=order.code,
                 detail=order.detail,
             )
-            if order.ending in ("failed", "expired") and request.ask is not None:
-                await tell_partner(
+            if order.ending in ("failed", "expired") and request.prompt is not None:
+                await notify_partner(
                     session, "collection_failed", key=f"{request.workflow_id}:ended",
                     contacts=await partners.contacts(session, request.partner_id), partner_id=request.partner_id,
                     workflow_id=request.workflow_id,
                     facts={
-                        "amount": str(request.amount), "phone": request.ask.msisdn.masked,
+                        "amount": str(request.amount), "phone": request.prompt.msisdn.masked,
                         "account_no": request.account_ref, "reason_code": order.code,
                     },
                 )  # fmt: skip
@@ -271,14 +271,14 @@ def _told_by_prompt(request: CollectionRequest, collected: Collected) -> Announc
         external_id=collected.receipt,
         account="",
         amount=collected.amount,
-        reference=request.ask.payer_reference if request.ask else "",
-        payer_phone=request.ask.msisdn if request.ask else None,
+        reference=request.prompt.payer_reference if request.prompt else "",
+        payer_phone=request.prompt.msisdn if request.prompt else None,
         happened_at=collected.paid_at,
         channel="callback",
     )
 
 
-async def tell_payment(
+async def notify_payment(
     session: AsyncSession,
     partner: Partner,
     part: PlacedPart,
@@ -291,7 +291,7 @@ async def tell_payment(
 ) -> None:
     """One SMS per transaction in Fineract, whether our saga or Fineract's hook speaks of it first (A11)."""
     named = f"{part.kind}/{part.account_id}/{transaction_id if transaction_id is not None else receipt}"
-    await tell_client(
+    await notify_client(
         session, "payment_received", key=f"payment/{partner.id}/{named}", phone=phone, language=partner.language,
         partner_id=partner.id, workflow_id=workflow_id,
         facts={

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from activities.lending.wallet_notices import shortfall, tell_if_low
+from activities.lending.wallet_notices import notify_if_low, shortfall
 from activities.saga.records import end_row
 from core.clock import utc_now
 from core.crypto import CodeHasher, CredentialBox
@@ -34,7 +34,7 @@ from models.messages.lending.float_purchase import (
 )
 from models.messages.saga.payouts import BankOrder
 from models.tables.lending.float_purchase import FloatPurchase
-from notices.outbox import tell_code, tell_partner
+from notices.outbox import notify_code, notify_partner
 from store.database import Database
 from store.lending import float_purchase
 from store.platform import partners
@@ -86,7 +86,7 @@ class FloatPurchases:
                 ),
             )
             available = held[-1].balance_of(wallet).available
-            await tell_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
+            await notify_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
         return _plan(request, costs, bank)
 
     async def _authorised(self, session: AsyncSession, partner_id: str) -> None:
@@ -121,7 +121,7 @@ class FloatPurchases:
                     session, request.workflow_id, f"code:{order.number}",
                     f"One-time code {order.number} sent to {len(contacts)} authorised people.",
                 )  # fmt: skip
-                await tell_code(
+                await notify_code(
                     session, "float_code", key=f"{request.workflow_id}:code:{order.number}", contacts=contacts,
                     partner_id=request.partner_id, workflow_id=request.workflow_id,
                     facts={
@@ -209,7 +209,7 @@ class FloatPurchases:
                 ),
             )
             wallet = chart.partner_wallet(partner.id, partner.currency)
-            await tell_partner(
+            await notify_partner(
                 session, "float_bought", key=f"{request.workflow_id}:bought",
                 contacts=await partners.contacts(session, partner.id), partner_id=partner.id,
                 workflow_id=request.workflow_id,
@@ -244,7 +244,7 @@ class FloatPurchases:
             if order.ending != "withdrawn":
                 # The partner's own wallet, which nothing has left yet; a bank's account that holds too little fails later.
                 is_short = order.code == "insufficient_funds" and order.ending == "refused"
-                await tell_partner(
+                await notify_partner(
                     session, "float_failed", key=f"{request.workflow_id}:ended",
                     contacts=await partners.contacts(session, partner.id), partner_id=partner.id,
                     workflow_id=request.workflow_id,
@@ -259,7 +259,7 @@ class FloatPurchases:
             if holds:
                 await post(session, *(ReleaseHold(f"{hold.key}:undo", hold.key) for hold in holds))
                 left = await balance(session, chart.partner_wallet(partner.id, partner.currency))
-                await tell_if_low(session, partner, request.workflow_id, left.available, top_up_url=self.top_up_url)
+                await notify_if_low(session, partner, request.workflow_id, left.available, top_up_url=self.top_up_url)
 
 
 def _goes_to(line: CostLine, bank: BankSettings, currency: str) -> Account:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.lending.payable_loans import NOT_PAYABLE
-from activities.lending.wallet_notices import tell_if_low
+from activities.lending.wallet_notices import notify_if_low
 from activities.saga.records import end_row
 from core.money import Money
 from ledger import chart
@@ -15,7 +15,7 @@ from ledger.transfers import Capture, Release
 from models.messages.lending.loan_disbursement import Release as ReleaseOrder
 from models.messages.lending.loan_disbursement import Settle
 from models.tables.lending.loan_disbursement import Disbursement
-from notices.outbox import tell_client, tell_partner
+from notices.outbox import notify_client, notify_partner
 from store.database import Database
 from store.lending import paid_twice
 from store.platform import partners
@@ -69,11 +69,11 @@ class Disbursements:
                 "balance": str(wallet.available),
                 "next_repayment_on": plan.first_repayment_on.isoformat() if plan.first_repayment_on else "",
             }
-            await tell_client(
+            await notify_client(
                 session, "loan_paid", key=f"{request.workflow_id}:paid", phone=plan.msisdn, language=partner.language,
                 partner_id=partner.id, workflow_id=request.workflow_id, facts=facts,
             )  # fmt: skip
-            await tell_partner(
+            await notify_partner(
                 session, "loan_paid", key=f"{request.workflow_id}:paid",
                 contacts=await partners.contacts(session, partner.id), partner_id=partner.id,
                 workflow_id=request.workflow_id, facts=facts,
@@ -121,7 +121,7 @@ class Disbursements:
                     workflow_id=request.workflow_id,
                 )
             partner = await partners.get(session, request.partner_id)
-            await tell_partner(
+            await notify_partner(
                 session, "loan_unpaid", key=f"{request.workflow_id}:unpaid",
                 contacts=await partners.contacts(session, partner.id), partner_id=partner.id,
                 workflow_id=request.workflow_id, facts={"account_no": _name(row), "reason_code": order.code},
@@ -130,7 +130,7 @@ class Disbursements:
                 released = await post(session, *(Release(f"{hold.key}:undo", hold.key) for hold in holds))
                 wallet = chart.partner_wallet(partner.id, partner.currency)
                 available = released[-1].balance_of(wallet).available
-                await tell_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
+                await notify_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
 
 
 def _name(row: Disbursement | None) -> str:

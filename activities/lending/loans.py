@@ -10,7 +10,7 @@ from temporalio import activity
 from activities.clients.connections import Connections
 from activities.lending.loan_look import NO_ALLOWED_DATE, PAYMENT_TYPE, REFUSES_US, look_before_paying, read_loan
 from activities.lending.payable_loans import amount_to_pay
-from activities.lending.wallet_notices import WAITING_FUNDS, tell_if_low, tell_wallet_short
+from activities.lending.wallet_notices import WAITING_FUNDS, notify_if_low, notify_wallet_short
 from activities.saga import failing_posts
 from core.clock import believed, local_date, utc_now
 from core.errors import Busy, Conflict, InsufficientFunds, InvalidRequest, LimitExceeded, NotAllowed, Rejected
@@ -83,7 +83,7 @@ class Loans:
         except InsufficientFunds as short:
             async with self.database.transaction() as session:
                 await saga_rows.change(session, request.workflow_id, stage="waiting_funds", **_facts(loan))
-                await tell_wallet_short(
+                await notify_wallet_short(
                     session, partner, request.workflow_id, short,
                     about={"account_no": loan.account_no, "amount": str(loan.approved_principal)},
                 )  # fmt: skip
@@ -199,7 +199,7 @@ class Loans:
         )
         if held:
             available = held[-1].balance_of(wallet).available
-            await tell_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
+            await notify_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
         await cases.close_of_workflow(session, request.workflow_id, [WAITING_FUNDS], resolution="the wallet has enough")
         return DisbursementPlan(
             loan_id=loan.loan_id,

@@ -12,7 +12,7 @@ from ledger import chart
 from ledger.balances import balance
 from models.messages.saga.cases import RETRY
 from models.tables.platform.partner import Partner
-from notices.outbox import tell_partner
+from notices.outbox import notify_partner
 from store.platform import partners
 from store.saga import cases, timeline
 
@@ -20,7 +20,7 @@ from store.saga import cases, timeline
 WAITING_FUNDS: Final = "waiting_funds"
 
 
-async def tell_wallet_short(
+async def notify_wallet_short(
     session: AsyncSession, partner: Partner, workflow_id: str, short: InsufficientFunds, *, about: dict[str, str]
 ) -> None:
     """The saga waits, and a case says so until it goes on (`WAITING_FUNDS`); the partner hears of it once an hour at most,
@@ -42,7 +42,7 @@ async def tell_wallet_short(
         workflow_id=workflow_id,
     )
     hour: datetime = utc_now().replace(minute=0, second=0, microsecond=0)
-    await tell_partner(
+    await notify_partner(
         session,
         "wallet_short",
         key=f"wallet_short:{partner.id}:{hour:%Y%m%d%H}",
@@ -60,7 +60,7 @@ async def shortfall(session: AsyncSession, partner: Partner, needed: Money) -> d
     return {"needed": str(needed), "available": str(wallet.available), "missing": str(missing)}
 
 
-async def tell_if_low(
+async def notify_if_low(
     session: AsyncSession, partner: Partner, workflow_id: str | None, available: Money, *, top_up_url: str
 ) -> None:
     """One alert when the wallet falls below the partner's threshold; the next only after it was above it again. Call it
@@ -72,7 +72,7 @@ async def tell_if_low(
         return
     threshold = Money(partner.low_balance_minor, partner.currency)
     recommended = max(threshold.minor * 5 - available.minor, threshold.minor)
-    await tell_partner(
+    await notify_partner(
         session,
         "low_balance",
         key=f"low_balance:{partner.id}:{utc_now():%Y%m%d%H%M%S%f}",

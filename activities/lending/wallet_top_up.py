@@ -6,11 +6,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.lending.wallet_notices import tell_if_low
+from activities.lending.wallet_notices import notify_if_low
 from activities.saga.records import end_row
 from core.errors import Conflict
 from core.money import Money
-from inbound.lending.loan_disbursement import tell_waiting_sagas
+from inbound.lending.loan_disbursement import signal_waiting_sagas
 from ledger import chart
 from ledger.posting import post
 from ledger.transfers import Post
@@ -19,7 +19,7 @@ from models.messages.lending.wallet_top_up import CreditWallet, EndTopUp, Wallet
 from models.messages.saga.arrived_payments import AnnouncedPayment
 from models.tables.lending.wallet_top_up import TopUp
 from models.tables.saga.incoming_payment import IncomingPayment
-from notices.outbox import tell_partner
+from notices.outbox import notify_partner
 from store.database import Database
 from store.platform import partners, people
 from store.saga import incoming, prompts, saga_rows
@@ -67,8 +67,8 @@ class TopUps:
                 ),
             )
             after = posted.balance_of(wallet)
-            await tell_if_low(session, partner, request.workflow_id, after.available, top_up_url=self.top_up_url)
-            await tell_partner(
+            await notify_if_low(session, partner, request.workflow_id, after.available, top_up_url=self.top_up_url)
+            await notify_partner(
                 session, "top_up_received", key=f"incoming/{payment.id}:credited",
                 contacts=await partners.contacts(session, partner.id), partner_id=partner.id,
                 workflow_id=request.workflow_id,
@@ -78,7 +78,7 @@ class TopUps:
                 },
             )  # fmt: skip
         # After the commit, and only a hint: whoever waits for money looks for itself.
-        await tell_waiting_sagas(self.client, self.database, request.partner_id)
+        await signal_waiting_sagas(self.client, self.database, request.partner_id)
         return WalletCredited(ours=True, claimed_by=request.workflow_id, amount=amount)
 
     async def _payment(self, session: AsyncSession, order: CreditWallet) -> IncomingPayment:
@@ -113,7 +113,7 @@ class TopUps:
         amount = Money(payment.amount_minor, payment.currency)
         names = await people.names(session, order.decided_by)
         decided = f" Decided by {' and '.join(names)}." if names else ""
-        await prompts.finish(session, request.ask.leg_id if request.ask else "-", "paid")
+        await prompts.finish(session, request.prompt.leg_id if request.prompt else "-", "paid")
         await end_row(
             session,
             request.workflow_id,
@@ -135,7 +135,7 @@ class TopUps:
         async with self.database.transaction() as session:
             if await saga_rows.lock_living(session, TopUp, request.top_up_id) is None:
                 return
-            await prompts.finish(session, request.ask.leg_id if request.ask else "-", "failed", code=order.code)
+            await prompts.finish(session, request.prompt.leg_id if request.prompt else "-", "failed", code=order.code)
             await end_row(
                 session,
                 request.workflow_id,
@@ -149,7 +149,7 @@ class TopUps:
             )
             # What another saga credited has come, and that one tells of it.
             if order.ending in ("expired", "failed") and order.code != "credited_elsewhere":
-                await tell_partner(
+                await notify_partner(
                     session, "top_up_expired", key=f"{request.workflow_id}:ended",
                     contacts=await partners.contacts(session, request.partner_id), partner_id=request.partner_id,
                     workflow_id=request.workflow_id,

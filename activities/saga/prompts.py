@@ -33,7 +33,7 @@ class Prompts:
         async with self.database.transaction() as session:
             rail = await self.connections.collection_rail(session, instruction.provider, instruction.partner_id)
             await prompts.begin(session, order, recovery=self.recovery)
-            await saga_rows.change(session, instruction.workflow_id, stage="asking")
+            await saga_rows.change(session, instruction.workflow_id, stage="prompting")
             await timeline.write(
                 session, instruction.workflow_id, f"{reference}:send",
                 f"Asking {instruction.msisdn.masked} for {instruction.amount}, code {instruction.payer_reference}.",

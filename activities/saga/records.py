@@ -7,7 +7,7 @@ from temporalio import activity
 
 from models.messages.saga.cases import HEALING, KINDS
 from models.messages.saga.status import TimelineEvent, Tone
-from notices.outbox import tell_partner
+from notices.outbox import notify_partner
 from store.database import Database
 from store.platform import partners
 from store.saga import cases, saga_rows, timeline
@@ -34,7 +34,7 @@ class Records:
             if event.case:
                 await self._open_case(session, event, is_new=is_new)
             if event.notice:
-                await tell_partner(
+                await notify_partner(
                     session, event.notice.event, key=f"{event.workflow_id}:{event.notice.event}:{event.key}",
                     contacts=await partners.contacts(session, event.partner_id), partner_id=event.partner_id,
                     workflow_id=event.workflow_id, facts=event.notice.facts,

@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities.clients.connections import Connections
-from activities.lending.customer_collection import find_account, owner_phone, tell_payment
+from activities.lending.customer_collection import find_account, notify_payment, owner_phone
 from core.clock import utc_now
 from core.errors import Conflict, NotFound
 from inbound.delivery import Desk, deliver
@@ -85,8 +85,8 @@ class PaymentWatching:
             return AccountChecked(known=True)
         return AccountChecked(known=True)
 
-    @activity.defn(name="payments.tell_recorded")
-    async def tell_recorded(self, order: PaymentRecorded) -> PaymentTold:
+    @activity.defn(name="payments.notify_recorded")
+    async def notify_recorded(self, order: PaymentRecorded) -> PaymentTold:
         """A payment that Fineract says it recorded: read anew, and told to the customer unless it is ours, which its own
         saga tells. Nothing is ever posted from here (A11)."""
         async with self.database.transaction() as session:
@@ -115,7 +115,7 @@ class PaymentWatching:
             amount=recorded.amount,
         )
         async with self.database.transaction() as session:
-            await tell_payment(
+            await notify_payment(
                 session, partner, part, recorded.transaction_id,
                 receipt=recorded.receipt or str(recorded.transaction_id),
                 left=account.outstanding if account.kind == "loan" else account.balance,

@@ -13,7 +13,7 @@ from api.http.values import MoneyOut
 from api.lending import admin_credits
 from api.lending.wallets_schemas import CreditIn, CreditOut, WalletEntry, WalletOut
 from api.partners.partners import PartnerId
-from inbound.lending.loan_disbursement import tell_waiting_sagas
+from inbound.lending.loan_disbursement import signal_waiting_sagas
 from ledger import chart
 from ledger.balances import balance, entries
 from store.platform import audit, partners
@@ -80,6 +80,6 @@ async def credit_wallet(
             )
         response = await once.reply(session, shown, status=201 if booked.new else 200)
     response.background = afterwards(
-        "tell_waiting_sagas", lambda: tell_waiting_sagas(services.client, services.database, partner_id)
+        "signal_waiting_sagas", lambda: signal_waiting_sagas(services.client, services.database, partner_id)
     )
     return response

@@ -80,7 +80,7 @@ async def get_case(case_id: CaseId, services: ServicesDep, principal: Disburseme
         row = await _find(session, principal, case_id)
         saga = await saga_rows.of_workflow(session, row.workflow_id) if row.workflow_id else None
         events = await timeline.read(session, row.workflow_id) if row.workflow_id else []
-    status = await commands.ask_status(services, saga) if saga else None
+    status = await commands.query_status(services, saga) if saga else None
     return CaseDetail.whole(row, saga, status, events)
 
 

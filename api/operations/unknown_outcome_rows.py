@@ -50,7 +50,7 @@ async def ask(
         if saga is None:
             return refusal
         try:
-            deciding.need_to_ask(principal, saga.workflow_id)
+            deciding.need_to_command(principal, saga.workflow_id)
             retry = RetryNow(actor=principal.id, note="asked from the missing-callback desk")
             act = Act(principal, saga, "unknown_outcomes.ask", reference, key)
             await deciding.command(services, act, "retry", retry)

@@ -16,12 +16,12 @@ from core.errors import Busy, Conflict, InvalidRequest, NotAllowed, Rejected, Tr
 from core.ids import CONNECTION, new_id
 from inbound import connection_checks
 from models.messages.connections import (
-    AskBalance,
     CheckConnection,
     ConnectionChecked,
     DarajaSecrets,
     PaybillRegistered,
     ProductsSynced,
+    QueryBalance,
     RegisterPaybill,
     SealedConnection,
     SyncProducts,
@@ -162,11 +162,11 @@ async def fetch_products(services: Services, partner_id: str) -> ProductsSynced:
     )
 
 
-async def ask_balance(services: Services, partner_id: str) -> None:
+async def query_balance(services: Services, partner_id: str) -> None:
     """Only starts the question: the answer comes by callback."""
     await services.client.start_workflow(
         "BalanceInquiry",
-        AskBalance(partner_id=partner_id),
+        QueryBalance(partner_id=partner_id),
         id=f"balance-inquiry/{partner_id}",
         task_queue=FLOWS_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -217,7 +217,7 @@ async def refresh_provider_balances(
         await partners.active(session, partner_id)
         await partners.connection(session, partner_id, "daraja")
         rows = await provider_balances.told(session, partner_id)
-    await connection_jobs.ask_balance(services, partner_id)
+    await connection_jobs.query_balance(services, partner_id)
     shown = ProviderBalances(items=[ProviderBalanceOut.of(row) for row in rows])
     async with services.database.transaction() as session:
         return await once.reply(session, shown, status=202)

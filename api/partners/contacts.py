@@ -11,7 +11,7 @@ from api.http.dependencies import Services
 from core.errors import Conflict
 from models.tables.platform.contact import Contact
 from models.tables.platform.proposal import Proposal
-from notices.outbox import tell_partner
+from notices.outbox import notify_partner
 from store.platform import partner_admin, partners
 
 AUTHORISE: Final = "contacts.authorise"
@@ -20,7 +20,7 @@ AUTHORISE: Final = "contacts.authorise"
 async def announce(session: AsyncSession, row: Contact) -> None:
     """To everybody whom we tell things at the partner, except the new one: somebody may know better."""
     partner = await partners.get(session, row.partner_id)
-    await tell_partner(
+    await notify_partner(
         session, "contact_proposed", key=f"contact/{row.id}:proposed",
         contacts=await partners.contacts(session, row.partner_id), partner_id=row.partner_id, workflow_id=None,
         facts={"name": row.name, "partner_name": partner.name},

@@ -59,7 +59,7 @@ async def send_update(
         raise
 
 
-async def ask_status(services: Services, row: Row) -> SagaStatus | None:
+async def query_status(services: Services, row: Row) -> SagaStatus | None:
     """The running saga's own words; None if it has ended or does not answer at once."""
     if row.ended_at is not None:
         return None

@@ -45,7 +45,7 @@ def need_to_decide(principal: Principal, workflow_id: str | None) -> None:
     _need(principal, workflow_id, "resolve")
 
 
-def need_to_ask(principal: Principal, workflow_id: str) -> None:
+def need_to_command(principal: Principal, workflow_id: str) -> None:
     """Raises NotAllowed unless the key may have this saga go on."""
     _need(principal, workflow_id, "write")
 
@@ -137,7 +137,7 @@ async def _refuse_foreign_receipt(services: Services, saga: Row, receipt: str | 
     async with services.database.transaction() as session:
         taken = await receipts.belongs_elsewhere(session, receipt, workflow_id=saga.workflow_id, money_in=money_in)
     # A part of a split loan is written down as paid with the last one: until then only the saga knows its receipt.
-    status = None if taken else await commands.ask_status(services, saga)
+    status = None if taken else await commands.query_status(services, saga)
     if taken or (status is not None and any(leg.receipt == receipt for leg in status.legs)):
         whose = "payment" if money_in else "payout"
         raise Conflict(f"That receipt belongs to another {whose}.", code="receipt_taken", field="receipt")

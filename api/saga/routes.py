@@ -81,7 +81,7 @@ def _add_read(router: APIRouter, resource: Resource[R]) -> None:
         row_id: str, request: Request, services: ServicesDep, principal: Principal, wait: Wait = 0
     ) -> BaseModel:
         row = await resource.wait_for(services, principal, row_id, request, wait)
-        status = await commands.ask_status(services, row)
+        status = await commands.query_status(services, row)
         async with services.database.transaction() as session:
             facts = {**resource.out.facts(row), **await resource.detail(session, row)}
         return resource.detail_out.model_validate({**facts, "saga": SagaNow.of(status) if status else None})

@@ -116,7 +116,7 @@ async def start_disbursement(
     return await start_claimed(client, database, claimed)
 
 
-async def tell_waiting_sagas(client: Client, database: Database, partner_id: str) -> int:
+async def signal_waiting_sagas(client: Client, database: Database, partner_id: str) -> int:
     """Hints to the sagas that wait for money that some has come; each looks for itself. Returns how many were told."""
     async with database.transaction() as session:
         waiting = await loan_disbursement.waiting_for_funds(session, partner_id)

@@ -185,7 +185,7 @@ def upgrade() -> None:
         sa.Column("policy", postgresql.JSONB(), nullable=False),
         sa.CheckConstraint("channel IN ('prompt', 'paybill')", name=op.f("ck_collections_channel")),
         sa.CheckConstraint(
-            "stage IN ('requested', 'asking', 'in_review', 'identifying', 'waiting_account', 'posting', "
+            "stage IN ('requested', 'prompting', 'in_review', 'identifying', 'waiting_account', 'posting', "
             "'post_review', 'settling', 'completed', 'merged', 'returned', 'failed', 'expired', 'withdrawn')",
             name=op.f("ck_collections_stage"),
         ),
@@ -237,7 +237,7 @@ def upgrade() -> None:
         sa.Column("policy", postgresql.JSONB(), nullable=False),
         sa.CheckConstraint("method IN ('bank_transfer', 'prompt', 'unannounced')", name=op.f("ck_top_ups_method")),
         sa.CheckConstraint(
-            "stage IN ('requested', 'asking', 'waiting_money', 'in_review', 'unallocated', 'approval', "
+            "stage IN ('requested', 'prompting', 'waiting_money', 'in_review', 'unallocated', 'approval', "
             "'crediting', 'completed', 'returned', 'failed', 'expired', 'withdrawn')",
             name=op.f("ck_top_ups_stage"),
         ),

@@ -23,7 +23,7 @@ _LOANS = (
     "completed", "refused", "failed", "withdrawn",
 )  # fmt: skip
 _COLLECTIONS = (
-    "requested", "asking", "in_review", "identifying", "waiting_account", "posting", "post_review", "settling",
+    "requested", "prompting", "in_review", "identifying", "waiting_account", "posting", "post_review", "settling",
     "completed", "merged", "returned", "failed", "expired", "withdrawn",
 )  # fmt: skip
 

@@ -194,7 +194,7 @@ class ProductsSynced(Message):
     new: int
 
 
-class AskBalance(Message):
+class QueryBalance(Message):
     partner_id: str
 
 

@@ -56,16 +56,19 @@ async def request(session: AsyncSession, row: Collection) -> CollectionRequest:
     """The saga's input, made of its row: what came in by paybill, or what to ask the customer for."""
     amount = Money(row.amount_minor, row.currency)
     if row.channel == "paybill":
-        arrived, ask = await incoming.arrived_by(session, row.incoming_id), None
+        arrived, prompt = await incoming.arrived_by(session, row.incoming_id), None
     else:
-        arrived, ask = None, prompts.instruction(row, row.msisdn, row.payer_reference, amount, "daraja", "Loan payment")
+        arrived, prompt = (
+            None,
+            prompts.instruction(row, row.msisdn, row.payer_reference, amount, "daraja", "Loan payment"),
+        )
     return CollectionRequest(
         collection_id=row.id,
         partner_id=row.partner_id,
         workflow_id=row.workflow_id,
         account_ref=row.account_ref,
         amount=amount,
-        ask=ask,
+        prompt=prompt,
         arrived=arrived,
         policy=CollectionPolicy.model_validate(row.policy),
     )

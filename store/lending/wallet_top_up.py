@@ -92,7 +92,9 @@ async def request(session: AsyncSession, row: TopUp) -> TopUpRequest:
             "method": row.method,
             "amount": amount,
             "reference": await _named_in(session, row.partner_id, arrived) if arrived else row.reference,
-            "ask": prompts.instruction(row, row.msisdn, row.reference, amount, "bank", "Top-up") if prompted else None,
+            "prompt": prompts.instruction(row, row.msisdn, row.reference, amount, "bank", "Top-up")
+            if prompted
+            else None,
             "arrived": arrived,
             "policy": TopUpPolicy.model_validate(row.policy),
         }

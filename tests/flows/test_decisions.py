@@ -197,4 +197,4 @@ async def _question(house: House, workflow_id: str) -> str | None:
 
 
 def _slow_to_ask() -> DisbursementPolicy:
-    return QUICK.model_copy(update={"payout": QUICK.payout.model_copy(update={"ask_after": (timedelta(minutes=9),)})})
+    return QUICK.model_copy(update={"payout": QUICK.payout.model_copy(update={"query_after": (timedelta(minutes=9),)})})

@@ -43,7 +43,7 @@ AT_ONCE = 10
 STORM = DisbursementPolicy(
     payout=PayoutPolicy(
         resend_after=tuple(timedelta(seconds=s) for s in (0.5, 1, 2, 5)),
-        ask_after=tuple(timedelta(seconds=s) for s in (3, 4, 5, 8, 10, 15, 20, 30)),
+        query_after=tuple(timedelta(seconds=s) for s in (3, 4, 5, 8, 10, 15, 20, 30)),
         answer_within=timedelta(seconds=5),
         attempt_again_after=(timedelta(seconds=1), timedelta(seconds=2)),
         send_within=timedelta(seconds=6),

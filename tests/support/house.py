@@ -23,7 +23,7 @@ from core.crypto import CredentialBox
 from core.ids import new_id
 from core.money import Money
 from core.settings import Settings
-from inbound.lending.loan_disbursement import Started, start_disbursement, tell_waiting_sagas
+from inbound.lending.loan_disbursement import Started, signal_waiting_sagas, start_disbursement
 from ledger import chart
 from ledger.balances import Balance, balance, open_holds
 from ledger.invariants import violations
@@ -55,7 +55,7 @@ def _seconds(*values: float) -> tuple[timedelta, ...]:
 QUICK = DisbursementPolicy(
     payout=PayoutPolicy(
         resend_after=_seconds(0.1, 0.2, 0.3, 0.5, 1),
-        ask_after=_seconds(0.6, 0.6, 0.6),
+        query_after=_seconds(0.6, 0.6, 0.6),
         answer_within=timedelta(seconds=1),
         attempt_again_after=_seconds(0.3, 0.3),
         send_within=timedelta(seconds=4),
@@ -138,7 +138,7 @@ class House:
                     reason="test funding",
                 ),
             )
-        await tell_waiting_sagas(self.client, self.database, self.partner_id)
+        await signal_waiting_sagas(self.client, self.database, self.partner_id)
 
     async def spend(self, amount: str) -> None:
         """Takes money out of the wallet, back to where it came from."""

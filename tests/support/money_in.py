@@ -61,7 +61,7 @@ QUICK_TOP_UP = TopUpPolicy(prompt=QUICK_PROMPT, money_within=timedelta(seconds=2
 QUICK_FLOAT = FloatPolicy(
     leg=PayoutPolicy(
         resend_after=_seconds(0.2, 0.5, 1),
-        ask_after=_seconds(1.5, 0.5, 1),
+        query_after=_seconds(1.5, 0.5, 1),
         answer_within=timedelta(seconds=2),
         attempt_again_after=(),
         confirm_from_minor=None,

@@ -21,7 +21,7 @@ from core.settings import Settings
 from models.tables.platform.contact import Contact
 from models.tables.platform.partner import Partner
 from models.tables.platform.traffic import Notification
-from notices.outbox import tell_client, tell_code
+from notices.outbox import notify_client, notify_code
 from providers.africastalking.client import AfricasTalking
 from providers.damza.client import Damza
 from providers.sms import SmsCredentials
@@ -81,7 +81,7 @@ class Desk:
     async def receipt(self, key: str = "one", phone: str = PHONE) -> str:
         """A payment receipt to a client; its id."""
         async with self.database.transaction() as session:
-            await tell_client(
+            await notify_client(
                 session, "payment_received", key=key, phone=Msisdn(phone), language="en", partner_id=self.partner_id,
                 workflow_id=f"collection/{key}", facts=FACTS,
             )  # fmt: skip
@@ -101,7 +101,7 @@ class Desk:
             language="en",
         )  # fmt: skip
         async with self.database.transaction() as session:
-            await tell_code(
+            await notify_code(
                 session, "float_code", key=key, contacts=[contact], partner_id=self.partner_id,
                 workflow_id="float-purchase/flt_1", facts={**CODE_FACTS, "code": code}, sealer=self.box,
                 expires_at=expires_at,

@@ -11,7 +11,7 @@ from core.clock import utc_now
 from core.crypto import CredentialBox
 from models.tables.platform.contact import Contact
 from models.tables.platform.traffic import ProviderExchange
-from notices.outbox import tell_code
+from notices.outbox import notify_code
 from store.platform.outbox import WIPED
 from tests.support.waiting import eventually
 from tests.workers.conftest import CODE, QUICK, Desk, texts
@@ -162,7 +162,7 @@ async def test_a_text_that_would_show_the_code_in_its_subject_is_refused(desk: D
     )
     async with desk.database.transaction() as session:
         with pytest.raises(ValueError, match="subject"):
-            await tell_code(
+            await notify_code(
                 session, "float_in_review", key="x", contacts=[grace], partner_id=desk.partner_id, workflow_id=None,
                 facts={"code": "7261", "minutes": "5", "amount": "KES 7261", "operator": "M-Pesa", "reference": "r"},
                 sealer=desk.box,

@@ -61,6 +61,6 @@ def test_a_provider_gives_up_before_its_activity_does() -> None:
 
 def test_a_provider_is_asked_several_times_before_a_person_is() -> None:
     """daraja.md 14.3: after 2, 4, 8, 15, 30, 60 … minutes."""
-    minutes = [step / timedelta(minutes=1) for step in DEFAULT_DISBURSEMENT_POLICY.payout.ask_after]
+    minutes = [step / timedelta(minutes=1) for step in DEFAULT_DISBURSEMENT_POLICY.payout.query_after]
     assert minutes[:6] == [2, 4, 8, 15, 30, 60]
     assert minutes == sorted(minutes)

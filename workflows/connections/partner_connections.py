@@ -8,12 +8,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.clients.partner_connections import PartnerConnections
     from activities.scheduled.loan_watch import LoanWatching
     from models.messages.connections import (
-        AskBalance,
         BalanceTold,
         CheckConnection,
         ConnectionChecked,
         PaybillRegistered,
         ProductsSynced,
+        QueryBalance,
         RegisterPaybill,
         SyncProducts,
     )
@@ -62,7 +62,7 @@ class BalanceInquiry:
     """Asks M-Pesa for the partner's balances; the answer comes by callback into `provider_balances`."""
 
     @workflow.run
-    async def run(self, order: AskBalance) -> None:
+    async def run(self, order: QueryBalance) -> None:
         await workflow.execute_activity_method(
             PartnerConnections.query_balance, order, **policies.QUERY_MPESA.options()
         )

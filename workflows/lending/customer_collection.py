@@ -52,7 +52,7 @@ _CANNOT_TAKE = frozenset({"unknown_account", "ambiguous_account", "account_close
 class CustomerCollection(MoneySaga):
     """One payment of one customer, booked exactly once on the right accounts."""
 
-    proposal_stages = ("requested", "asking", "in_review")
+    proposal_stages = ("requested", "prompting", "in_review")
 
     @workflow.init
     def __init__(self, request: CollectionRequest) -> None:
@@ -90,9 +90,9 @@ class CustomerCollection(MoneySaga):
                 raise EndsUnpaid("failed", unfit.code, unfit.detail)
         if self.payment is not None:  # before the saga, or while it looked: nobody is asked for a second one
             return collected_from(self.payment, self.request.collection_id)
-        assert self.request.ask is not None
+        assert self.request.prompt is not None
         self.safe_point()
-        return await self.prompt(self.request.ask, self.request.policy.prompt)
+        return await self.prompt(self.request.prompt, self.request.policy.prompt)
 
     async def look_at_account(self) -> ErrorFacts | None:
         """Why the account cannot take the payment, if so. Where Fineract does not say, the payer is asked all the same: what

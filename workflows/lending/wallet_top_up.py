@@ -36,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
 class WalletTopUp(MoneySaga):
     """One top-up, credited once, or ended without money."""
 
-    proposal_stages = ("requested", "asking", "in_review", "unallocated")
+    proposal_stages = ("requested", "prompting", "in_review", "unallocated")
     two_people_say = frozenset({"paid", "not_paid"})  # each puts money into a wallet or keeps it out (P8)
 
     @workflow.init
@@ -68,8 +68,8 @@ class WalletTopUp(MoneySaga):
         if self.payment is not None:
             return collected_from(self.payment, self.request.top_up_id)
         self.safe_point()
-        if self.request.ask is not None:
-            return await self.prompt(self.request.ask, self.request.policy.prompt)
+        if self.request.prompt is not None:
+            return await self.prompt(self.request.prompt, self.request.policy.prompt)
         return await self.wait_for_transfer()
 
     async def wait_for_transfer(self) -> Collected:

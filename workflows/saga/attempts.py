@@ -44,11 +44,11 @@ class Attempt:
     sent_at: datetime | None = None  # when its sending began, the last time
     send_by: datetime | None = None  # when it may not leave any more
     in_doubt: bool = False  # it may have left
-    ask_now: bool = False  # something must be confirmed, or a person wants to know
+    query_now: bool = False  # something must be confirmed, or a person wants to know
     review_now: bool = False  # what was told of it a person must see at once
-    asking: bool = False  # a status question is open
-    asked_at: datetime | None = None  # when the last status question was put
-    status_said: str | None = None  # what was said to it
+    querying: bool = False  # a query is open
+    queried_at: datetime | None = None  # when the last query was put
+    query_said: str | None = None  # what was said to it
     failure_told: bool = False  # the failure is a callback's word, which nobody has confirmed yet
     contradictions: int = 0
 

@@ -39,7 +39,7 @@ class CollectionLeg:
         policy: PromptPolicy,
         record: Callable[[LegEvent], Awaitable[None]],
         *,
-        stage: str = "asking",
+        stage: str = "prompting",
     ) -> None:
         """`stage` is what the saga shows while the leg runs."""
         self.saga, self.instruction, self.policy, self.record = saga, instruction, policy, record
@@ -52,7 +52,7 @@ class CollectionLeg:
         self.last_said: str | None = None
         self.begun_at = workflow.now()
         self.send_by: datetime | None = None
-        self._asked_at: datetime | None = None
+        self._queried_at: datetime | None = None
         self._query_said: str | None = None
         self._querying = False
         self._query_now = False
@@ -156,7 +156,7 @@ class CollectionLeg:
             return self.outcome is not None  # no answer proves nothing; the schedule goes on
         finally:
             self._querying = False
-        self._asked_at = workflow.now()
+        self._queried_at = workflow.now()
         self._query_said = asked.report.state if asked.report else None
         if asked.never_sent:
             self.may_have_left = False
@@ -248,7 +248,7 @@ class CollectionLeg:
             return (
                 f"Until {ends:%Y-%m-%d %H:%M:%S} UTC it may still be answered; nobody can say before that it was not."
             )
-        if self._querying or self._asked_at is None or self._asked_at < ends:
+        if self._querying or self._queried_at is None or self._queried_at < ends:
             return "The provider has not been asked since it can no longer be answered; ask it first (retry)."
         if self._query_said in ("paid", "pending"):
             return f"The provider's last answer was “{self._query_said}”."

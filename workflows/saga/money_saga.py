@@ -80,7 +80,7 @@ class MoneySaga(DecidingSaga):
 
     async def prompt(self, instruction: PromptInstruction, policy: PromptPolicy) -> Collected:
         """Prompts the payer and waits for the payment. Raises EndsUnpaid: "withdrawn", "failed" (none came), "expired"."""
-        self.enter("asking")
+        self.enter("prompting")
         leg = CollectionLeg(self, instruction, policy, self.record_leg)
         self.legs.append(leg)
         self.open = True

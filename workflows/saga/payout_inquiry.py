@@ -51,34 +51,34 @@ class PayoutInquiry:
     async def _learn(self, attempt: Attempt) -> None:
         """Waits for the report and asks on a schedule. After the policy's time a person is asked too, without a deadline;
         the questions go on. A person's own question uses up none of the schedule."""
-        questions = iter(self.policy.ask_after)
+        questions = iter(self.policy.query_after)
         ask_at = self._later(next(questions, None))
         while attempt.outcome is None:
             now, review_at = workflow.now(), self._review_at(attempt, ask_at)
             if not self.in_review and now >= review_at:
                 await self._open_review(attempt)
                 continue
-            settled_at = None if self.scale.asked_since_window(attempt) else self.scale.window_ends(attempt)
+            settled_at = None if self.scale.queried_since_window(attempt) else self.scale.window_ends(attempt)
             wakes = [moment for moment in (ask_at, settled_at, None if self.in_review else review_at) if moment]
             await self.saga.until(
-                lambda: attempt.outcome or attempt.ask_now or (attempt.review_now and not self.in_review),
+                lambda: attempt.outcome or attempt.query_now or (attempt.review_now and not self.in_review),
                 timeout=max(min(wakes) - now, policies.AT_ONCE) if wakes else None,
                 waiting_for=self._waiting_for,
             )
             if attempt.outcome is not None:
                 break
             due = ask_at is not None and workflow.now() >= ask_at
-            if due and not attempt.ask_now:
+            if due and not attempt.query_now:
                 ask_at = self._later(next(questions, None))
-            if due or attempt.ask_now or (settled_at is not None and workflow.now() >= settled_at):
-                await self._ask(attempt)
+            if due or attempt.query_now or (settled_at is not None and workflow.now() >= settled_at):
+                await self._query_attempt(attempt)
         if self.in_review:
             self.in_review = False
             self.saga.enter(self.stage, searchable=True)
 
-    async def _ask(self, attempt: Attempt) -> None:
+    async def _query_attempt(self, attempt: Attempt) -> None:
         """Asks the provider what became of the attempt."""
-        attempt.ask_now = False
+        attempt.query_now = False
         asked = await self._question(attempt, f"what became of attempt {attempt.number}?")
         if asked is None:
             return  # no answer proves nothing; the schedule goes on
@@ -87,7 +87,7 @@ class PayoutInquiry:
 
     async def _question(self, attempt: Attempt, summary: str) -> PayoutQueried | None:
         """One status question with its answer, as far as one comes in time; None if it could not be put."""
-        attempt.asking, attempt.status_said = True, None
+        attempt.querying, attempt.query_said = True, None
         try:
             asked: PayoutQueried = await workflow.execute_activity_method(
                 Payouts.query,
@@ -95,12 +95,12 @@ class PayoutInquiry:
                 summary=summary,
                 **self.rail.query.options(),
             )
-            attempt.asked_at = workflow.now()
+            attempt.queried_at = workflow.now()
             if asked.report is not None:
                 await self._apply_answer(asked.report)
             elif asked.by_callback:
                 await self.saga.until(
-                    lambda: attempt.outcome == "paid" or attempt.status_said,
+                    lambda: attempt.outcome == "paid" or attempt.query_said,
                     timeout=self.policy.answer_within,
                     waiting_for="the provider's answer to our status question",
                 )
@@ -108,7 +108,7 @@ class PayoutInquiry:
         except ActivityError:
             return None
         finally:
-            attempt.asking = False
+            attempt.querying = False
 
     async def _open_review(self, attempt: Attempt) -> None:
         self.in_review, attempt.review_now = True, False
@@ -155,7 +155,7 @@ class PayoutInquiry:
         """A person wants to go on now: ask the status, or make the next attempt, instead of waiting."""
         self._retry_now = True
         if self.attempts and self.attempts[-1].outcome is None:
-            self.attempts[-1].ask_now = True
+            self.attempts[-1].query_now = True
 
     def may_be_decided(self, decision: str) -> str | None:
         """Why a person may not say "paid" or "not_paid" of this payment now; None if it may be said."""

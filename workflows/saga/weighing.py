@@ -30,15 +30,15 @@ class Scale:
         attempt.provider_reference = attempt.provider_reference or report.provider_reference
         if report.source == "query":
             # That a bank does not find it is no word that it is under way.
-            attempt.status_said = "not_found" if report.code == "not_found" else report.state
+            attempt.query_said = "not_found" if report.code == "not_found" else report.state
         if report.state in ("pending", "unclear"):
             return self._weigh_unclear(attempt, report)
         if report.state == "paid" and not self._fits(report):
-            attempt.ask_now = attempt.outcome is None
+            attempt.query_now = attempt.outcome is None
             return "contradicts", contradiction(self.instruction, attempt, report, "does not fit what was asked")
         if attempt.outcome is None:
             if self._needs_confirmation(report):
-                attempt.ask_now = True
+                attempt.query_now = True
                 attempt.detail = f"A callback says paid, receipt {report.receipt}; the status answer must agree."
                 return "noted", None
             self._settle(attempt, report)
@@ -56,7 +56,7 @@ class Scale:
         did not agree, and the amount is large or the payment is still under way."""
         limit = self.policy.confirm_failure_from_minor
         large = limit is not None and self.instruction.amount.minor >= limit
-        return attempt.status_said != "failed" and (large or attempt.status_said == "pending")
+        return attempt.query_said != "failed" and (large or attempt.query_said == "pending")
 
     def may_be_decided(self, attempt: Attempt | None, decision: str) -> str | None:
         """Why a person may not say "paid" or "not_paid" of this payment now; None if it may be said.
@@ -72,23 +72,23 @@ class Scale:
         ends = self.window_ends(attempt)
         if workflow.now() < ends:
             return f"Until {ends:%Y-%m-%d %H:%M:%S} UTC it may still be carried out; nobody can say before that it was not."
-        if attempt.asking or not self.asked_since_window(attempt):
+        if attempt.querying or not self.queried_since_window(attempt):
             return "The provider has not been asked since it can no longer be carried out; ask it first (retry)."
-        if attempt.status_said in ("paid", "pending"):
-            return f"The provider's last answer was “{attempt.status_said}”."
+        if attempt.query_said in ("paid", "pending"):
+            return f"The provider's last answer was “{attempt.query_said}”."
         return None
 
     def window_ends(self, attempt: Attempt) -> datetime:
         assert attempt.send_by is not None
         return attempt.send_by + self.policy.settlement_window
 
-    def asked_since_window(self, attempt: Attempt) -> bool:
-        return attempt.asked_at is not None and attempt.asked_at >= self.window_ends(attempt)
+    def queried_since_window(self, attempt: Attempt) -> bool:
+        return attempt.queried_at is not None and attempt.queried_at >= self.window_ends(attempt)
 
     def _weigh_unclear(self, attempt: Attempt, report: Report) -> tuple[Effect, LegEvent | None]:
         if attempt.outcome is None:
             attempt.code, attempt.detail = report.code, report.detail
-        attempt.ask_now = attempt.ask_now or (report.state == "unclear" and report.source != "query")
+        attempt.query_now = attempt.query_now or (report.state == "unclear" and report.source != "query")
         if report.code not in FOR_A_PERSON or attempt.outcome is not None:
             return "noted", None
         attempt.review_now = True

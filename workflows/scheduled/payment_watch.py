@@ -52,4 +52,4 @@ class PaymentNotice:
 
     @workflow.run
     async def run(self, order: PaymentRecorded) -> PaymentTold:
-        return await workflow.execute_activity_method(PaymentWatching.tell_recorded, order, **policies.TELL.options())
+        return await workflow.execute_activity_method(PaymentWatching.notify_recorded, order, **policies.TELL.options())

@@ -15,7 +15,7 @@ AccountKind = Literal["loan", "savings"]
 
 
 CollectionStage = Literal[
-    "requested", "asking", "in_review", "approval", "identifying", "waiting_account", "posting", "post_review",
+    "requested", "prompting", "in_review", "approval", "identifying", "waiting_account", "posting", "post_review",
     "settling", "completed", "merged", "returned", "failed", "expired", "withdrawn",
 ]  # fmt: skip
 
@@ -38,7 +38,7 @@ class CollectionRequest(SagaRequest):
     collection_id: str
     account_ref: str
     amount: Money
-    ask: PromptInstruction | None = None
+    prompt: PromptInstruction | None = None
     arrived: ArrivedPayment | None = None
     policy: CollectionPolicy = CollectionPolicy()
 

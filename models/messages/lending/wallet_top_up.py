@@ -10,7 +10,7 @@ from models.messages.saga.prompts import Collected, PromptInstruction
 from models.messages.saga.status import SagaRequest
 
 TopUpStage = Literal[
-    "requested", "asking", "waiting_money", "in_review", "unallocated", "approval", "crediting", "completed", "returned",
+    "requested", "prompting", "waiting_money", "in_review", "unallocated", "approval", "crediting", "completed", "returned",
     "failed", "expired", "withdrawn",
 ]  # fmt: skip
 
@@ -26,7 +26,7 @@ class TopUpRequest(SagaRequest):
     method: Literal["bank_transfer", "prompt", "unannounced"]
     amount: Money
     reference: str | None = None
-    ask: PromptInstruction | None = None
+    prompt: PromptInstruction | None = None
     arrived: ArrivedPayment | None = None
     policy: TopUpPolicy = TopUpPolicy()
 

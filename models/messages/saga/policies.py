@@ -26,7 +26,7 @@ class PayoutPolicy(Message):
     # An instruction that was not handed over by then is not handed over any more: its process may have been paused.
     send_within: timedelta = timedelta(minutes=10)
     # Silence: wait this long for the report, then ask for the status, again and again (daraja.md 14.3).
-    ask_after: tuple[timedelta, ...] = _minutes(2, 4, 8, 15, 30, 60, 120, 240)
+    query_after: tuple[timedelta, ...] = _minutes(2, 4, 8, 15, 30, 60, 120, 240)
     # Silence for so long opens a case and lets a person decide, while the questions go on.
     case_after: timedelta = timedelta(minutes=15)
     # How long after its sending the rail may still carry an instruction out: until then nobody can say that it did not.
@@ -116,7 +116,7 @@ class FloatPolicy(Message):
 
     # Banks settle in minutes; a failed instruction is a person's wish to repeat, never the machine's.
     leg: PayoutPolicy = PayoutPolicy(
-        ask_after=_minutes(1, 2, 4, 8, 15, 30, 60, 120), attempt_again_after=(), confirm_from_minor=None,
+        query_after=_minutes(1, 2, 4, 8, 15, 30, 60, 120), attempt_again_after=(), confirm_from_minor=None,
         confirm_failure_from_minor=None,
     )  # fmt: skip
     code_lives: timedelta = timedelta(minutes=10)

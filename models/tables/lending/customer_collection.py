@@ -11,7 +11,7 @@ from models.tables.base import UtcDateTime
 from models.tables.saga.saga_row import SagaRow
 
 COLLECTION_STAGES = (
-    "requested", "asking", "in_review", "approval", "identifying", "waiting_account", "posting", "post_review",
+    "requested", "prompting", "in_review", "approval", "identifying", "waiting_account", "posting", "post_review",
     "settling", "completed", "merged", "returned", "failed", "expired", "withdrawn",
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from sqlmodel import Field
 from models.tables.saga.saga_row import SagaRow
 
 TOP_UP_STAGES = (
-    "requested", "asking", "waiting_money", "in_review", "unallocated", "approval", "crediting", "completed", "returned",
+    "requested", "prompting", "waiting_money", "in_review", "unallocated", "approval", "crediting", "completed", "returned",
     "failed", "expired", "withdrawn",
 )  # fmt: skip
 

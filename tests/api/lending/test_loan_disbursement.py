@@ -16,7 +16,7 @@ from tests.support.house import House
 # Nothing is asked and nothing ends by itself: the saga is soon in review, where a person decides.
 PARKED = DisbursementPolicy(
     payout=PayoutPolicy(
-        ask_after=(timedelta(seconds=0.2),),
+        query_after=(timedelta(seconds=0.2),),
         answer_within=timedelta(seconds=0.2),
         send_within=timedelta(seconds=3),
         settlement_window=timedelta(seconds=0.2),

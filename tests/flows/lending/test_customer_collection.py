@@ -250,7 +250,7 @@ async def test_a_payer_who_pays_the_code_and_the_prompt_has_paid_twice(house: Ho
     await desk.payer("pay", after_seconds=1)
     loan = await desk.loan("5000.00")
     begun = await desk.collect("1500", loan["accountNo"])
-    await desk.until(begun, "asking")
+    await desk.until(begun, "prompting")
     assert begun.payer_reference is not None
     by_hand = await desk.paybill("1500", begun.payer_reference)
     assert by_hand["accepted"]  # the code is as good as an account number

@@ -43,7 +43,7 @@ async def test_the_callback_alone_is_enough(house: House, desk: MoneyDesk) -> No
     await lose(house, "confirmation")
     loan = await desk.loan("5000.00")
     begun = await desk.collect("1500", loan["accountNo"])
-    asking = await desk.until(begun, "asking")
+    asking = await desk.until(begun, "prompting")
     assert asking.receipt is None
     row = await desk.ended(begun)
     await assert_booked_once(desk, row, loan, "1500.00")

@@ -36,7 +36,7 @@ EXECUTED = [
 BOTH_LEGS = pytest.mark.parametrize("operation", ["bank.transfer", "bank.float"])
 # One question soon: for banks that answer nothing at all.
 CURT = QUICK_FLOAT.model_copy(
-    update={"leg": QUICK_FLOAT.leg.model_copy(update={"ask_after": (timedelta(seconds=0.7),)})}
+    update={"leg": QUICK_FLOAT.leg.model_copy(update={"query_after": (timedelta(seconds=0.7),)})}
 )
 
 

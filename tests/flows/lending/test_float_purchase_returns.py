@@ -33,7 +33,7 @@ from tests.support.money_in import QUICK_FLOAT, MoneyDesk
 from tests.support.waiting import eventually
 
 SLOW_CODE = QUICK_FLOAT.model_copy(
-    update={"leg": QUICK_FLOAT.leg.model_copy(update={"ask_after": (timedelta(seconds=0.6),)})}
+    update={"leg": QUICK_FLOAT.leg.model_copy(update={"query_after": (timedelta(seconds=0.6),)})}
 )
 
 

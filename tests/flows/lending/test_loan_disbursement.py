@@ -343,5 +343,5 @@ async def test_the_policy_travels_with_the_saga(house: House) -> None:
     history = await house.handle(started).fetch_history()
     sealed = history.events[0].workflow_execution_started_event_attributes.input.payloads
     (request,) = await house.client.data_converter.decode(sealed)
-    assert request["policy"]["payout"]["ask_after"] == ["PT0.6S"] * 3
-    assert QUICK.payout.ask_after[0].total_seconds() == 0.6
+    assert request["policy"]["payout"]["query_after"] == ["PT0.6S"] * 3
+    assert QUICK.payout.query_after[0].total_seconds() == 0.6

@@ -97,7 +97,7 @@ async def test_impatience_uses_up_none_of_the_questions(house: House) -> None:
     """SCARS: pressing retry used up the status questions, then one key decided "not paid" and paid again."""
     await house.fault("daraja.b2c.result", "lose")
     await house.fault("daraja.status.answer", "lose", times=100)
-    policy = patient(ask_after=(timedelta(seconds=60),), answer_within=timedelta(seconds=0.2))
+    policy = patient(query_after=(timedelta(seconds=60),), answer_within=timedelta(seconds=0.2))
     started = await house.start(await house.approve_loan(), policy)
     await reference_of(house, started)
     for number in range(4):
@@ -128,7 +128,7 @@ def _dealt(dealt: Any, operation: str) -> int:
 
 async def test_a_case_opens_after_its_time_while_the_questions_go_on(house: House) -> None:
     await house.fault("daraja.b2c.result", "lose")
-    policy = patient(ask_after=(timedelta(seconds=3),), case_after=timedelta(seconds=0.3))
+    policy = patient(query_after=(timedelta(seconds=3),), case_after=timedelta(seconds=0.3))
     loan_id = await house.approve_loan()
     started = await house.start(loan_id, policy)
     await house.until_stage(started, "in_review")

@@ -29,7 +29,7 @@ ASKED = (3, 4, 5) if LOANS <= 30 else (3, 4, 5, 8, 10, 15, 20, 30)
 STORM = DisbursementPolicy(
     payout=PayoutPolicy(
         resend_after=tuple(timedelta(seconds=s) for s in (0.5, 1, 2, 5, 10, 10, 10)),
-        ask_after=tuple(timedelta(seconds=s) for s in ASKED),
+        query_after=tuple(timedelta(seconds=s) for s in ASKED),
         answer_within=timedelta(seconds=5),
         attempt_again_after=(timedelta(seconds=1), timedelta(seconds=2)),
     ),

@@ -141,7 +141,7 @@ async def test_a_person_may_say_that_a_prompt_was_not_paid(house: House, desk: M
 async def test_a_prompt_that_may_have_reached_the_payer_cannot_be_cancelled(house: House, desk: MoneyDesk) -> None:
     """Neither by the partner nor in Temporal: the money is credited when it comes."""
     await house.http.patch("/bank/simulator/behaviour", json={"payer_seconds": 1.0})
-    row = await desk.until(await asked(desk), "asking")
+    row = await desk.until(await asked(desk), "prompting")
     with pytest.raises(WorkflowUpdateFailedError):
         await desk.cancel(row)
     await house.client.get_workflow_handle(row.workflow_id).cancel()

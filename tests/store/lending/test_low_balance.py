@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlmodel import select
 
-from activities.lending.wallet_notices import tell_if_low
+from activities.lending.wallet_notices import notify_if_low
 from core.ids import CONTACT, new_id
 from core.money import Money
 from ledger import chart
@@ -54,7 +54,7 @@ async def move(database: Database, partner_id: str, minor: int, *, seen: Partner
             )
         )
         (posted,) = await post(session, transfer)
-        await tell_if_low(session, partner, "w", posted.balance_of(wallet).available, top_up_url=URL)
+        await notify_if_low(session, partner, "w", posted.balance_of(wallet).available, top_up_url=URL)
 
 
 async def alerts(database: Database) -> list[str]:
