@@ -10,21 +10,9 @@ from typing import Final
 # Codes, English, Swahili.
 WORDS: Final[tuple[tuple[str, str, str], ...]] = (
     # ------------------------------------------------------------------------------------------------ the loan itself
-    (
-        "loan_not_approved loan_state_refused",
-        "The loan is no longer approved.",
-        "Mkopo haujaidhinishwa tena.",
-    ),
-    (
-        "disbursed_elsewhere",
-        "The loan was already paid out outside Kivuko.",
-        "Mkopo ulishatolewa nje ya Kivuko.",
-    ),
-    (
-        "disbursal_undone payment_undone",
-        "The booking was undone in Fineract.",
-        "Rekodi ilifutwa katika Fineract.",
-    ),
+    ("loan_not_approved loan_state_refused", "The loan is no longer approved.", "Mkopo haujaidhinishwa tena."),
+    ("disbursed_elsewhere", "The loan was already paid out outside Kivuko.", "Mkopo ulishatolewa nje ya Kivuko."),
+    ("disbursal_undone payment_undone", "The booking was undone in Fineract.", "Rekodi ilifutwa katika Fineract."),
     (
         "multi_tranche",
         "The loan is paid in several tranches, which a person must do.",
@@ -35,11 +23,7 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "The loan replaces an older one, and Fineract does not say how much is left to pay.",
         "Mkopo huu unalipia mkopo wa zamani, na Fineract haisemi kiasi kilichobaki cha kutuma.",
     ),
-    (
-        "nothing_to_pay",
-        "Nothing is left to pay of this loan.",
-        "Hakuna kiasi kilichobaki cha kutuma kwa mkopo huu.",
-    ),
+    ("nothing_to_pay", "Nothing is left to pay of this loan.", "Hakuna kiasi kilichobaki cha kutuma kwa mkopo huu."),
     (
         "net_above_principal down_payment",
         "One payout cannot serve this kind of loan; a person must look at it.",
@@ -55,11 +39,7 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "This loan was already sent once; our people look into it.",
         "Mkopo huu ulishatumwa mara moja; tunauchunguza.",
     ),
-    (
-        "no_client",
-        "The loan names no client whom to pay.",
-        "Mkopo hauna mteja wa kutumiwa pesa.",
-    ),
+    ("no_client", "The loan names no client whom to pay.", "Mkopo hauna mteja wa kutumiwa pesa."),
     (
         "group_loan joint_liability_loan",
         "The loan is a group's, and a group has no single phone to pay.",
@@ -101,68 +81,36 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "A rule of Fineract forbids it.",
         "Kanuni ya Fineract hairuhusu.",
     ),
-    (
-        "awaiting_checker",
-        "It waits for a second person in Fineract.",
-        "Inasubiri mtu wa pili katika Fineract.",
-    ),
-    (
-        "not_booked",
-        "Fineract has not booked it yet.",
-        "Fineract bado haijarekodi.",
-    ),
+    ("awaiting_checker", "It waits for a second person in Fineract.", "Inasubiri mtu wa pili katika Fineract."),
+    ("not_booked", "Fineract has not booked it yet.", "Fineract bado haijarekodi."),
     # -------------------------------------------------------------------------------------------- products and limits
     (
         "product_not_enabled",
         "Loans of this product are not paid out by Kivuko.",
         "Mikopo ya aina hii haitumwi kupitia Kivuko.",
     ),
-    (
-        "below_minimum payout:2 prompt:2",
-        "The amount is below the minimum.",
-        "Kiasi ni chini ya kiwango cha chini.",
-    ),
+    ("below_minimum payout:2 prompt:2", "The amount is below the minimum.", "Kiasi ni chini ya kiwango cha chini."),
     (
         "above_maximum amount_too_large payout:3 prompt:3",
         "The amount is above the maximum.",
         "Kiasi kinazidi kiwango cha juu.",
     ),
-    (
-        "above_daily_limit daily_limit limit_exceeded",
-        "The amount is above the limit.",
-        "Kiasi kinazidi kikomo.",
-    ),
-    (
-        "no_tariff empty_band",
-        "No charge is set for this amount.",
-        "Hakuna ada iliyowekwa kwa kiasi hiki.",
-    ),
+    ("above_daily_limit daily_limit limit_exceeded", "The amount is above the limit.", "Kiasi kinazidi kikomo."),
+    ("no_tariff empty_band", "No charge is set for this amount.", "Hakuna ada iliyowekwa kwa kiasi hiki."),
     (
         "currency_differs currency_mismatch",
         "The money is in another currency than the account.",
         "Sarafu ya pesa si ya akaunti.",
     ),
-    (
-        "partner_suspended",
-        "Your access to Kivuko is suspended.",
-        "Huduma yako ya Kivuko imesimamishwa.",
-    ),
-    (
-        "wallet_short",
-        "The balance of your wallet is not enough.",
-        "Salio la pochi yako halitoshi.",
-    ),
+    ("partner_suspended", "Your access to Kivuko is suspended.", "Huduma yako ya Kivuko imesimamishwa."),
+    ("wallet_short", "The balance of your wallet is not enough.", "Salio la pochi yako halitoshi."),
     (
         "insufficient_funds payout:5",
         "The paying account holds too little.",
         "Akaunti ya kulipia haina salio la kutosha.",
     ),
     # ------------------------------------------------------------------------------------------------- payouts: M-Pesa
-    (
-        "payout:1",
-        "Your M-Pesa account holds too little.",
-        "Akaunti yako ya M-Pesa haina salio la kutosha.",
-    ),
+    ("payout:1", "Your M-Pesa account holds too little.", "Akaunti yako ya M-Pesa haina salio la kutosha."),
     (
         "payout:4",
         "The receiver's daily M-Pesa limit is used up.",
@@ -191,36 +139,20 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "M-Pesa has not said what became of it.",
         "M-Pesa haijasema matokeo yake.",
     ),
-    (
-        "payout:expired",
-        "M-Pesa did not carry it out in time.",
-        "M-Pesa haikuitekeleza kwa wakati.",
-    ),
+    ("payout:expired", "M-Pesa did not carry it out in time.", "M-Pesa haikuitekeleza kwa wakati."),
     (
         "payout:declined payout:cancelled payout:failed failed rejected refused_by_gateway prompt_refused refused",
         "The provider refused it.",
         "Mtoa huduma amekataa.",
     ),
-    (
-        "reversed payout:reversed payout:r000001",
-        "The money came back.",
-        "Pesa zimerudishwa.",
-    ),
-    (
-        "operator_unavailable",
-        "The operator did not answer the bank.",
-        "Kampuni ya simu haikuijibu benki.",
-    ),
+    ("reversed payout:reversed payout:r000001", "The money came back.", "Pesa zimerudishwa."),
+    ("operator_unavailable", "The operator did not answer the bank.", "Kampuni ya simu haikuijibu benki."),
     (
         "unsupported unsupported_operator wrong_rail own_bank",
         "The bank does not offer this.",
         "Benki haitoi huduma hii.",
     ),
-    (
-        "debited",
-        "The bank moved the money.",
-        "Benki imehamisha pesa.",
-    ),
+    ("debited", "The bank moved the money.", "Benki imehamisha pesa."),
     (
         "receipt_taken unfit_receipt paid_twice",
         "The receipt does not fit this payment.",
@@ -232,82 +164,30 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "Taarifa ya benki haielezi wazi kilichotokea.",
     ),
     # -------------------------------------------------------------------------------------------- prompts to payers
-    (
-        "prompt:1",
-        "The payer has too little money.",
-        "Mlipaji hana salio la kutosha.",
-    ),
-    (
-        "prompt:4",
-        "The payer's daily M-Pesa limit is used up.",
-        "Mlipaji amefikia kikomo chake cha M-Pesa cha siku.",
-    ),
+    ("prompt:1", "The payer has too little money.", "Mlipaji hana salio la kutosha."),
+    ("prompt:4", "The payer's daily M-Pesa limit is used up.", "Mlipaji amefikia kikomo chake cha M-Pesa cha siku."),
     (
         "prompt:17 prompt_living",
         "The same payment was asked for a moment ago.",
         "Malipo hayo hayo yaliombwa muda mfupi uliopita.",
     ),
-    (
-        "prompt:1001",
-        "The payer's line was busy.",
-        "Laini ya mlipaji ilikuwa na shughuli nyingine.",
-    ),
-    (
-        "prompt:1019 prompt:1037",
-        "The payer did not answer.",
-        "Mlipaji hakujibu.",
-    ),
-    (
-        "prompt:1025 prompt:9999 never_sent",
-        "The request could not be sent.",
-        "Ombi halikuweza kutumwa.",
-    ),
-    (
-        "prompt:1032",
-        "The payer cancelled it.",
-        "Mlipaji ameghairi.",
-    ),
-    (
-        "prompt:2001",
-        "The payer gave a wrong PIN.",
-        "Mlipaji aliweka PIN isiyo sahihi.",
-    ),
-    (
-        "prompt:8006",
-        "The payer's PIN is locked.",
-        "PIN ya mlipaji imefungwa.",
-    ),
+    ("prompt:1001", "The payer's line was busy.", "Laini ya mlipaji ilikuwa na shughuli nyingine."),
+    ("prompt:1019 prompt:1037", "The payer did not answer.", "Mlipaji hakujibu."),
+    ("prompt:1025 prompt:9999 never_sent", "The request could not be sent.", "Ombi halikuweza kutumwa."),
+    ("prompt:1032", "The payer cancelled it.", "Mlipaji ameghairi."),
+    ("prompt:2001", "The payer gave a wrong PIN.", "Mlipaji aliweka PIN isiyo sahihi."),
+    ("prompt:8006", "The payer's PIN is locked.", "PIN ya mlipaji imefungwa."),
     (
         "prompt:2028 prompt:sfc_ic0003 no_till no_passkey nothing_to_ask",
         "Your short code cannot take this payment.",
         "Nambari yako ya biashara haiwezi kupokea malipo haya.",
     ),
-    (
-        "not_paid",
-        "The payer did not pay.",
-        "Mlipaji hakulipa.",
-    ),
+    ("not_paid", "The payer did not pay.", "Mlipaji hakulipa."),
     # -------------------------------------------------------------------------------------- payments that came in
-    (
-        "unknown_account",
-        "Nobody has that account number.",
-        "Hakuna mwenye nambari hiyo ya akaunti.",
-    ),
-    (
-        "ambiguous_account",
-        "The number belongs to several accounts.",
-        "Nambari hiyo ni ya akaunti zaidi ya moja.",
-    ),
-    (
-        "account_closed",
-        "The account takes no payments.",
-        "Akaunti haipokei malipo.",
-    ),
-    (
-        "overpayment",
-        "The payment is more than the loan owes.",
-        "Malipo ni zaidi ya deni la mkopo.",
-    ),
+    ("unknown_account", "Nobody has that account number.", "Hakuna mwenye nambari hiyo ya akaunti."),
+    ("ambiguous_account", "The number belongs to several accounts.", "Nambari hiyo ni ya akaunti zaidi ya moja."),
+    ("account_closed", "The account takes no payments.", "Akaunti haipokei malipo."),
+    ("overpayment", "The payment is more than the loan owes.", "Malipo ni zaidi ya deni la mkopo."),
     (
         "payment_differs",
         "The amount was told differently by two sources.",
@@ -318,52 +198,24 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "The parts do not add up to the payment.",
         "Mgawanyo haulingani na malipo.",
     ),
-    (
-        "not_a_payment",
-        "Fineract knows no such payment.",
-        "Fineract haina malipo hayo.",
-    ),
-    (
-        "returned",
-        "It was given back.",
-        "Zimerudishwa kwa mlipaji.",
-    ),
+    ("not_a_payment", "Fineract knows no such payment.", "Fineract haina malipo hayo."),
+    ("returned", "It was given back.", "Zimerudishwa kwa mlipaji."),
     (
         "booked_elsewhere credited_elsewhere payment_elsewhere",
         "The same money is booked already.",
         "Pesa hizo hizo zimesharekodiwa.",
     ),
-    (
-        "no_money",
-        "No payment came in time.",
-        "Hakuna malipo yaliyofika kwa wakati.",
-    ),
+    ("no_money", "No payment came in time.", "Hakuna malipo yaliyofika kwa wakati."),
     # --------------------------------------------------------------------------------------- people and their codes
-    (
-        "not_confirmed",
-        "The code was not given in time.",
-        "Nambari ya siri haikutolewa kwa wakati.",
-    ),
+    ("not_confirmed", "The code was not given in time.", "Nambari ya siri haikutolewa kwa wakati."),
     (
         "no_authorised_contact",
         "None of your people may confirm with a code.",
         "Hakuna mtu wako aliyeidhinishwa kuthibitisha kwa nambari ya siri.",
     ),
-    (
-        "cancelled withdrawn",
-        "It was cancelled before any money moved.",
-        "Lilighairiwa kabla ya pesa kutumwa.",
-    ),
-    (
-        "resolved_not_paid",
-        "Our people checked: no money moved.",
-        "Tumechunguza: hakuna pesa iliyotoka.",
-    ),
-    (
-        "invalid_msisdn",
-        "The phone number is not valid.",
-        "Nambari ya simu si sahihi.",
-    ),
+    ("cancelled withdrawn", "It was cancelled before any money moved.", "Lilighairiwa kabla ya pesa kutumwa."),
+    ("resolved_not_paid", "Our people checked: no money moved.", "Tumechunguza: hakuna pesa iliyotoka."),
+    ("invalid_msisdn", "The phone number is not valid.", "Nambari ya simu si sahihi."),
     # --------------------------------------------------------------------------- connections and what is ours to mend
     (
         "bad_credentials credentials_refused password_expired permission_missing tenant_unknown not_entitled "
