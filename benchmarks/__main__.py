@@ -12,13 +12,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import flows, ledger
+from benchmarks import costs, flows, ledger
+from benchmarks.costs import Cost
 from benchmarks.figures import Figure
 from cli.local.postgres import EmbeddedPostgres
 from store.migrate import migrate
 
 
-async def measure(sagas: int, seconds: float, say: Console) -> list[Figure]:
+async def measure(sagas: int, seconds: float, say: Console) -> tuple[list[Figure], list[Cost]]:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="kivuko-bench-") as name:
         folder = Path(name)
@@ -28,8 +29,15 @@ async def measure(sagas: int, seconds: float, say: Console) -> list[Figure]:
             migrate(server.url)
             figures += await ledger.run(server.url, seconds=seconds)
         say.print("flows …")
-        figures += await flows.run(folder, sagas=sagas)
-    return figures
+        more, found = await flows.run(folder, sagas=sagas)
+    return figures + more, found
+
+
+async def measure_costs(sagas: int) -> list[Cost]:
+    """What a payment of each kind costs, alone: a minute or two."""
+    with tempfile.TemporaryDirectory(prefix="kivuko-bench-") as name:
+        os.chmod(name, 0o755)  # noqa: PTH101 - PostgreSQL runs as another account when we are root
+        return await flows.costs(Path(name), sagas=sagas)
 
 
 def table(figures: list[Figure]) -> Table:
@@ -48,12 +56,19 @@ def main() -> None:
     arguments.add_argument("--json", action="store_true", help="figures for machines on standard output")
     arguments.add_argument("--sagas", type=int, default=200)
     arguments.add_argument("--seconds", type=float, default=3.0, help="how long each ledger figure is measured")
+    arguments.add_argument("--costs", action="store_true", help="only what a payment of each kind costs")
     chosen = arguments.parse_args()
-    figures = asyncio.run(measure(chosen.sagas, chosen.seconds, Console(stderr=True)))
-    if chosen.json:
-        sys.stdout.write(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
+    if chosen.costs:
+        figures: list[Figure] = []
+        found = asyncio.run(measure_costs(chosen.sagas))
     else:
-        Console().print(table(figures))
+        figures, found = asyncio.run(measure(chosen.sagas, chosen.seconds, Console(stderr=True)))
+    if chosen.json:
+        told = {"figures": [asdict(figure) for figure in figures], "costs": [asdict(cost) for cost in found]}
+        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    else:
+        for shown in ([table(figures)] if figures else []) + [costs.table(found)]:
+            Console().print(shown)
     sys.stdout.flush()
     os._exit(0)  # the SDK's threads can crash an ordinary interpreter exit
 

@@ -16,28 +16,45 @@ from temporalio.worker import Worker
 
 from benchmarks import money_in
 from benchmarks.bare import BARE_QUEUE, Activities, nothing
+from benchmarks.costs import Cost, cost_of
 from benchmarks.figures import Figure
 from benchmarks.stack import IN_FLIGHT, Bench, rate, running_stack
 from inbound.lending.loan_disbursement import start_disbursement
 from models.messages.lending.loan_disbursement import DisbursementResult
 
 
-async def run(folder: Path, *, sagas: int = 200) -> list[Figure]:
-    """Every figure about flows. Takes about two minutes on two cores."""
+async def costs(folder: Path, *, sagas: int = 200) -> list[Cost]:
+    """What a payment of each kind costs. The bare workflow beside them has five activities and nothing else."""
     async with running_stack(folder) as bench:
-        loans = await _approve(bench, sagas + IN_FLIGHT + 60)
-        await _disburse(bench, loans[:IN_FLIGHT])  # warm-up
-        disbursements = await rate(loans[IN_FLIGHT : IN_FLIGHT + sagas], lambda loan: _one(bench, loan))
-        events, size = await _history(bench, loans[IN_FLIGHT])
+        return await _costs(bench, await _approve(bench, sagas + IN_FLIGHT), sagas)
+
+
+async def _costs(bench: Bench, loans: list[int], sagas: int) -> list[Cost]:
+    await _disburse(bench, loans[:IN_FLIGHT])  # warm-up
+    found = [await cost_of(bench, "disbursement", loans[IN_FLIGHT : IN_FLIGHT + sagas], lambda loan: _one(bench, loan))]
+    found += await money_in.costs(bench, sagas=sagas // 2)
+    async with Worker(bench.client, task_queue=BARE_QUEUE, workflows=[Activities], activities=[nothing]):
+        await rate(range(IN_FLIGHT), lambda _: _bare(bench.client, 5))
+        found.append(await cost_of(bench, "bare, 5 activities", range(sagas), lambda _: _bare(bench.client, 5)))
+    return found
+
+
+async def run(folder: Path, *, sagas: int = 200) -> tuple[list[Figure], list[Cost]]:
+    """Every figure about flows. Takes some minutes on two cores."""
+    async with running_stack(folder) as bench:
+        loans = await _approve(bench, 2 * sagas + IN_FLIGHT + 60)
+        found = await _costs(bench, loans[-sagas - IN_FLIGHT :], sagas)
+        disbursements = await rate(loans[60 : 60 + sagas], lambda loan: _one(bench, loan))
+        events, size = await _history(bench, loans[60])
         async with Worker(bench.client, task_queue=BARE_QUEUE, workflows=[Activities], activities=[nothing]):
             await rate(range(IN_FLIGHT), lambda _: _bare(bench.client, 5))
             five = await rate(range(sagas), lambda _: _bare(bench.client, 5))
             one = await rate(range(sagas), lambda _: _bare(bench.client, 1))
         starts = await _latencies(60, lambda: _start_bare(bench.client))
         more = await money_in.run(bench, five, sagas=sagas // 2)
-        rest = iter(loans[IN_FLIGHT + sagas :])
+        rest = iter(loans[:60])
         posts = await _latencies(60, lambda: _post(bench, next(rest)))
-        return [
+        figures = [
             Figure("disbursements against bare workflows of five activities", disbursements, "per s", 0.5,
                    disbursements / five, f"half the rate of five or better ({five:.1f} per s)"),
             Figure("disbursements against bare workflows of one activity", disbursements, "per s", None,
@@ -52,6 +69,7 @@ async def run(folder: Path, *, sagas: int = 200) -> list[Figure]:
             Figure("resident memory of the whole local stack, ready", bench.resident_mib, "MiB", None, None, "under 800"),
             Figure("from start to ready, first start with seeding", bench.seconds_to_ready, "s", None, None, "under 15"),
         ]  # fmt: skip
+        return figures, found
 
 
 async def _approve(bench: Bench, count: int) -> list[int]:
@@ -70,21 +88,24 @@ async def _approve(bench: Bench, count: int) -> list[int]:
     return loans
 
 
-async def _one(bench: Bench, loan_id: int) -> None:
+async def _one(bench: Bench, loan_id: int) -> str:
     started = await start_disbursement(
         bench.client, bench.database, partner_id=bench.partner_id, loan_id=loan_id, source="poll", requested_by="bench"
     )
     handle = bench.client.get_workflow_handle(started.workflow_id, result_type=DisbursementResult)
     result: DisbursementResult = await handle.result()
     assert result.ending == "completed", result
+    return started.workflow_id
 
 
 async def _disburse(bench: Bench, loans: list[int]) -> None:
     await asyncio.gather(*(_one(bench, loan) for loan in loans))
 
 
-async def _bare(client: Client, activities: int) -> None:
-    await client.execute_workflow(Activities.run, activities, id=f"bench/{uuid4()}", task_queue=BARE_QUEUE)
+async def _bare(client: Client, activities: int) -> str:
+    workflow_id = f"bench/{uuid4()}"
+    await client.execute_workflow(Activities.run, activities, id=workflow_id, task_queue=BARE_QUEUE)
+    return workflow_id
 
 
 async def _start_bare(client: Client) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlmodel import select
 
+from benchmarks.costs import Cost, cost_of
 from benchmarks.figures import Figure
 from benchmarks.stack import IN_FLIGHT, Bench, rate
 from core.clock import utc_now
@@ -23,23 +24,40 @@ from temporal.starts import start_row
 _SHORTCODE_LOANS: Final = 40  # loans that the payments are for
 _LOOK_EVERY: Final = 0.1
 
+Work = Callable[[int], Awaitable[SagaRow]]
+
 
 async def run(bench: Bench, bare_five: float, *, sagas: int) -> list[Figure]:
     """Per second and events per saga. `bare_five` is the rate of bare workflows of five activities in this run."""
     accounts = [await _loan(bench, number) for number in range(_SHORTCODE_LOANS)]
     figures: list[Figure] = []
-    for name, work in (
-        ("paybill payments", lambda number: _pay(bench, accounts[number % len(accounts)])),
-        ("top-ups by bank transfer", lambda number: _top_up(bench)),
-        ("float purchases", lambda number: _buy(bench)),
-    ):
+    for name, work in _works(bench, accounts).items():
         figures += await _figures(bench, name, work, bare_five, sagas)
     return figures
 
 
-async def _figures(
-    bench: Bench, name: str, work: Callable[[int], Awaitable[SagaRow]], bare_five: float, sagas: int
-) -> list[Figure]:
+async def costs(bench: Bench, *, sagas: int) -> list[Cost]:
+    accounts = [await _loan(bench, number) for number in range(_SHORTCODE_LOANS)]
+    found = []
+    for name, work in _works(bench, accounts).items():
+
+        async def one(number: int, work: Work = work) -> str:
+            return (await work(number)).workflow_id
+
+        await rate(range(IN_FLIGHT), one)  # warm-up
+        found.append(await cost_of(bench, name, range(sagas), one))
+    return found
+
+
+def _works(bench: Bench, accounts: list[str]) -> dict[str, Work]:
+    return {
+        "paybill payments": lambda number: _pay(bench, accounts[number % len(accounts)]),
+        "top-ups by bank transfer": lambda number: _top_up(bench),
+        "float purchases": lambda number: _buy(bench),
+    }
+
+
+async def _figures(bench: Bench, name: str, work: Work, bare_five: float, sagas: int) -> list[Figure]:
     done: list[SagaRow] = []
 
     async def one(number: int) -> None:

@@ -41,6 +41,7 @@ class Bench:
     resident_mib: float
     shortcode: str
     bank_account: str
+    pids: Callable[[], dict[str, int]]  # of the stack's programs, by name
     numbers: Iterator[int] = field(default_factory=lambda: count(10_000_000))
 
     def next_number(self) -> int:
@@ -81,12 +82,12 @@ async def running_stack(folder: Path) -> AsyncIterator[Bench]:
             account = BankSettings.model_validate(bank.settings).wallet_account
             yield Bench(
                 stack.settings, client, database, world, api, seeded.partner_id, seconds, resident,
-                str(DARAJA_APP["shortcode"]), account,
+                str(DARAJA_APP["shortcode"]), account, lambda: {**stack.server_pids, **stack.child_pids},
             )  # fmt: skip
         await database.close()
 
 
-async def rate(items: Sequence[int], work: Callable[[int], Awaitable[None]]) -> float:
+async def rate(items: Sequence[int], work: Callable[[int], Awaitable[object]]) -> float:
     """Items per second, twenty at a time."""
     limit = asyncio.Semaphore(IN_FLIGHT)
 
