@@ -11,6 +11,8 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from store.platform import exchanges
+
 
 def sqlalchemy_url(url: str) -> URL:
     """A libpq URL (`postgresql://…`) as SQLAlchemy spells it for psycopg 3."""
@@ -54,9 +56,16 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """One session in one transaction: commits at the end of the block, rolls back on any exception."""
-        async with self._sessions() as session, session.begin():
-            yield session
+        """One session in one transaction: commits at the end of the block, rolls back on any exception. Lines of the
+        exchange log that wait are written with it."""
+        lines: list[exchanges.Line] = []
+        try:
+            async with self._sessions() as session, session.begin():
+                yield session
+                lines = await exchanges.write_waiting(session)
+        except BaseException:
+            exchanges.wait_again(lines)
+            raise
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from activities.clients.exchange_log import with_next_commit
 from core.clock import utc_now
 from core.crypto import CredentialBox
 from core.errors import KivukoError, NotAllowed, Rejected, Throttled, Unknown
@@ -107,10 +108,11 @@ class Dispatcher:
         except NotAllowed as error:
             await self._end(message, "failed", error)
             return
-        if message.channel == "sms":
-            await self._send_sms(message, text)
-        else:
-            await self._send_email(message, text)
+        async with with_next_commit(self._database):
+            if message.channel == "sms":
+                await self._send_sms(message, text)
+            else:
+                await self._send_email(message, text)
 
     # ------------------------------------------------------------------------------------------------------------- SMS
 

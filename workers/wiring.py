@@ -10,6 +10,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.clients.callback_urls import CallbackUrls
 from activities.clients.connections import Connections
+from activities.clients.exchange_log import ExchangesWithNextCommit
 from activities.clients.partner_connections import PartnerConnections
 from activities.heartbeats import Heartbeats
 from activities.lending.customer_collection import CustomerPayments
@@ -59,7 +60,7 @@ def build_workers(settings: Settings, client: Client, database: Database) -> Wor
     connections = Connections(database, box, settings.dialling_rules())
     served = activity_classes(settings, client, database, connections)
     return WorkerSet(
-        [_worker(settings, client, TASK_QUEUES[name], served) for name in settings.worker.queues], connections
+        [_worker(settings, client, database, TASK_QUEUES[name], served) for name in settings.worker.queues], connections
     )
 
 
@@ -93,7 +94,11 @@ def activity_classes(
 
 
 def _worker(
-    settings: Settings, client: Client, task_queue: str, served: list[tuple[object, tuple[str, ...]]]
+    settings: Settings,
+    client: Client,
+    database: Database,
+    task_queue: str,
+    served: list[tuple[object, tuple[str, ...]]],
 ) -> Worker:
     options = settings.worker
     # No workflows on the provider queues: an activity started eagerly would bypass the queue's rate limit.
@@ -104,7 +109,7 @@ def _worker(
         workflows=WORKFLOWS if runs_sagas else [],
         activities=[method for one, queues in served if task_queue in queues for method in activities_of(one)],
         workflow_runner=runner(),
-        interceptors=[ErrorTranslation(), Heartbeats()],
+        interceptors=[ErrorTranslation(), Heartbeats(), ExchangesWithNextCommit(database)],
         max_concurrent_activities=options.max_concurrent_activities,
         max_task_queue_activities_per_second=options.mpesa_calls_per_second if task_queue == MPESA_QUEUE else None,
         max_cached_workflows=options.max_cached_workflows,

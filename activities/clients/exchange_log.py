@@ -1,8 +1,14 @@
-"""Keeps a row for every call to a provider, with the saga that made it."""
+"""Keeps a line for every call to a provider, with the saga that made it. Inside an activity the lines wait for its next
+commit and cost no transaction of their own; what is left is written at its end, however it ends."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from providers.ports import Exchange
 from store.database import Database
@@ -18,25 +24,61 @@ class ExchangeLog:
         self._database, self._partner_id = database, partner_id
 
     async def __call__(self, exchange: Exchange) -> None:
-        workflow_id = activity.info().workflow_id if activity.in_activity() else None
+        line = {
+            "provider": exchange.provider,
+            "operation": exchange.operation,
+            "partner_id": self._partner_id,
+            "workflow_id": activity.info().workflow_id if activity.in_activity() else None,
+            "reference": exchange.reference,
+            "method": exchange.method,
+            "url": exchange.url,
+            "request": exchange.request,
+            "response": exchange.response,
+            "status_code": exchange.status_code,
+            "outcome": exchange.outcome,
+            "duration_ms": exchange.duration_ms,
+            "started_at": exchange.started_at,
+        }
+        if not exchanges.will_be_written(line):
+            await _write(self._database, [line])
+
+
+@asynccontextmanager
+async def with_next_commit(database: Database) -> AsyncIterator[None]:
+    """The calls made inside cost no transaction of their own: their lines wait for the next commit inside, or for the end."""
+    with exchanges.collecting() as waiting:
         try:
-            async with self._database.transaction() as session:
-                await exchanges.add(
-                    session,
-                    provider=exchange.provider,
-                    operation=exchange.operation,
-                    partner_id=self._partner_id,
-                    workflow_id=workflow_id,
-                    reference=exchange.reference,
-                    method=exchange.method,
-                    url=exchange.url,
-                    request=exchange.request,
-                    response=exchange.response,
-                    status_code=exchange.status_code,
-                    outcome=exchange.outcome,
-                    duration_ms=exchange.duration_ms,
-                    started_at=exchange.started_at,
-                )
-        except SQLAlchemyError as error:
-            # A payment's answer outranks its log line: losing the row is reported, not raised.
-            log.error("exchange_not_logged", operation=exchange.operation, error=type(error).__name__)
+            yield
+        finally:
+            if waiting:
+                lines, waiting[:] = waiting[:], []
+                await _write(database, lines)
+
+
+class ExchangesWithNextCommit(Interceptor):
+    """Put on every worker, around all that an activity does."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Collecting(next, self._database)
+
+
+class _Collecting(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, database: Database) -> None:
+        super().__init__(next)
+        self._database = database
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        async with with_next_commit(self._database):
+            return await super().execute_activity(input)
+
+
+async def _write(database: Database, lines: list[exchanges.Line]) -> None:
+    try:
+        async with database.transaction() as session:
+            await exchanges.add(session, *lines)
+    except SQLAlchemyError as error:
+        # A payment's answer outranks its log: losing a line is reported, not raised.
+        log.error("exchanges_not_logged", count=len(lines), error=type(error).__name__)

@@ -1,19 +1,80 @@
-"""The log of every call to a provider."""
+"""The log of every call to a provider.
 
-from typing import Any
+A line of it costs no transaction of its own where an activity collects them (`collecting`): the lines wait and are written
+with the activity's next commit, or at its end.
+"""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+import structlog
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.tables.base import table_of
 from models.tables.platform.traffic import ProviderExchange
 
+log = structlog.get_logger()
+
+Line = dict[str, Any]
 _EXCHANGES = table_of(ProviderExchange)
+_WAITING: Final[ContextVar[list[Line] | None]] = ContextVar("waiting_exchanges", default=None)
 
 
-async def add(session: AsyncSession, **values: Any) -> None:
-    await session.exec(insert(_EXCHANGES).values(**values))
+@contextmanager
+def collecting() -> Iterator[list[Line]]:
+    """Lines of this task, and of those that it starts, wait for the next commit. What is left in the list at the end is the
+    caller's to write."""
+    waiting: list[Line] = []
+    token = _WAITING.set(waiting)
+    try:
+        yield waiting
+    finally:
+        _WAITING.reset(token)
+
+
+def will_be_written(line: Line) -> bool:
+    """Puts the line with those that wait; False where nobody collects, so that it must be written now."""
+    waiting = _WAITING.get()
+    if waiting is None:
+        return False
+    waiting.append(line)
+    return True
+
+
+async def write_waiting(session: AsyncSession) -> list[Line]:
+    """Before a commit: writes what waits. The lines that would be lost with the transaction, for `wait_again`."""
+    waiting = _WAITING.get()
+    if not waiting:
+        return []
+    lines, waiting[:] = waiting[:], []
+    return lines if await _written(session, lines) else []
+
+
+def wait_again(lines: Sequence[Line]) -> None:
+    """Their transaction was rolled back."""
+    waiting = _WAITING.get()
+    if waiting is not None:
+        waiting[:0] = lines
+
+
+async def add(session: AsyncSession, *lines: Line) -> None:
+    await session.exec(insert(_EXCHANGES).values(list(lines)))
+
+
+async def _written(session: AsyncSession, lines: list[Line]) -> bool:
+    """A payment outranks its log: a line that the database refuses is reported, and spoils no transaction."""
+    try:
+        async with session.begin_nested():
+            await add(session, *lines)
+    except SQLAlchemyError as error:
+        log.error("exchanges_not_logged", count=len(lines), error=type(error).__name__)
+        return False
+    return True
 
 
 async def page(

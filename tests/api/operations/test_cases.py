@@ -44,11 +44,12 @@ async def test_exchanges_are_found_by_saga_and_seen_by_their_partner(door: Door)
     mine, other = await door.lender("Mine"), await door.lender("Other")
     async with door.database.transaction() as session:
         for owner in (mine, other):
-            await exchanges.add(
-                session, provider="daraja", operation="b2c", partner_id=owner, workflow_id=f"loan-disbursement/{owner}/1",
-                method="POST", url="/mpesa/b2c", request={"PartyB": "25471•••678"}, response=None, outcome="no_answer",
-                duration_ms=30000, started_at=utc_now(),
-            )  # fmt: skip
+            line = {
+                "provider": "daraja", "operation": "b2c", "partner_id": owner, "workflow_id": f"loan-disbursement/{owner}/1",
+                "method": "POST", "url": "/mpesa/b2c", "request": {"PartyB": "25471•••678"}, "response": None,
+                "outcome": "no_answer", "duration_ms": 30000, "started_at": utc_now(),
+            }  # fmt: skip
+            await exchanges.add(session, line)
     found = (await door.admin.get(f"/api/v1/exchanges?workflow_id=loan-disbursement/{mine}/1")).json()["items"]
     assert [row["partner_id"] for row in found] == [mine]
     visitor = await door.key("disbursements:read", partner_id=mine)
