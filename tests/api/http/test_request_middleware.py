@@ -154,7 +154,7 @@ async def test_behind_our_proxy_the_source_is_who_the_proxy_saw(
 
 
 def test_guesses_cost_bounded_memory_and_a_network_is_one_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.wrong_keys._MOST_SOURCES", 100)
+    monkeypatch.setattr("api.http.wrong_keys._MOST_SOURCES", 100)
     wrong = WrongKeys(1, clock=lambda: 0.0)
     for number in range(1000):
         wrong.was_wrong(f"203.0.{number % 250}.{number // 250}", "x")
