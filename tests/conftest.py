@@ -70,8 +70,18 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="session")
 async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     """One Temporal server a session. Use a random task queue and workflow id in each test."""
-    async with await start_environment() as environment:
+    async with await first_that_starts() as environment:
         yield environment
+
+
+async def first_that_starts(tries: int = 3) -> WorkflowEnvironment:
+    """On a machine that is busy with other tests' servers one may take too long to answer; all later tests would miss it."""
+    for _ in range(tries - 1):
+        try:
+            return await start_environment()
+        except RuntimeError as error:
+            print(f"The Temporal server did not start, and is started anew: {str(error)[:300]}")
+    return await start_environment()
 
 
 @pytest.fixture(scope="session")
