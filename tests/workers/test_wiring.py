@@ -1,5 +1,6 @@
 """What is written is served: every activity class by some queue, every workflow class by the queue of the sagas."""
 
+import asyncio
 import inspect
 import pkgutil
 from importlib import import_module
@@ -58,5 +59,9 @@ async def test_a_process_with_every_queue_can_be_built(
     settings: Settings, temporal_client: Client, database: Database
 ) -> None:
     built = build_workers(settings, temporal_client, database)
+    running = [asyncio.create_task(worker.run()) for worker in built.workers]
     assert {worker.task_queue for worker in built.workers} == set(TASK_QUEUES.values())
+    # One that only stood there would hold its queues, and no other test's worker could be made for them.
+    await asyncio.gather(*(worker.shutdown() for worker in built.workers))
+    await asyncio.gather(*running)
     await built.close()

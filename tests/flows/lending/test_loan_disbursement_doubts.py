@@ -100,6 +100,11 @@ async def test_impatience_uses_up_none_of_the_questions(house: House) -> None:
     policy = patient(query_after=(timedelta(seconds=60),), answer_within=timedelta(seconds=0.2))
     started = await house.start(await house.approve_loan(), policy)
     await reference_of(house, started)
+
+    async def waiting() -> bool:
+        return (await house.status(started)).waiting_for == "the provider's report"
+
+    await eventually(waiting)  # it was sent, and its answer is there
     for number in range(4):
         await house.handle(started).execute_update(
             "retry", RetryNow(actor="key_1"), id=f"again{number}", result_type=CommandTaken
