@@ -246,8 +246,9 @@ async def test_callback_and_confirmation_in_either_order_are_one_payment(
 async def test_a_payer_who_pays_the_code_and_the_prompt_has_paid_twice(house: House, desk: MoneyDesk) -> None:
     """The saga lives when the second payment names its code, and will not have it."""
     await lose(house, "callback")
-    await house.fault("fineract.repay", "slow", options={"seconds": 0.95})
-    await desk.payer("pay", after_seconds=1)
+    await house.patience(6)
+    await house.fault("fineract.repay", "slow", options={"seconds": 4.5})
+    await desk.payer("pay", after_seconds=3)
     loan = await desk.loan("5000.00")
     begun = await desk.collect("1500", loan["accountNo"])
     await desk.until(begun, "prompting")
