@@ -118,6 +118,9 @@ def _spent(bench: Bench) -> dict[str, float]:
 
 
 def _of_tree(process: psutil.Process) -> float:
-    """With children that have ended: their parent keeps their time."""
-    times = process.cpu_times()
-    return sum(times[:4]) + sum(_of_tree(child) for child in process.children())
+    """With children that have ended: their parent keeps their time, once it has noticed."""
+    try:
+        times = process.cpu_times()
+        return float(sum(times[:4])) + sum(_of_tree(child) for child in process.children())
+    except psutil.NoSuchProcess:
+        return 0.0
