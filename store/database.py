@@ -57,12 +57,12 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One session in one transaction: commits at the end of the block, rolls back on any exception. Lines of the
-        exchange log that wait are written with it."""
+        exchange log that wait are written with it: first, so that no lock is held for them."""
         lines: list[exchanges.Line] = []
         try:
             async with self._sessions() as session, session.begin():
-                yield session
                 lines = await exchanges.write_waiting(session)
+                yield session
         except BaseException:
             exchanges.wait_again(lines)
             raise

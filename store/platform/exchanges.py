@@ -47,7 +47,7 @@ def will_be_written(line: Line) -> bool:
 
 
 async def write_waiting(session: AsyncSession) -> list[Line]:
-    """Before a commit: writes what waits. The lines that would be lost with the transaction, for `wait_again`."""
+    """At the beginning of a transaction: writes what waits. The lines that are lost with it, for `wait_again`."""
     waiting = _WAITING.get()
     if not waiting:
         return []

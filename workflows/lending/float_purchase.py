@@ -165,6 +165,7 @@ class FloatPurchase(MoneySaga):
                 code=outcome.code,
                 case=CaseToOpen(kind="transfer_back_failed", summary=outcome.detail),
             )
+            self.forget_retry()
             await self.until(self.retry_taken, waiting_for="an operator: repeat the transfer back (retry)")
 
     async def settle(self, plan: FloatPlan, transfer: Paid, purchase: Paid) -> FloatResult:

@@ -105,6 +105,10 @@ class MoneySaga(DecidingSaga):
         wanted, self._retry_wanted = self._retry_wanted, False
         return wanted or (self.cancel_wanted and not self.money_may_have_moved)
 
+    def forget_retry(self) -> None:
+        """Before a wait that sends money: a `retry` of an earlier wait, which nobody took, is not meant for it."""
+        self._retry_wanted = False
+
     # -------------------------------------------------------------------------------------------------------- its end
 
     async def end_well(

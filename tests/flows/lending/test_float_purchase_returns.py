@@ -1,5 +1,6 @@
 """Float that was not bought after the money had moved: confirmed first, then moved back as a leg of its own."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -95,6 +96,21 @@ async def test_a_refused_transfer_back_waits_for_a_person_and_is_tried_again(
         await desk.cancel(row)
     await desk.retry(row)
     await ended_with_return(house, desk, row, "invalid_request" if dialect == "ncba" else "limit_exceeded")
+
+
+async def test_a_retry_of_an_earlier_wait_repeats_no_transfer_back(house: House, desk: MoneyDesk) -> None:
+    """Somebody pressed it while the code was awaited, where it goes nowhere."""
+    await house.fault("bank.float", "refuse")
+    await house.fault("bank.transfer", "refuse", skip=1)
+    await house.fund("5000.00", "float")
+    row = await desk.buy_float("2000.00")
+    await until_waiting(desk, row, "the one-time code")
+    await desk.retry(row)
+    await desk.confirm(row)
+    await until_waiting(desk, row, "repeat the transfer back")
+    await asyncio.sleep(1)  # a repeat would have been made by now
+    await until_waiting(desk, row, "repeat the transfer back")
+    assert await movements(house) == [THERE]
 
 
 @both_dialects
