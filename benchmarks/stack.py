@@ -18,7 +18,7 @@ from cli.demo.seed import seed
 from cli.local.ports import free_port
 from cli.local.stack import LocalStack
 from core.settings import Settings
-from models.messages.connections import BankSettings
+from models.messages.connections.bank import BankSettings
 from store.database import Database
 from store.platform import partners
 from temporal.client import connect
@@ -58,7 +58,7 @@ async def running_stack(folder: Path) -> AsyncIterator[Bench]:
         api={"port": free_port(), "rate_per_minute": 1_000_000},
         temporal={"port": free_port(), "ui_port": free_port()},
         simulators={"port": free_port(), "smtp_port": free_port()},
-        worker={"mpesa_calls_per_second": 1000.0},
+        worker={"calls_per_second": {"mpesa": 1000.0}},
     )
     began = time.monotonic()
     async with LocalStack(settings, on_progress=lambda part, text: None) as stack:

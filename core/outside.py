@@ -9,12 +9,10 @@ import socket
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 
 from core.texts import clean
-
-OutsideKind = Literal["fineract_tenant", "fineract_identity", "mpesa_shortcode", "bank_account"]
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LONGEST_ID: Final = 64
@@ -24,7 +22,7 @@ _LONGEST_ID: Final = 64
 class OutsideKey:
     """One thing of the world, which one partner at most may have."""
 
-    kind: OutsideKind
+    kind: str  # as models/providers.py names it
     key: str
 
 

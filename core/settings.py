@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -251,11 +251,13 @@ class Recovery(BaseModel):
 class Worker(BaseModel):
     """One worker process."""
 
-    queues: list[Literal["flows", "mpesa", "fineract", "bank"]] = ["flows", "mpesa", "fineract", "bank"]
+    # Words of temporal/queues.py; none stands for all.
+    queues: list[str] = []
     max_concurrent_activities: int = Field(default=50, ge=1)
     max_cached_workflows: int = Field(default=1000, ge=0)
     graceful_shutdown_seconds: float = Field(default=40.0, ge=0)
-    mpesa_calls_per_second: float = Field(default=20.0, gt=0)
+    # By queue, for all workers together: what its provider's limits allow.
+    calls_per_second: dict[str, Annotated[float, Field(gt=0)]] = {"mpesa": 20.0}
     # Which code runs, as the Temporal UI shows it beside each workflow task: an image tag or a commit.
     build_id: str = Field(default_factory=installed_version, min_length=1)
 

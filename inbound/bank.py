@@ -10,7 +10,7 @@ from core.crypto import CredentialBox
 from core.errors import Garbled
 from inbound import bank_credits, refusals, texts
 from inbound.sealing import RawMessage
-from models.messages.connections import BankSecrets, BankSettings
+from models.messages.connections.bank import BankSecrets, BankSettings
 from models.messages.inbound import CaseFound, Reading
 from models.messages.saga.arrived_payments import AnnouncedPayment
 from models.tables.platform.connection import Connection
@@ -92,3 +92,6 @@ def _foreign_account(reading: Reading, account: str, amount: str) -> Reading:
         evidence={"account": account[:40], "amount": amount, "reference": reading.reference},
     )
     return reading.model_copy(update={"outcome": "refused", "workflow_id": None, "case": case})
+
+
+READERS: Final = {"push": read_push}

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.money import Money
 from inbound import money_in
-from models.messages.connections import BankSettings, comparable
+from models.messages.connections.bank import BankSettings, comparable
 from models.messages.inbound import CaseFound, Reading
 from models.messages.saga.arrived_payments import AnnouncedPayment
 from models.messages.saga.reports import Report

@@ -6,7 +6,7 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from models.messages.connections import BalanceTold
+from models.messages.connections.jobs import BalanceTold
 
 # What the route of a balance's callback begins with, before the run of the check that asked for it.
 CHECK_ROUTE: Final = "balance/check/"

@@ -1,8 +1,10 @@
 """Reads stored messages and gives them to the sagas that they are for, and never drops one (SCARS: "the event row exists" is
 not "the webhook was delivered"): an item that nobody could take now is tried again, without end."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from typing import Final
 
 import structlog
@@ -10,10 +12,8 @@ from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from core.crypto import CredentialBox
-from inbound import connection_checks, loan_hints, money_in, payment_notices, payout_reports, prompt_reports, reading
-from models.messages.connections import BalanceTold
-from models.messages.inbound import LoanHint
-from models.messages.lending.payment_watch import PaymentRecorded
+from inbound import money_in, payout_reports, prompt_reports, reading
+from models import providers
 from models.messages.saga.arrived_payments import AnnouncedPayment
 from models.messages.saga.reports import Report
 from models.tables.platform.traffic import InboxItem
@@ -22,6 +22,8 @@ from store.platform import inbox
 from store.saga import cases
 
 log = structlog.get_logger()
+
+Giver = Callable[[Client, InboxItem, timedelta], Awaitable[str]]
 
 RPC_TIMEOUT: Final = timedelta(seconds=5)
 _TRIES_BEFORE_A_CASE: Final = 4
@@ -70,21 +72,23 @@ async def deliver(desk: Desk, inbox_id: str) -> str | None:
 
 async def _give(desk: Desk, item: InboxItem) -> str:
     client, database, limit = desk.client, desk.database, desk.rpc_timeout
+    own = _givers(item.provider).get(item.kind)
+    if own is not None:
+        return await own(client, item, limit)
     if item.kind == "payment":
         payment = AnnouncedPayment.model_validate(item.report)
         return await money_in.take_in(client, database, payment, rpc_timeout=limit)
-    if item.kind == "prompt":
-        prompt = Report.model_validate(item.report)
-        return await prompt_reports.give(client, database, item, prompt, rpc_timeout=limit)
-    if item.kind == "recorded":
-        return await payment_notices.give(client, PaymentRecorded.model_validate(item.report))
-    if item.kind == "approved":
-        return await loan_hints.give(client, LoanHint.model_validate(item.report))
-    if item.kind == "balance_check":
-        told = BalanceTold.model_validate(item.report)
-        return await connection_checks.give(client, item.workflow_id or "", item.reference, told, rpc_timeout=limit)
     report = Report.model_validate(item.report)
+    if item.kind == "prompt":
+        return await prompt_reports.give(client, database, item, report, rpc_timeout=limit)
     return await payout_reports.give(client, database, item, report, rpc_timeout=limit)
+
+
+def _givers(provider: str) -> Mapping[str, Giver]:
+    """To whom a provider's own kinds of messages go: `GIVERS` of `inbound/<provider>.py`."""
+    module = import_module(f"inbound.{providers.named(provider).name}")
+    found: Mapping[str, Giver] = getattr(module, "GIVERS", {})
+    return found
 
 
 async def _postpone(database: Database, inbox_id: str, why: str, *, failing: bool = False) -> None:

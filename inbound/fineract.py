@@ -1,13 +1,16 @@
 """What Fineract's hooks say. Unsigned, so a hint and no more: the loan or the payment is read anew (A3, A11)."""
 
+from datetime import timedelta
 from typing import Final
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio.client import Client
 
 from core.crypto import CredentialBox
 from core.errors import InvalidRequest
-from inbound import payment_notices, refusals
+from inbound import refusals
+from inbound.lending import loan_hints, payment_notices
 from inbound.sealing import RawMessage
 from models.messages.inbound import LoanHint, Reading
 from models.messages.lending.payment_watch import PaymentRecorded
@@ -65,3 +68,15 @@ def recorded_payment(partner_id: str, event: HookEvent) -> PaymentRecorded | Non
         account_id=account_id,
         transaction_id=event.transaction_id,
     )
+
+
+async def _give_recorded(client: Client, item: InboxItem, rpc_timeout: timedelta) -> str:
+    return await payment_notices.give(client, PaymentRecorded.model_validate(item.report))
+
+
+async def _give_approved(client: Client, item: InboxItem, rpc_timeout: timedelta) -> str:
+    return await loan_hints.give(client, LoanHint.model_validate(item.report))
+
+
+READERS: Final = {"hook": read_hook}
+GIVERS: Final = {"recorded": _give_recorded, "approved": _give_approved}

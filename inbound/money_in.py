@@ -8,7 +8,8 @@ record the payment ─► claimed? ── yes ─► that saga hears of it again
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from importlib import import_module
+from typing import Any, Protocol, cast
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,14 +17,12 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from core.errors import Conflict
+from models import kinds
 from models.messages.inbound import Reading
 from models.messages.saga.arrived_payments import AnnouncedPayment, ArrivedPayment, PaymentTaken
-from models.tables.lending.customer_collection import Collection
-from models.tables.lending.wallet_top_up import TopUp
 from models.tables.saga.incoming_payment import IncomingPayment
-from models.tables.saga.saga_row import SagaRow
+from models.tables.saga.saga_row import MoneyInRow, SagaRow
 from store.database import Database
-from store.lending import customer_collection, wallet_top_up
 from store.saga import cases, incoming, saga_rows, timeline
 from temporal.starts import start_row
 
@@ -34,9 +33,19 @@ log = structlog.get_logger()
 class _Claimed:
     """The saga that has the payment; `own` if it was started by it."""
 
-    row: SagaRow
+    row: MoneyInRow
     payment: ArrivedPayment
     own: bool
+
+
+class TakesPayments(Protocol):
+    """What the store file of a kind that takes announced payments offers."""
+
+    async def waiting_for(self, session: AsyncSession, payment: IncomingPayment) -> MoneyInRow | None:
+        """The living saga that the payment names; nothing but its whole code counts."""
+
+    async def of_incoming(self, session: AsyncSession, payment: IncomingPayment) -> MoneyInRow:
+        """The one saga that was started by this payment, made if there is none."""
 
 
 def announcement(announced: AnnouncedPayment, body: Any = None) -> Reading:
@@ -88,26 +97,25 @@ async def _claim(session: AsyncSession, announced: AnnouncedPayment) -> _Claimed
 
 
 def _claimed(row: SagaRow, payment: IncomingPayment, announced: AnnouncedPayment) -> _Claimed:
-    assert isinstance(row, Collection | TopUp)
-    own = row.incoming_id == payment.id and (
-        row.channel == "paybill" if isinstance(row, Collection) else row.method == "unannounced"
-    )
+    assert isinstance(row, MoneyInRow), row.workflow_id
+    own = row.incoming_id == payment.id and row.began_by_payment
     return _Claimed(row, incoming.arrived(payment, announced.channel), own)
 
 
-async def _waiting(session: AsyncSession, payment: IncomingPayment) -> SagaRow | None:
-    """The living saga whose code the payer gave; nothing but the whole code counts."""
-    if payment.provider == "daraja":
-        return await customer_collection.waiting_for(session, payment.partner_id, payment.reference.strip().upper())
-    named = await wallet_top_up.named_by(session, wallet_top_up.codes_in(payment.reference), living=True)
-    ours = [row for row in named if row.partner_id == payment.partner_id and row.currency == payment.currency]
-    return ours[0] if len(ours) == 1 else None
+async def _waiting(session: AsyncSession, payment: IncomingPayment) -> MoneyInRow | None:
+    """The living saga whose code the payer gave, of whatever kind."""
+    for kind in kinds.taking(payment.provider):
+        if (row := await _leaf(kind).waiting_for(session, payment)) is not None:
+            return row
+    return None
 
 
-async def _own_row(session: AsyncSession, payment: IncomingPayment) -> SagaRow:
-    if payment.provider == "daraja":
-        return await customer_collection.of_incoming(session, payment)
-    return await wallet_top_up.of_incoming(session, payment)
+async def _own_row(session: AsyncSession, payment: IncomingPayment) -> MoneyInRow:
+    return await _leaf(kinds.taking(payment.provider)[0]).of_incoming(session, payment)
+
+
+def _leaf(kind: kinds.SagaKind) -> TakesPayments:
+    return cast(TakesPayments, import_module(kind.module("store")))
 
 
 async def _start_own(client: Client, database: Database, claimed: _Claimed) -> str:
@@ -137,8 +145,7 @@ async def _tell(client: Client, claimed: _Claimed, rpc_timeout: timedelta) -> bo
 
 
 def _has_booked(claimed: _Claimed) -> bool:
-    row = claimed.row
-    return isinstance(row, Collection | TopUp) and row.incoming_id == claimed.payment.incoming_id
+    return claimed.row.incoming_id == claimed.payment.incoming_id
 
 
 async def _pass_on(session: AsyncSession, claimed: _Claimed) -> _Claimed | None:
@@ -147,7 +154,7 @@ async def _pass_on(session: AsyncSession, claimed: _Claimed) -> _Claimed | None:
     payment = await incoming.get(session, claimed.payment.incoming_id)
     assert payment is not None
     before = await saga_rows.of_workflow(session, claimed.row.workflow_id)
-    if before is not None and _has_booked(_Claimed(before, claimed.payment, own=False)):
+    if isinstance(before, MoneyInRow) and _has_booked(_Claimed(before, claimed.payment, own=False)):
         return None
     row = await _own_row(session, payment)
     if not await incoming.pass_on(session, payment.id, from_=claimed.row.workflow_id, to=row.workflow_id):

@@ -1,15 +1,17 @@
 """A report on a payout, given to its saga by update under the provider's own id: once taken, always the same answer."""
 
 from datetime import timedelta
+from importlib import import_module
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from models import kinds, providers
 from models.messages.saga.reports import Report, ReportTaken
 from models.tables.platform.traffic import InboxItem
 from models.tables.saga.payout_attempt import PayoutAttempt
 from store.database import Database
-from store.lending import paid_twice
 from store.saga import cases, payouts, timeline
 
 
@@ -32,7 +34,7 @@ async def give(client: Client, database: Database, item: InboxItem, report: Repo
             return "taken"
         if report.state == "paid":
             async with database.transaction() as session:
-                await paid_twice.look(session, item.workflow_id, reported=report.reference)
+                await _paid_after_all(session, item.workflow_id, report.reference)
         return "contradiction"
     except WorkflowUpdateFailedError:
         return await _unclaimed(database, item, item.workflow_id, report, refused=True)
@@ -44,16 +46,16 @@ async def give(client: Client, database: Database, item: InboxItem, report: Repo
 
 async def _unclaimed(database: Database, item: InboxItem, workflow_id: str, report: Report, *, refused: bool) -> str:
     """The saga has ended, or does not know the reference: agreeing news is redundant, any other needs a person."""
-    provider = "the bank" if item.provider == "bank" else "M-Pesa"
+    title = providers.named(item.provider).title
     async with database.transaction() as session:
         attempt = await payouts.get(session, item.reference)
         if report.state in ("pending", "unclear") or _agrees(attempt, report):
             return "redundant"
         late = attempt is not None and attempt.state in ("paid", "failed")
         text = (
-            f"After the saga's end {provider} reported “{report.state}”, which contradicts the recorded outcome."
+            f"After the saga's end {title} reported “{report.state}”, which contradicts the recorded outcome."
             if late
-            else f"A report by {provider} is on a payout that no saga waits for."
+            else f"A report by {title} is on a payout that no saga waits for."
         )
         await cases.open_case(
             session,
@@ -74,10 +76,18 @@ async def _unclaimed(database: Database, item: InboxItem, workflow_id: str, repo
         )
         await timeline.write(session, workflow_id, f"inbox:{item.id}", text, tone="bad", code=report.code)
         if late and report.state == "paid":
-            await paid_twice.look(session, workflow_id, reported=item.reference)
+            await _paid_after_all(session, workflow_id, item.reference)
     if late:
         return "contradiction"
     return "refused" if refused else "unclaimed"
+
+
+async def _paid_after_all(session: AsyncSession, workflow_id: str, reference: str | None) -> None:
+    """What is recorded as failed was paid: a kind whose payments could be made twice by that has a look of its own."""
+    kind = kinds.of_workflow(workflow_id)
+    look = getattr(import_module(kind.module("store")), "look_for_second_payment", None) if kind else None
+    if look is not None:
+        await look(session, workflow_id, reported=reference)
 
 
 async def _unexplained(database: Database, item: InboxItem, report: Report) -> str:
@@ -103,5 +113,8 @@ async def _unexplained(database: Database, item: InboxItem, report: Report) -> s
 def _agrees(attempt: PayoutAttempt | None, report: Report) -> bool:
     if attempt is None or attempt.state != report.state:
         return False
-    # A bank may give a movement one id in its answer and another in its push; M-Pesa's receipt is one.
-    return attempt.state == "failed" or attempt.receipt == report.receipt or attempt.provider == "bank"
+    return (
+        attempt.state == "failed"
+        or attempt.receipt == report.receipt
+        or not providers.named(attempt.provider).one_receipt
+    )

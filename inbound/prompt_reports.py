@@ -2,6 +2,7 @@
 fits what was asked for."""
 
 from datetime import timedelta
+from importlib import import_module
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client, WorkflowUpdateFailedError
@@ -11,12 +12,13 @@ from core.clock import utc_now
 from core.money import Money
 from core.msisdn import Msisdn
 from inbound import money_in
+from models import kinds
 from models.messages.saga.arrived_payments import AnnouncedPayment
-from models.messages.saga.policies import CollectionPolicy
+from models.messages.saga.policies import PromptPolicy
 from models.messages.saga.reports import Report, ReportTaken
-from models.tables.lending.customer_collection import Collection
 from models.tables.platform.traffic import InboxItem
 from models.tables.saga.prompt import Prompt
+from models.tables.saga.saga_row import MoneyInRow
 from store.database import Database
 from store.saga import cases, prompts, saga_rows, timeline
 
@@ -30,7 +32,7 @@ async def give(client: Client, database: Database, item: InboxItem, report: Repo
     async with database.transaction() as session:
         prompt = await prompts.get(session, item.reference)
         row = await saga_rows.of_workflow(session, prompt.workflow_id) if prompt else None
-        if prompt is None or not isinstance(row, Collection):
+        if prompt is None or not isinstance(row, MoneyInRow):
             return outcome
         why = _objection(prompt, row, report)
         if why is not None and outcome != "contradiction":
@@ -38,12 +40,12 @@ async def give(client: Client, database: Database, item: InboxItem, report: Repo
             outcome = "contradiction"
     if report.state != "paid" or report.receipt is None or not _fits(prompt, report):
         return outcome if outcome == "contradiction" else "redundant"
-    if report.receipt == row.receipt or _needs_confirmation(row):
+    if report.receipt == row.booked_receipt or _needs_confirmation(prompt, row):
         return outcome if outcome == "contradiction" else "redundant"
     # The payer paid after the saga gave up: that money is somebody's, and gets a saga of its own unless one has booked it.
     announced = AnnouncedPayment(
         partner_id=prompt.partner_id,
-        provider="daraja",
+        provider=prompt.provider,
         external_id=report.receipt,
         account="",
         amount=Money(prompt.amount_minor, prompt.currency),
@@ -76,22 +78,22 @@ async def _tell(client: Client, item: InboxItem, report: Report, rpc_timeout: ti
     return "contradiction" if taken.effect == "contradicts" else "taken"
 
 
-def _objection(prompt: Prompt, row: Collection, report: Report) -> str | None:
+def _objection(prompt: Prompt, row: MoneyInRow, report: Report) -> str | None:
     """Why a report that no saga heard does not agree with what was recorded; None if it does, or says nothing final."""
     if report.state in ("pending", "unclear"):
         return None
     if report.state == "failed":
-        return "says “failed” of a payment that was booked" if row.receipt is not None else None
+        return "says “failed” of a payment that was booked" if row.booked_receipt is not None else None
     if not _fits(prompt, report):
         return "does not fit what was asked for"
-    if row.receipt is not None and report.receipt != row.receipt:
+    if row.booked_receipt is not None and report.receipt != row.booked_receipt:
         return "names another receipt than the booked one"
-    if row.receipt is not None:
-        agrees = report.amount in (None, Money(row.amount_minor, row.currency))
+    if row.booked_receipt is not None:
+        agrees = report.amount in (None, Money(prompt.amount_minor, prompt.currency))
         return None if agrees else "tells another amount than the booked one"
     if row.stage in ("failed", "withdrawn"):
         return "says “paid” after a recorded failure"
-    return "is about a large amount, and only an announcement proves that" if _needs_confirmation(row) else None
+    return "is about a large amount, and only an announcement proves that" if _needs_confirmation(prompt, row) else None
 
 
 def _fits(prompt: Prompt, report: Report) -> bool:
@@ -101,12 +103,12 @@ def _fits(prompt: Prompt, report: Report) -> bool:
     return report.amount in (None, asked) and report.party_digits in (None, digits)
 
 
-def _needs_confirmation(row: Collection) -> bool:
-    limit = CollectionPolicy.model_validate(row.policy).prompt.confirm_from_minor
-    return limit is not None and row.amount_minor >= limit
+def _needs_confirmation(prompt: Prompt, row: MoneyInRow) -> bool:
+    policy: PromptPolicy = import_module(kinds.of_row(row).module("store")).prompt_policy(row)
+    return policy.confirm_from_minor is not None and prompt.amount_minor >= policy.confirm_from_minor
 
 
-async def _open_case(session: AsyncSession, item: InboxItem, row: Collection, report: Report, why: str) -> None:
+async def _open_case(session: AsyncSession, item: InboxItem, row: MoneyInRow, report: Report, why: str) -> None:
     text = f"After the saga's end a report on its prompt {why}."
     # The saga's own key for the same report: it may have taken it, and ended before its answer reached us.
     about = f"{report.reference}:contradiction:{report.state}:{report.code}:{report.receipt or '-'}"
@@ -119,7 +121,7 @@ async def _open_case(session: AsyncSession, item: InboxItem, row: Collection, re
             "inbox_id": item.id,
             "reference": report.reference,
             "recorded": row.stage,
-            "recorded_receipt": row.receipt or "-",
+            "recorded_receipt": row.booked_receipt or "-",
             "reported": report.state,
             "reported_receipt": report.receipt or "-",
             "code": report.code,

@@ -2,7 +2,7 @@
 and can be read again after a fix."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from importlib import import_module
 
 import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -10,9 +10,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.crypto import CredentialBox
 from core.errors import KivukoError, NotAllowed
-from inbound import bank, fineract, mpesa, refusals
+from inbound import refusals
 from inbound.sealing import RawMessage, unseal
-from models.messages.inbound import CaseFound, Endpoint, Reading
+from models import providers
+from models.messages.inbound import CaseFound, Reading
 from models.tables.platform.traffic import InboxItem
 from store.platform import inbox
 
@@ -20,16 +21,16 @@ log = structlog.get_logger()
 
 Reader = Callable[[AsyncSession, CredentialBox, InboxItem, RawMessage], Awaitable[Reading]]
 
-READERS: Final[dict[Endpoint, Reader]] = {
-    "mpesa.result": mpesa.read_payout_news,
-    "mpesa.timeout": mpesa.read_payout_news,
-    "mpesa.status": mpesa.read_payout_news,
-    "mpesa.prompt": mpesa.read_prompt_news,
-    "mpesa.balance": mpesa.read_balances,
-    "mpesa.confirmation": mpesa.read_confirmation,
-    "bank.push": bank.read_push,
-    "fineract.hook": fineract.read_hook,
-}
+
+def reader_of(endpoint: str) -> Reader:
+    """How what comes in at an endpoint is read: "daraja.result" by the reader "result" of `inbound/daraja.py`. Raises
+    LookupError for what no version of ours knows."""
+    provider, _, what = endpoint.partition(".")
+    try:
+        readers: dict[str, Reader] = import_module(f"inbound.{providers.named(provider).name}").READERS
+    except ModuleNotFoundError as error:
+        raise LookupError(endpoint) from error
+    return readers[what]
 
 
 async def read(session: AsyncSession, box: CredentialBox, item: InboxItem) -> None:
@@ -46,7 +47,7 @@ async def _read(session: AsyncSession, box: CredentialBox, item: InboxItem) -> R
     try:
         async with session.begin_nested():
             message = unseal(box, item.raw_sealed or "")
-            return await READERS[item.endpoint](session, box, item, message)  # type: ignore[index]
+            return await reader_of(item.endpoint or "")(session, box, item, message)
     except NotAllowed as error:
         return _forged(plain, item, error)
     except KivukoError as error:

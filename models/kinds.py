@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from models.tables.saga.saga_row import SagaRow
 
-Provider = Literal["daraja", "fineract", "bank"]
 Verb = Literal["read", "write", "resolve"]
 VERBS: Final[tuple[Verb, ...]] = ("read", "write", "resolve")
 
@@ -30,12 +29,15 @@ class SagaKind:
     resource: str  # its place under /api/v1, and what its scopes begin with
     word: str  # what people call one of them
     money: Literal["out", "in", "both"]  # whether it pays, is paid, or does each in turn
-    providers: tuple[Provider, ...]  # whom it speaks with; the first one moves the money and gives the receipts
+    providers: tuple[str, ...]  # whom it speaks with; the first one moves the money and gives the receipts
     partner_may_resolve: bool  # or the house alone decides: a partner would prove its own money
     resolved_by_two: bool  # every decision waits for a second person, or only some do
+    # The rails whose announced payments it takes: one that names a waiting saga, and one that names none, for which a saga
+    # is made. A rail's first kind gets those that name none.
+    arrives_by: tuple[str, ...] = ()
 
     @property
-    def rail(self) -> Provider:
+    def rail(self) -> str:
         """The provider that moves its money."""
         return self.providers[0]
 
@@ -74,12 +76,12 @@ KINDS: Final = (
     SagaKind(
         name="customer-collection", workflow="CustomerCollection", family="lending", leaf="customer_collection",
         row="Collection", id_prefix="col", resource="collections", word="collection", money="in",
-        providers=("daraja", "fineract"), partner_may_resolve=True, resolved_by_two=False,
+        providers=("daraja", "fineract"), partner_may_resolve=True, resolved_by_two=False, arrives_by=("daraja",),
     ),
     SagaKind(
         name="wallet-top-up", workflow="WalletTopUp", family="lending", leaf="wallet_top_up",
         row="TopUp", id_prefix="top", resource="top-ups", word="top-up", money="in",
-        providers=("bank",), partner_may_resolve=False, resolved_by_two=True,
+        providers=("bank",), partner_may_resolve=False, resolved_by_two=True, arrives_by=("bank",),
     ),
     SagaKind(
         name="float-purchase", workflow="FloatPurchase", family="lending", leaf="float_purchase",
@@ -107,6 +109,11 @@ def of_workflow(workflow_id: str) -> SagaKind | None:
 def of_id(row_id: str) -> SagaKind | None:
     """The kind of a row's id; None for another thing's."""
     return _BY_PREFIX.get(row_id.partition("_")[0])
+
+
+def taking(provider: str) -> tuple[SagaKind, ...]:
+    """The kinds that take payments announced by this rail, the one for those that name nobody first."""
+    return tuple(kind for kind in KINDS if provider in kind.arrives_by)
 
 
 def of_row(row: "SagaRow") -> SagaKind:

@@ -5,14 +5,13 @@ from datetime import datetime
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from models import providers
 from models.tables.platform.connection import Connection
 from notices.outbox import notify_partner
 from store.platform import partner_admin, partners
 from store.saga import cases
 
 log = structlog.get_logger()
-
-_NAMES = {"daraja": "M-Pesa", "fineract": "Fineract", "bank": "bank"}
 
 
 async def block(session: AsyncSession, connection: Connection, detail: str, *, sent_at: datetime | None = None) -> bool:
@@ -21,7 +20,7 @@ async def block(session: AsyncSession, connection: Connection, detail: str, *, s
     if not await partner_admin.block(session, connection.id, detail, sent_at=sent_at):
         return False
     log.warning("connection_blocked", partner_id=connection.partner_id, provider=connection.provider)
-    name = _NAMES[connection.provider]
+    name = providers.named(connection.provider).word
     await cases.open_case(
         session,
         key=case_key(connection),

@@ -8,7 +8,15 @@ from typing import Final
 from alembic import command
 from alembic.config import Config
 from psycopg.errors import LockNotAvailable
+from sqlalchemy import create_engine
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from models.providers import PROVIDERS
+from models.tables.base import table_of
+from models.tables.platform.reference_lists import ClaimKindEntry, ProviderEntry
+from store.database import sqlalchemy_url
 
 _TRIES: Final = 20
 _PAUSE: Final = (0.3, 1.5)  # seconds
@@ -30,8 +38,24 @@ def migrate(url: str, revision: str = "head", *, tries: int = _TRIES) -> None:
     for left in reversed(range(tries)):
         try:
             command.upgrade(alembic_config(url), revision)
-            return
+            break
         except OperationalError as error:
             if not isinstance(error.orig, LockNotAvailable) or not left:
                 raise
             time.sleep(random.uniform(*_PAUSE))
+    if revision == "head":
+        _fill_lists(url)
+
+
+def _fill_lists(url: str) -> None:
+    """What columns may name: the code's own lists, of which an older installation lacks the newest entries. None is taken
+    away, since rows may name it."""
+    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            names = [{"name": provider.name} for provider in PROVIDERS]
+            connection.execute(insert(table_of(ProviderEntry)).on_conflict_do_nothing(), names)
+            claims = [{"name": kind, "provider": provider.name} for provider in PROVIDERS for kind in provider.claims]
+            connection.execute(insert(table_of(ClaimKindEntry)).on_conflict_do_nothing(), claims)
+    finally:
+        engine.dispose()

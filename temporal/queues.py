@@ -1,8 +1,31 @@
 """Task queues: one for the sagas and our own books, one per rate-limited provider."""
 
+from collections.abc import Iterable
 from typing import Final
 
-FLOWS_QUEUE: Final = "kivuko-flows"
-MPESA_QUEUE: Final = "kivuko-mpesa"
-FINERACT_QUEUE: Final = "kivuko-fineract"
-BANK_QUEUE: Final = "kivuko-bank"
+from models.providers import PROVIDERS
+
+FLOWS: Final = "flows"
+FLOWS_QUEUE: Final = f"kivuko-{FLOWS}"
+
+# The words by which settings and commands name the queues, the sagas' first.
+QUEUE_WORDS: Final = (FLOWS, *dict.fromkeys(provider.queue for provider in PROVIDERS))
+
+
+def queue_of(provider: str) -> str:
+    """The task queue that serves a provider of this name. Raises LookupError."""
+    return f"kivuko-{next(one.queue for one in PROVIDERS if one.name == provider)}"
+
+
+def queues_named(words: Iterable[str]) -> list[str]:
+    """The words that a process is to serve, all if it names none. Raises ValueError for one that there is not."""
+    wanted = list(words)
+    unknown = sorted(set(wanted) - set(QUEUE_WORDS))
+    if unknown:
+        raise ValueError(f"no queue is called {', '.join(unknown)}: there are {', '.join(QUEUE_WORDS)}")
+    return wanted or list(QUEUE_WORDS)
+
+
+def task_queue(word: str) -> str:
+    """Such as `kivuko-mpesa`."""
+    return f"kivuko-{word}"

@@ -96,6 +96,14 @@ async def ensure_bank_statement(client: Client, partner_id: str, *, every: timed
     )
 
 
+# What is watched by the clock for a connection to a provider: the schedule's id, and what makes it.
+OF_CONNECTION: Final = {
+    "fineract": (loan_watch_id, ensure_loan_watch),
+    "daraja": (payment_pull_id, ensure_payment_pull),
+    "bank": (bank_statement_id, ensure_bank_statement),
+}
+
+
 async def trigger_loan_watch(client: Client, partner_id: str) -> bool:
     """Polls now; False if the partner has no such schedule."""
     try:

@@ -13,6 +13,7 @@ from core.logs import configure_logs
 from core.settings import Settings, get_settings
 from store.database import Database
 from temporal.client import connect
+from temporal.queues import FLOWS
 from workers.gateways import Gateways
 from workers.outbox import Dispatcher
 from workers.wiring import build_workers
@@ -32,12 +33,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     async with Gateways.open(settings, database) as gateways:
         running: list[asyncio.Task[Any]] = [asyncio.create_task(worker.run()) for worker in built.workers]
         # Messages leave from the processes that write them; a process that only calls providers needs no gateway.
-        sends = "flows" in settings.worker.queues
+        sends = FLOWS in built.queues
         sealer = CredentialBox([key.get_secret_value() for key in settings.security.credential_keys])
         dispatcher = Dispatcher(database, gateways.sms, gateways.email, sealer=sealer)
         dispatching = [asyncio.create_task(dispatcher.run())] if sends else []
         stopped = asyncio.create_task(stop.wait())
-        log.info("worker_ready", queues=settings.worker.queues)
+        log.info("worker_ready", queues=built.queues)
         done, _ = await asyncio.wait([*running, *dispatching, stopped], return_when=asyncio.FIRST_COMPLETED)
         log.info("worker_stopping")
         await asyncio.gather(*(worker.shutdown() for worker in built.workers), return_exceptions=True)

@@ -1,8 +1,8 @@
 """Puts a worker process together: clients, activities, queues. The one place where everything is constructed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
@@ -11,107 +11,89 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.clients.callback_urls import CallbackUrls
 from activities.clients.connections import Connections
 from activities.clients.exchange_log import ExchangesWithNextCommit
-from activities.clients.partner_connections import PartnerConnections
 from activities.heartbeats import Heartbeats
-from activities.lending.customer_collection import CustomerPayments
-from activities.lending.float_purchase import FloatPurchases
-from activities.lending.loan_disbursement import Disbursements
-from activities.lending.loans import Loans
-from activities.lending.wallet_top_up import TopUps
-from activities.registry import activities_of
-from activities.saga.decisions import Decisions
-from activities.saga.payouts import Payouts
-from activities.saga.prompts import Prompts
-from activities.saga.records import Records
-from activities.scheduled.loan_watch import LoanWatching
-from activities.scheduled.payment_watch import PaymentWatching
-from activities.scheduled.retention import Retaining
-from activities.scheduled.statement_watch import StatementWatching
-from activities.scheduled.sweeps import Sweeps
+from activities.registry import activities_of, activity_classes
 from activities.translate import ErrorTranslation
 from core.crypto import CallbackSigner, CodeHasher, CredentialBox
-from core.settings import Settings
+from core.recovery import RecoveryWindow
+from core.settings import Retention, Settings
 from store.database import Database
-from temporal.queues import BANK_QUEUE, FINERACT_QUEUE, FLOWS_QUEUE, MPESA_QUEUE
+from temporal.queues import FLOWS_QUEUE, queues_named, task_queue
 from workers.sandbox import runner
 from workers.workflow_classes import workflow_classes
 
 WORKFLOWS: Final = workflow_classes()
 
-# The settings' words for the queues.
-TASK_QUEUES: Final = {"flows": FLOWS_QUEUE, "mpesa": MPESA_QUEUE, "bank": BANK_QUEUE, "fineract": FINERACT_QUEUE}
+
+@dataclass(frozen=True)
+class Resources:
+    """What activities work with. An activity class names what it needs as its own fields, and is given it by their names."""
+
+    database: Database
+    connections: Connections
+    client: Client
+    urls: CallbackUrls
+    box: CredentialBox
+    hasher: CodeHasher
+    recovery: tuple[RecoveryWindow, ...]
+    retention: Retention
+    top_up_url: str
+
+    @classmethod
+    def of(cls, settings: Settings, client: Client, database: Database) -> "Resources":
+        secrets = [secret.get_secret_value() for secret in settings.security.callback_secrets]
+        box = CredentialBox([key.get_secret_value() for key in settings.security.credential_keys])
+        return cls(
+            database=database,
+            connections=Connections(database, box, settings.dialling_rules()),
+            client=client,
+            urls=CallbackUrls(settings.callbacks.base_url, CallbackSigner(secrets)),
+            box=box,
+            hasher=CodeHasher(secrets),
+            recovery=tuple(settings.recovery.windows),
+            retention=settings.retention,
+            top_up_url=settings.notices.top_up_url,
+        )
+
+    def give(self, activity_class: type) -> Any:
+        """An object of an activity class. Raises AttributeError, naming the field, for one that wants what nobody has."""
+        return activity_class(**{field.name: getattr(self, field.name) for field in fields(activity_class)})
 
 
 @dataclass
 class WorkerSet:
-    """The workers of one process and what they share."""
+    """The workers of one process and what they share; `queues` are their words."""
 
     workers: list[Worker]
     connections: Connections
+    queues: list[str]
 
     async def close(self) -> None:
         await self.connections.close()
 
 
 def build_workers(settings: Settings, client: Client, database: Database) -> WorkerSet:
-    """One worker per queue of `settings.worker.queues`."""
-    security = settings.security
-    box = CredentialBox([key.get_secret_value() for key in security.credential_keys])
-    connections = Connections(database, box, settings.dialling_rules())
-    served = activity_classes(settings, client, database, connections)
-    return WorkerSet(
-        [_worker(settings, client, database, TASK_QUEUES[name], served) for name in settings.worker.queues], connections
-    )
+    """One worker per queue of `settings.worker.queues`. Raises ValueError for a queue that there is not."""
+    resources = Resources.of(settings, client, database)
+    served = [resources.give(one) for one in activity_classes()]
+    queues = queues_named(settings.worker.queues)
+    return WorkerSet([_worker(settings, resources, word, served) for word in queues], resources.connections, queues)
 
 
-def activity_classes(
-    settings: Settings, client: Client, database: Database, connections: Connections
-) -> list[tuple[object, tuple[str, ...]]]:
-    """An object of every activity class, with the queues that its policies name (workflows/saga/policies.py). Each of those
-    offers all of its methods; which of them runs where is decided by the caller's policy alone."""
-    secrets = [secret.get_secret_value() for secret in settings.security.callback_secrets]
-    urls = CallbackUrls(settings.callbacks.base_url, CallbackSigner(secrets))
-    recovery = tuple(settings.recovery.windows)
-    top_up_url = settings.notices.top_up_url
-    box = connections.box
-    return [
-        (Payouts(database, connections, urls, recovery), (MPESA_QUEUE, BANK_QUEUE)),
-        (Prompts(database, connections, urls, recovery), (MPESA_QUEUE, BANK_QUEUE)),
-        (Records(database), (FLOWS_QUEUE,)),
-        (Decisions(database), (FLOWS_QUEUE,)),
-        (Loans(database, connections, top_up_url), (FINERACT_QUEUE,)),
-        (Disbursements(database, top_up_url), (FLOWS_QUEUE,)),
-        (CustomerPayments(database, connections), (FLOWS_QUEUE, FINERACT_QUEUE)),
-        (TopUps(database, client, top_up_url), (FLOWS_QUEUE,)),
-        (FloatPurchases(database, CodeHasher(secrets), box, top_up_url), (FLOWS_QUEUE,)),
-        (LoanWatching(database, connections, client), (FINERACT_QUEUE,)),
-        (PaymentWatching(database, connections, client), (MPESA_QUEUE, FINERACT_QUEUE)),
-        (StatementWatching(database, connections, client), (BANK_QUEUE,)),
-        (PartnerConnections(database, connections, urls), (MPESA_QUEUE, FINERACT_QUEUE)),
-        (Sweeps(database, client, box), (FLOWS_QUEUE,)),
-        (Retaining(database, settings.retention), (FLOWS_QUEUE,)),
-    ]
-
-
-def _worker(
-    settings: Settings,
-    client: Client,
-    database: Database,
-    task_queue: str,
-    served: list[tuple[object, tuple[str, ...]]],
-) -> Worker:
-    options = settings.worker
+def _worker(settings: Settings, resources: Resources, word: str, served: list[Any]) -> Worker:
+    options, queue = settings.worker, task_queue(word)
     # No workflows on the provider queues: an activity started eagerly would bypass the queue's rate limit.
-    runs_sagas = task_queue == FLOWS_QUEUE
+    runs_sagas = queue == FLOWS_QUEUE
     return Worker(
-        client,
-        task_queue=task_queue,
+        resources.client,
+        task_queue=queue,
         workflows=WORKFLOWS if runs_sagas else [],
-        activities=[method for one, queues in served if task_queue in queues for method in activities_of(one)],
+        # Every one on every queue: which of them runs where is decided by the caller's policy alone.
+        activities=[method for one in served for method in activities_of(one)],
         workflow_runner=runner(),
-        interceptors=[ErrorTranslation(), Heartbeats(), ExchangesWithNextCommit(database)],
+        interceptors=[ErrorTranslation(), Heartbeats(), ExchangesWithNextCommit(resources.database)],
         max_concurrent_activities=options.max_concurrent_activities,
-        max_task_queue_activities_per_second=options.mpesa_calls_per_second if task_queue == MPESA_QUEUE else None,
+        max_task_queue_activities_per_second=options.calls_per_second.get(word),
         max_cached_workflows=options.max_cached_workflows,
         disable_eager_activity_execution=not runs_sagas,
         graceful_shutdown_timeout=timedelta(seconds=options.graceful_shutdown_seconds),

@@ -4,17 +4,17 @@ Sharing matters for Daraja, where minting a token is documented to end the one b
 """
 
 import asyncio
-from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.clients.exchange_log import ExchangeLog
-from activities.clients.provider_clients import ProviderClient, build
-from activities.clients.rails import COLLECTION_RAILS, PAYOUT_RAILS
+from activities.clients.provider_clients import ProviderClient, build, opener
 from core.addresses import STRICT, DiallingRules
 from core.crypto import CredentialBox
 from core.errors import Busy
-from models.messages.connections import BankSettings, SealedConnection
+from models import providers
+from models.messages.connections.bank import BankSettings
+from models.messages.connections.sealed import SealedConnection
 from models.tables.platform.connection import Connection
 from providers.banking import BankPort
 from providers.daraja.client import Daraja
@@ -24,8 +24,6 @@ from providers.ports import CollectionRail, ExchangeRecorder, PayoutRail
 from providers.reference_bank.client import ReferenceBank
 from store.database import Database
 from store.platform import partners, secret_addresses
-
-_NAMES: Final = {"daraja": "M-Pesa", "fineract": "Fineract", "bank": "bank"}
 
 
 class Connections:
@@ -45,12 +43,12 @@ class Connections:
         lock it, and one stale password fails a whole batch (SCARS); and Busy (code "connection_unproven") while the
         platform has not vetted where the connection leads."""
         row = await self._usable(session, provider, partner_id)
-        return PAYOUT_RAILS[provider](await self._client(row), row.settings)
+        return opener(provider).payouts(await self._client(row), row.settings)
 
     async def collection_rail(self, session: AsyncSession, provider: str, partner_id: str) -> CollectionRail:
         """By which payers are prompted. Raises as `payout_rail`."""
         row = await self._usable(session, provider, partner_id)
-        return COLLECTION_RAILS[provider](await self._client(row), row.settings)
+        return opener(provider).prompts(await self._client(row), row.settings)
 
     async def daraja(self, session: AsyncSession, partner_id: str) -> Daraja:
         """Raises as `payout_rail`."""
@@ -77,9 +75,9 @@ class Connections:
         """A client from a connection that need not be stored yet. The caller closes it."""
         return build(connection, self.box, recorder, self.rules)
 
-    def push_secret(self, row: Connection) -> str:
-        """The secret part of the address where this connection's provider tells of payments. Raises Conflict."""
-        return secret_addresses.opened(row, "push", self.box)
+    def address_secret(self, row: Connection) -> str:
+        """The secret part of the address where this connection's provider calls us. Raises Conflict."""
+        return secret_addresses.opened(row, self.box)
 
     async def close(self) -> None:
         for _, client in self._open.values():
@@ -90,7 +88,7 @@ class Connections:
         row = await partners.connection(session, partner_id, provider)
         _refuse_unproven(row)
         if row.status == "blocked":
-            name = _NAMES[row.provider]
+            name = providers.named(row.provider).word
             raise Busy(f"The {name} connection is blocked until its credential is mended.", code="connection_blocked")
         return row
 
@@ -109,5 +107,5 @@ class Connections:
 
 def _refuse_unproven(row: Connection) -> None:
     if row.status == "unproven":
-        name = _NAMES[row.provider]
+        name = providers.named(row.provider).word
         raise Busy(f"The {name} connection is not proven: the platform vets its address.", code="connection_unproven")

@@ -7,19 +7,18 @@ from temporalio import activity
 from activities.clients.callback_urls import CallbackUrls
 from activities.clients.connections import Connections
 from activities.clients.exchange_log import ExchangeLog
-from activities.clients.provider_clients import addresses_of
+from activities.clients.provider_clients import addresses_of, opener
 from core.crypto import CallbackRoute
 from core.errors import KivukoError, NotAllowed, NotReached, Rejected, Transient
 from inbound.connection_checks import CHECK_ROUTE
-from models.messages.connections import (
-    BankSettings,
+from models.messages.connections.jobs import (
     CheckConnection,
     ConnectionChecked,
     PaybillRegistered,
     QueryBalance,
     RegisterPaybill,
-    SealedConnection,
 )
+from models.messages.connections.sealed import SealedConnection
 from providers.daraja.client import Daraja
 from providers.dialling import REFUSED_CODE, REFUSED_TEXT, refuse_address
 from providers.fineract.client import Fineract
@@ -31,8 +30,6 @@ _UNREACHED = {
     REFUSED_CODE: REFUSED_TEXT,
     NotReached.default_code: "The server at this address did not answer as it should.",
 }
-# Which of the given values to blame when credentials are refused.
-_BLAME = {"fineract": "password", "daraja": "consumer_secret", "bank": "password"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,9 @@ class PartnerConnections:
         except NotReached as error:
             return ConnectionChecked(ok=False, code=error.code, detail=_UNREACHED[error.code], field="base_url")
         except KivukoError as error:
-            blamed = _credential(connection) if isinstance(error, NotAllowed) else "base_url"
+            blamed = (
+                opener(connection.provider).blamed(connection.settings) if isinstance(error, NotAllowed) else "base_url"
+            )
             return ConnectionChecked(
                 ok=False, code=error.code, detail=error.detail, field=error.extra.get("field", blamed)
             )
@@ -108,13 +107,7 @@ class PartnerConnections:
         async with self.database.transaction() as session:
             row = await partners.connection(session, order.partner_id, "daraja")
             daraja = await self.connections.daraja(session, order.partner_id)
-        address = f"{self.urls.base_url.rstrip('/')}/cb/in/{self.connections.push_secret(row)}"
+        address = f"{self.urls.base_url.rstrip('/')}/cb/in/{self.connections.address_secret(row)}"
         announcements = await daraja.register_c2b(f"{address}/confirm", f"{address}/check", order.unanswered)
         pull = await daraja.pull_register(order.nominated, f"{address}/confirm")
         return PaybillRegistered(announcements=announcements, pull=pull)
-
-
-def _credential(connection: SealedConnection) -> str:
-    if connection.provider == "bank" and BankSettings.model_validate(connection.settings).dialect == "reference":
-        return "token"
-    return _BLAME[connection.provider]

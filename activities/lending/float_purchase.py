@@ -18,7 +18,7 @@ from ledger.chart import Account
 from ledger.posting import post
 from ledger.transfers import Capture, Hold, Post
 from ledger.transfers import Release as ReleaseHold
-from models.messages.connections import BankSettings
+from models.messages.connections.bank import BankSettings
 from models.messages.lending.float_purchase import (
     OPERATOR_NAMES,
     CodeSent,
@@ -47,7 +47,7 @@ class FloatPurchases:
 
     database: Database
     hasher: CodeHasher
-    sealer: CredentialBox
+    box: CredentialBox
     top_up_url: str = ""
 
     @activity.defn(name="floats.hold_costs")
@@ -129,7 +129,7 @@ class FloatPurchases:
                         "operator": OPERATOR_NAMES[request.operator], "purchase_id": request.purchase_id,
                         "minutes": str(max(1, policy.code_lives // timedelta(minutes=1))),
                     },
-                    sealer=self.sealer, expires_at=expires_at,
+                    sealer=self.box, expires_at=expires_at,
                 )  # fmt: skip
         return CodeSent(expires_at=expires_at, people=len(contacts))
 

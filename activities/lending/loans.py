@@ -19,7 +19,7 @@ from core.msisdn import Msisdn
 from ledger import chart
 from ledger.posting import post
 from ledger.transfers import Hold
-from models.messages.connections import DarajaSettings
+from models.messages.connections.daraja import DarajaSettings
 from models.messages.lending.loan_disbursement import (
     ChargeLine,
     DisbursementPlan,

@@ -14,7 +14,7 @@ from inbound.lending.loan_disbursement import signal_waiting_sagas
 from ledger import chart
 from ledger.posting import post
 from ledger.transfers import Post
-from models.messages.connections import BankSettings
+from models.messages.connections.bank import BankSettings
 from models.messages.lending.wallet_top_up import CreditWallet, EndTopUp, WalletCredited
 from models.messages.saga.arrived_payments import AnnouncedPayment
 from models.tables.lending.wallet_top_up import TopUp

@@ -48,7 +48,7 @@ class Payouts:
                 f"Sending {instruction.amount} to {instruction.to} through {rail.title}.",
                 reference=reference, attempt=str(order.number),
             )  # fmt: skip
-        route = CallbackRoute(instruction.workflow_id, reference)
+        route, urls = CallbackRoute(instruction.workflow_id, reference), self.urls.of(instruction.provider)
         try:
             accepted = await rail.send(
                 PayoutOrder(
@@ -56,8 +56,8 @@ class Payouts:
                     to=instruction.destination,
                     amount=instruction.amount,
                     remarks=instruction.remarks,
-                    result_url=self.urls.result(route),
-                    timeout_url=self.urls.timeout(route),
+                    result_url=urls.result(route),
+                    timeout_url=urls.timeout(route),
                     send_by=order.send_by,
                 )
             )
@@ -94,7 +94,7 @@ class Payouts:
                 amount=instruction.amount,
                 sent_at=attempt.created_at,
                 changed_at=attempt.updated_at,
-                answer_url=self.urls.status(CallbackRoute(instruction.workflow_id, reference)),
+                answer_url=self.urls.of(instruction.provider).status(CallbackRoute(instruction.workflow_id, reference)),
                 provider_reference=attempt.provider_reference,
             )
         )

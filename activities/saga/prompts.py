@@ -47,7 +47,9 @@ class Prompts:
                     amount=instruction.amount,
                     payer_reference=instruction.payer_reference,
                     description=instruction.description,
-                    callback_url=self.urls.prompt(CallbackRoute(instruction.workflow_id, reference)),
+                    callback_url=self.urls.of(instruction.provider).prompt(
+                        CallbackRoute(instruction.workflow_id, reference)
+                    ),
                     send_by=order.send_by,
                 )
             )

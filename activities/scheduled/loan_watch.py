@@ -10,7 +10,7 @@ from activities.clients.connections import Connections
 from core.clock import utc_now
 from core.errors import Conflict, NotFound
 from inbound.lending.loan_disbursement import start_disbursement
-from models.messages.connections import ProductsSynced, SyncProducts
+from models.messages.connections.jobs import ProductsSynced, SyncProducts
 from models.messages.inbound import LoanHint, LoanLookedAt
 from models.messages.lending.loan_disbursement import Source
 from models.messages.lending.loan_watch import LoansWatched, WatchLoans

@@ -21,11 +21,11 @@ _AT_A_TIME: Final = timedelta(minutes=4)
 @dataclass(frozen=True)
 class Retaining:
     database: Database
-    policy: Retention
+    retention: Retention
 
     @activity.defn(name="retention.erase")
     async def erase(self) -> Erased:
         """Harmless beside another one, and when it is done again."""
-        done = await retention.erase(self.database, self.policy, within=_AT_A_TIME)
+        done = await retention.erase(self.database, self.retention, within=_AT_A_TIME)
         log.info("personal_data_erased", finished=done.finished, **done.erased)
         return Erased(rows=sum(done.erased.values()), finished=done.finished)

@@ -14,7 +14,7 @@ from core.clock import utc_now
 from core.crypto import sha256_hex
 from inbound import bank_credits
 from inbound.delivery import Desk, deliver
-from models.messages.connections import BankSettings
+from models.messages.connections.bank import BankSettings
 from models.messages.inbound import CaseFound, Reading
 from models.messages.lending.payment_watch import PaymentsPulled, PullStatement
 from models.messages.saga.arrived_payments import AnnouncedPayment

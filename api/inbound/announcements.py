@@ -23,8 +23,8 @@ from core.clock import utc_now
 from core.crypto import sha256_hex
 from core.errors import Garbled, NotAllowed, Throttled
 from inbound import bank
-from inbound.mpesa import decode
-from models.messages.connections import DarajaSettings
+from inbound.daraja import decode
+from models.messages.connections.daraja import DarajaSettings
 from models.messages.lending.payment_watch import AccountChecked, CheckAccount
 from models.tables.platform.connection import Connection
 from providers.collecting import PaymentSeen
@@ -99,7 +99,7 @@ async def take_paybill_confirmation(secret: str, request: Request, services: Ser
         services,
         request,
         JSONResponse(C2B_CONFIRMED),
-        endpoint="mpesa.confirmation",
+        endpoint="daraja.confirmation",
         provider="daraja",
         metric="confirmation",
         connection=connection,

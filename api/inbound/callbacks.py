@@ -13,7 +13,6 @@ from starlette.responses import JSONResponse, Response
 from api.http.dependencies import Services, ServicesDep
 from api.http.openapi import open_problems
 from api.inbound import entrance
-from models.messages.inbound import Endpoint
 from providers.daraja.wire import CALLBACK_REPLY
 
 router = APIRouter(prefix="/cb", tags=["callbacks"])
@@ -41,37 +40,37 @@ _DOCUMENTED: Final[dict[str, Any]] = {
 
 @router.post("/{route_hex}/{mac_hex}/out", summary="The result of a payout", **_DOCUMENTED)
 async def take_payout_result(route_hex: RouteHex, mac_hex: MacHex, request: Request, services: ServicesDep) -> Response:
-    return await _take("mpesa.result", "result", route_hex, mac_hex, request, services)
+    return await _take("daraja.result", "result", route_hex, mac_hex, request, services)
 
 
 @router.post("/{route_hex}/{mac_hex}/out-late", summary="The notice that a payout timed out in a queue", **_DOCUMENTED)
 async def take_payout_timeout(
     route_hex: RouteHex, mac_hex: MacHex, request: Request, services: ServicesDep
 ) -> Response:
-    return await _take("mpesa.timeout", "timeout", route_hex, mac_hex, request, services)
+    return await _take("daraja.timeout", "timeout", route_hex, mac_hex, request, services)
 
 
 @router.post("/{route_hex}/{mac_hex}/ask", summary="The answer to a status question", **_DOCUMENTED)
 async def take_payout_status(route_hex: RouteHex, mac_hex: MacHex, request: Request, services: ServicesDep) -> Response:
-    return await _take("mpesa.status", "status", route_hex, mac_hex, request, services)
+    return await _take("daraja.status", "status", route_hex, mac_hex, request, services)
 
 
 @router.post("/{route_hex}/{mac_hex}/in", summary="What a payer answered to a prompt", **_DOCUMENTED)
 async def take_prompt_answer(route_hex: RouteHex, mac_hex: MacHex, request: Request, services: ServicesDep) -> Response:
-    return await _take("mpesa.prompt", "prompt", route_hex, mac_hex, request, services)
+    return await _take("daraja.prompt", "prompt", route_hex, mac_hex, request, services)
 
 
 @router.post("/{route_hex}/{mac_hex}/level", summary="The balances of the partner's M-Pesa accounts", **_DOCUMENTED)
 async def take_balances(route_hex: RouteHex, mac_hex: MacHex, request: Request, services: ServicesDep) -> Response:
-    return await _take("mpesa.balance", "balance", route_hex, mac_hex, request, services)
+    return await _take("daraja.balance", "balance", route_hex, mac_hex, request, services)
 
 
 async def _take(
-    endpoint: Endpoint, name: str, route_hex: str, mac_hex: str, request: Request, services: Services
+    endpoint: str, name: str, route_hex: str, mac_hex: str, request: Request, services: Services
 ) -> Response:
     """Daraja sends each callback once, whatever we answer: a right address is all that it takes to be stored."""
     route = entrance.signed_route(name, route_hex, mac_hex, request, services)
-    of_balance = endpoint == "mpesa.balance"
+    of_balance = endpoint == "daraja.balance"
     if route.workflow_id.startswith(_BALANCE) is not of_balance:
         raise entrance.nothing_here()
     return await entrance.take(

@@ -15,7 +15,6 @@ from core.crypto import CallbackRoute, sha256_hex
 from core.errors import NotAllowed, NotFound
 from inbound.delivery import Desk, deliver
 from inbound.sealing import digest, raw_message, seal
-from models.messages.inbound import Endpoint
 from models.tables.platform.connection import Connection
 from store.platform import inbox, partner_admin
 from store.saga import payouts, prompts
@@ -49,7 +48,7 @@ async def connection_of(services: Services, provider: str, secret: str) -> Conne
     """The connection whose address this is. Raises NotFound; how long it takes tells nothing of a secret."""
     stored = sha256_hex(secret.encode("utf-8", errors="replace"))
     async with services.database.transaction() as session:
-        found = await partner_admin.by_push_digest(session, provider, stored)
+        found = await partner_admin.by_address_digest(session, provider, stored)
     if found is None:
         services.metrics.callback(f"{provider}_push", "forged")
         raise nothing_here()
@@ -61,7 +60,7 @@ async def take(
     request: Request,
     response: Response,
     *,
-    endpoint: Endpoint,
+    endpoint: str,
     provider: str,
     metric: str,
     partner_id: str | None = None,
@@ -76,7 +75,7 @@ async def take(
     address = f"{route.workflow_id}\n{route.reference}" if route else connection.id if connection else partner_id or ""
     async with services.database.transaction() as session:
         if route is not None and partner_id is None:
-            sent = prompts.get if endpoint == "mpesa.prompt" else payouts.get
+            sent = prompts.get if endpoint.endswith(".prompt") else payouts.get
             found = await sent(session, route.reference)
             partner_id = found.partner_id if found else None
         inbox_id, to_read = await inbox.store_raw(

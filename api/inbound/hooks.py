@@ -7,12 +7,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from api.http.dependencies import Services, ServicesDep
+from api.http.dependencies import ServicesDep
 from api.http.openapi import open_problems
 from api.inbound import entrance
-from core.crypto import sha256_hex
-from models.tables.platform.partner import Partner
-from store.platform import partner_admin
 
 router = APIRouter(prefix="/cb/hooks", tags=["callbacks"])
 
@@ -26,24 +23,22 @@ _OK: Final[dict[int | str, dict[str, Any]]] = {
 _EVENT: Final = {"entityName": "LOAN", "actionName": "APPROVE", "response": {"loanId": 91}}
 
 
-@router.get(
-    "/{hook_secret}/", summary="Fineract's probe when the hook is made", responses=_OK | open_problems(404, 503)
-)
-async def probe_hook(hook_secret: str, services: ServicesDep) -> Response:
-    await _partner(services, hook_secret)
+@router.get("/{secret}/", summary="Fineract's probe when the hook is made", responses=_OK | open_problems(404, 503))
+async def probe_hook(secret: str, services: ServicesDep) -> Response:
+    await entrance.connection_of(services, "fineract", secret)
     return JSONResponse(_TAKEN)
 
 
 @router.post(
-    "/{hook_secret}/",
+    "/{secret}/",
     summary="Something happened in the partner's Fineract",
     responses=_OK | open_problems(404, 413, 429, 503),
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": {}, "example": _EVENT}}}},
 )
-async def take_hook(hook_secret: str, request: Request, services: ServicesDep) -> Response:
+async def take_hook(secret: str, request: Request, services: ServicesDep) -> Response:
     """429 for more hints than one core-banking system has: the poll finds the loans that they told of."""
-    partner = await _partner(services, hook_secret)
-    services.hints.take(partner.id)
+    connection = await entrance.connection_of(services, "fineract", secret)
+    services.hints.take(connection.partner_id)
     return await entrance.take(
         services,
         request,
@@ -51,15 +46,6 @@ async def take_hook(hook_secret: str, request: Request, services: ServicesDep) -
         endpoint="fineract.hook",
         provider="fineract",
         metric="hook",
-        partner_id=partner.id,
+        connection=connection,
         copies_count=False,
     )
-
-
-async def _partner(services: Services, hook_secret: str) -> Partner:
-    digest = sha256_hex(hook_secret.encode("utf-8", errors="replace"))
-    async with services.database.transaction() as session:
-        partner = await partner_admin.by_hook_digest(session, digest)
-    if partner is None:
-        raise entrance.nothing_here()
-    return partner

@@ -14,7 +14,7 @@ from ledger import chart
 from ledger.balances import balance
 from ledger.posting import post
 from ledger.transfers import Post
-from models.messages.connections import BankSettings
+from models.messages.connections.bank import BankSettings
 from models.messages.saga.arrived_payments import AnnouncedPayment
 from models.tables.lending.wallet_top_up import TopUp
 from models.tables.platform.partner import Partner

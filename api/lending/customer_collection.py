@@ -18,11 +18,12 @@ from api.lending.customer_collection_schemas import (
     CollectionResolution,
 )
 from api.saga.accepting import accept
+from api.saga.money_rules import in_currency_of, phone_of
 from api.saga.resource import Resource, Words
 from api.saga.routes import saga_routes
 from api.saga.schemas import PaymentOut, PromptOut
 from core.errors import Conflict
-from models.messages.connections import DarajaSecrets
+from models.messages.connections.daraja import DarajaSecrets
 from models.messages.lending.customer_collection import CollectionStage
 from models.tables.lending.customer_collection import Collection
 from models.tables.platform.partner import Partner
@@ -76,8 +77,8 @@ async def create_collection(
     the payment, a person decides."""
 
     async def make(session: AsyncSession, partner: Partner) -> tuple[Collection, CollectionOut]:
-        amount = money_rules.in_currency_of(partner, wanted.amount)
-        phone = money_rules.phone_of(wanted.phone, partner.country)
+        amount = in_currency_of(partner, wanted.amount)
+        phone = phone_of(wanted.phone, partner.country)
         money_rules.can_be_prompted(amount, phone)
         await _can_prompt(session, services, partner)
         row = await customer_collection.begin_prompted(

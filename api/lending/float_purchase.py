@@ -23,6 +23,7 @@ from api.lending.float_purchase_schemas import (
     FloatWish,
 )
 from api.saga.accepting import accept
+from api.saga.money_rules import in_currency_of
 from api.saga.resource import Resource, Words
 from api.saga.routes import saga_routes
 from api.saga.schemas import AttemptOut, ChargeHeld
@@ -106,7 +107,7 @@ async def create_float_purchase(
 
     async def make(session: AsyncSession, partner: Partner) -> tuple[FloatPurchase, FloatOut]:
         costs = await _price(session, partner, wanted)
-        expected = money_rules.in_currency_of(partner, wanted.expected_total, "expected_total")
+        expected = in_currency_of(partner, wanted.expected_total, "expected_total")
         if (total := _total(costs, partner.currency)) != expected:
             lines = {line["item"]: Money(line["amount_minor"], partner.currency).amount for line in costs}
             raise Conflict(
@@ -134,7 +135,7 @@ async def create_float_purchase(
 async def _price(session: AsyncSession, partner: Partner, wanted: FloatWish) -> list[dict[str, Any]]:
     """What it costs now. Raises what forbids the purchase: another currency, no bank, float that the bank does not sell,
     no tariff."""
-    amount = money_rules.in_currency_of(partner, wanted.amount)
+    amount = in_currency_of(partner, wanted.amount)
     money_rules.bank_sells(await money_rules.bank_of(session, partner), wanted.operator)
     return await float_purchase.price(session, partner.id, amount, utc_now())
 

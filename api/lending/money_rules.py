@@ -1,19 +1,17 @@
-"""What can be known before a provider is asked: currencies, whole shillings, phones and operators that a bank can serve.
+"""What can be known before a provider is asked: whole shillings, phones and operators that a bank can serve.
 
 Refused here with the field's name, where a saga would only end without money.
 """
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.http.values import MoneyIn
 from core.errors import Conflict, InvalidRequest
 from core.money import Money
 from core.msisdn import Msisdn
-from models.messages.connections import BankSettings
+from models.messages.connections.bank import BankSettings
 from models.messages.lending.float_purchase import Operator
 from models.tables.platform.partner import Partner
 from store.platform import partners
@@ -25,23 +23,6 @@ _SOLD: Final[dict[str, frozenset[Operator]]] = {
     "ncba": frozenset({"mpesa"}),
     "reference": frozenset({"mpesa", "airtel", "mtn"}),
 }
-
-
-def in_currency_of(partner: Partner, given: MoneyIn, field: str = "amount") -> Money:
-    """The amount. Raises InvalidRequest if it is in another currency than the partner's."""
-    if given.currency != partner.currency:
-        raise InvalidRequest(
-            f"The partner's currency is {partner.currency}.", code="currency_differs", field=f"{field}.currency"
-        )
-    return given.money
-
-
-def phone_of(given: str, country: str, field: str = "phone") -> Msisdn:
-    """The number, in any usual spelling of the country. Raises InvalidRequest, code "invalid_msisdn", naming the field."""
-    try:
-        return Msisdn.parse(given, country)
-    except InvalidRequest as error:
-        raise InvalidRequest(error.detail, code=error.code, field=field) from None
 
 
 def can_be_prompted(amount: Money, phone: Msisdn) -> None:
@@ -86,21 +67,4 @@ async def somebody_confirms(session: AsyncSession, partner: Partner) -> None:
     if not any(contact.role == "authorised" for contact in await partners.contacts(session, partner.id)):
         raise Conflict(
             "The partner has no authorised contact who could confirm with a code.", code="no_authorised_contact"
-        )
-
-
-def comes_to(parts: Iterable[Money], whole: Money) -> None:
-    """Raises InvalidRequest unless the parts are the whole, to the cent."""
-    amounts = list(parts)
-    for number, part in enumerate(amounts):
-        if part.currency != whole.currency:
-            raise InvalidRequest(
-                f"The payment is in {whole.currency}.",
-                code="currency_differs",
-                field=f"allocations.{number}.amount.currency",
-            )
-    total = sum(amounts, Money.zero(whole.currency))
-    if total != whole:
-        raise InvalidRequest(
-            f"The parts come to {total}, the payment is {whole}.", code="allocation_sum", field="allocations"
         )

@@ -12,6 +12,7 @@ from api.http.openapi import WRITES, problems
 from api.lending import money_rules
 from api.lending.wallet_top_up_schemas import PayTo, TopUpAccepted, TopUpDetail, TopUpNew, TopUpOut, TopUpResolution
 from api.saga.accepting import accept
+from api.saga.money_rules import in_currency_of, phone_of
 from api.saga.resource import Resource, Words
 from api.saga.routes import saga_routes
 from api.saga.schemas import PaymentOut, PromptOut
@@ -67,12 +68,12 @@ async def create_top_up(wanted: TopUpNew, services: ServicesDep, principal: TopU
     amount. With a phone its holder is prompted instead."""
 
     async def make(session: AsyncSession, partner: Partner) -> tuple[TopUp, TopUpAccepted]:
-        amount = money_rules.in_currency_of(partner, wanted.amount)
+        amount = in_currency_of(partner, wanted.amount)
         bank = await money_rules.bank_of(session, partner)
         phone = None
         if wanted.phone is not None:
             money_rules.bank_prompts(bank)
-            phone = money_rules.phone_of(wanted.phone, partner.country)
+            phone = phone_of(wanted.phone, partner.country)
             money_rules.can_be_prompted(amount, phone)
         row = await wallet_top_up.begin(
             session, partner_id=partner.id, amount=amount, msisdn=phone, requested_by=principal.id

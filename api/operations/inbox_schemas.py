@@ -18,7 +18,7 @@ class InboxItemOut(BaseModel):
                 {
                     "id": "inb_01ktv9b1zq8h3m5n7p9r1s3t5v",
                     "provider": "daraja",
-                    "endpoint": "mpesa.confirmation",
+                    "endpoint": "daraja.confirmation",
                     "kind": "payment",
                     "outcome": "taken",
                     "partner_id": "prt_01ktv9b1zq8h3m5n7p9r1s3t5v",

@@ -6,7 +6,6 @@ partner configures it in its own server.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from fastapi import APIRouter, Response
 
@@ -20,9 +19,9 @@ from api.partners.addresses_schemas import RotateIn, SecretAddress, SecretAddres
 from api.partners.partners import PartnerId
 from core.clock import utc_now
 from core.errors import NotFound
-from models.messages.connections import Provider
+from models import providers
+from models.providers import ProviderName
 from models.tables.platform.connection import Connection
-from models.tables.platform.partner import Partner
 from store.platform import audit, partner_admin, partners, secret_addresses
 
 router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"], dependencies=KNOWN_PARAMETERS)
@@ -32,13 +31,10 @@ router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"], de
 async def list_addresses(partner_id: PartnerId, services: ServicesDep, principal: PartnerWriter) -> SecretAddresses:
     principal.visible(partner_id)
     async with services.database.transaction() as session:
-        partner = await partners.get(session, partner_id)
-        rows = [] if principal.partner_id is not None else await partner_admin.connections(session, partner_id)
-    items = _hook(services, partner)
-    for row in rows:
-        if row.push_digest is not None:
-            items += _pushes(services, row)
-    return SecretAddresses(items=items)
+        await partners.get(session, partner_id)
+        rows = await partner_admin.connections(session, partner_id)
+    readable = [row for row in rows if principal.partner_id is None or not providers.named(row.provider).tells_of_money]
+    return SecretAddresses(items=[one for row in readable if row.address_digest for one in _addresses(services, row)])
 
 
 @router.post(
@@ -49,7 +45,7 @@ async def list_addresses(partner_id: PartnerId, services: ServicesDep, principal
 )
 async def rotate_address(
     partner_id: PartnerId,
-    provider: Provider,
+    provider: ProviderName,
     wanted: RotateIn,
     services: ServicesDep,
     principal: PartnerWriter,
@@ -57,17 +53,15 @@ async def rotate_address(
 ) -> Response:
     """Then tell whoever calls there: the partner's Fineract (its hook), M-Pesa by `register-paybill`, the bank."""
     principal.visible(partner_id)
-    if provider != "fineract":
+    if providers.named(provider).tells_of_money:
         principal.only_platform("An address at which payments are announced is the platform's secret.")
     hours = services.settings.addresses.grace_hours if wanted.grace_hours is None else wanted.grace_hours
     async with services.database.transaction() as session:
-        partner = await partner_admin.lock(session, partner_id)
-        row: Partner | Connection | None = partner
-        if provider != "fineract":
-            row = await partner_admin.lock_connection(session, partner_id, provider)
+        await partner_admin.lock(session, partner_id)
+        row = await partner_admin.lock_connection(session, partner_id, provider)
         if row is None:
             raise NotFound(f"The partner has no {provider} connection.", code="no_connection", field=provider)
-        secret_addresses.replace(row, _kind(row), services.box, grace=timedelta(hours=hours))
+        secret_addresses.replace(row, services.box, grace=timedelta(hours=hours))
         session.add(row)
         await audit.write(
             session,
@@ -76,27 +70,15 @@ async def rotate_address(
             subject=row.id,
             after={"provider": provider, "grace_hours": hours},
         )
-        shown = SecretAddresses(items=_pushes(services, row) if isinstance(row, Connection) else _hook(services, row))
+        shown = SecretAddresses(items=_addresses(services, row))
         return await once.reply(session, shown, status=200, secret=True)
 
 
-def _kind(row: Partner | Connection) -> secret_addresses.Kind:
-    return "hook" if isinstance(row, Partner) else "push"
-
-
-def _hook(services: Services, partner: Partner) -> list[SecretAddress]:
-    secret = secret_addresses.opened(partner, "hook", services.box)
-    url = f"{services.settings.callbacks.base_url.rstrip('/')}/cb/hooks/{secret}/"
-    return [SecretAddress(provider="fineract", purpose="hook", url=url, old_until=_living(partner.old_hook_until))]
-
-
-def _pushes(services: Services, row: Connection) -> list[SecretAddress]:
-    base, until = connection_jobs.address_of(services, row), _living(row.old_push_until)
-    ends: dict[Any, str] = {"push": "/"} if row.provider == "bank" else {"confirm": "/confirm", "check": "/check"}
-    provider: Any = row.provider
+def _addresses(services: Services, row: Connection) -> list[SecretAddress]:
+    base, until = connection_jobs.address_of(services, row), _living(row.old_address_until)
     return [
-        SecretAddress(provider=provider, purpose=purpose, url=f"{base}{end}", old_until=until)
-        for purpose, end in ends.items()
+        SecretAddress(provider=row.provider, purpose=purpose, url=f"{base}{end}", old_until=until)
+        for purpose, end in providers.named(row.provider).calls
     ]
 
 

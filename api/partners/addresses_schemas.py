@@ -1,11 +1,11 @@
 """Secret addresses, as callers read and replace them."""
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import Field
 
 from api.http.values import Body, Out, example
+from models.providers import ProviderName
 
 
 class SecretAddress(Out):
@@ -15,8 +15,8 @@ class SecretAddress(Out):
         provider="bank", purpose="push", url="https://kivuko.example/cb/bank/4f1c…/", old_until="2026-11-23T06:14:03Z"
     )
 
-    provider: Literal["fineract", "daraja", "bank"]
-    purpose: Literal["hook", "push", "confirm", "check"]
+    provider: ProviderName
+    purpose: str = Field(description="What comes there: `hook`, `push`, `confirm`, `check`")
     url: str
     old_until: datetime | None
 

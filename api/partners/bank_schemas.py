@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from api.http.values import Body, Currency, ShortLine, example
 from api.partners.connections_schemas import DarajaIn, FineractIn, Secret, ShortCode, TrustIn, Url, plain
-from models.messages.connections import BankSecrets, BankSettings
+from models.messages.connections.bank import BankSecrets, BankSettings
 
 AccountNumber = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9-]{4,34}$")]
 

@@ -13,7 +13,7 @@ from api.operations.proposals_schemas import ProposalOut
 from api.partners.claims_moved import MOVE, subject_of
 from api.partners.claims_schemas import ClaimMove, ClaimOut
 from core.errors import Conflict
-from core.outside import OutsideKind
+from models.providers import ClaimKind
 from store.platform import claims, partners
 
 router = APIRouter(prefix="/api/v1/claims", tags=["partners"], dependencies=KNOWN_PARAMETERS)
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/v1/claims", tags=["partners"], dependencies=KNOW
 async def list_claims(
     services: ServicesDep,
     admin: Admin,
-    kind: OutsideKind | None = None,
+    kind: ClaimKind | None = None,
     partner_id: PartnerFilter = None,
     cursor: str | None = None,
     limit: Limit = 50,

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.http.values import Body, Out, Prose, example, id_pattern
 from core.ids import PARTNER
-from core.outside import OutsideKind
+from models.providers import ClaimKind
 from models.tables.platform.claims import OutsideClaim
 
 _ROW = {
@@ -23,7 +23,7 @@ class ClaimOut(Out):
 
     model_config = example(**_ROW)
 
-    kind: OutsideKind
+    kind: ClaimKind
     key: str
     partner_id: str
     connection_id: str | None

@@ -15,22 +15,23 @@ from core.clock import utc_now
 from core.errors import Busy, Conflict, InvalidRequest, NotAllowed, Rejected, Transient, Unknown
 from core.ids import CONNECTION, new_id
 from inbound import connection_checks
-from models.messages.connections import (
+from models import providers
+from models.messages.connections.daraja import DarajaSecrets
+from models.messages.connections.jobs import (
     CheckConnection,
     ConnectionChecked,
-    DarajaSecrets,
     PaybillRegistered,
     ProductsSynced,
     QueryBalance,
     RegisterPaybill,
-    SealedConnection,
     SyncProducts,
 )
+from models.messages.connections.sealed import SealedConnection
 from models.messages.errors import ErrorFacts
 from models.tables.platform.connection import Connection
 from store.platform import secret_addresses
 from temporal.queues import FLOWS_QUEUE
-from temporal.schedules import ensure_bank_statement, ensure_loan_watch, ensure_payment_pull
+from temporal.schedules import OF_CONNECTION
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -99,12 +100,10 @@ def keeps_currency(partner_currency: str, given: ConnectionIn) -> None:
 async def watch(services: Services, row: Connection) -> None:
     """Makes the schedule that a connection asks for: the poll for approved loans (A2), the list of payments whose
     announcement was lost (A6, A10). Only for a connection that is not watched: an interval that was changed since stays."""
-    if row.provider == "fineract":
-        await ensure_loan_watch(services.client, row.partner_id)
-    elif row.provider == "bank":
-        await ensure_bank_statement(services.client, row.partner_id)
-    elif is_watched(services, row):
-        await ensure_payment_pull(services.client, row.partner_id)
+    watched = OF_CONNECTION.get(row.provider)
+    if watched is not None and is_watched(services, row):
+        _, make = watched
+        await make(services.client, row.partner_id)
 
 
 def is_watched(services: Services, row: Connection) -> bool:
@@ -118,10 +117,9 @@ def is_watched(services: Services, row: Connection) -> bool:
 
 
 def address_of(services: Services, row: Connection) -> str:
-    """Where this connection's provider tells of payments, without the last part. Raises Conflict (code "no_address")."""
-    secret = secret_addresses.opened(row, "push", services.box)
-    place = {"daraja": "in", "bank": "bank"}[row.provider]
-    return f"{services.settings.callbacks.base_url.rstrip('/')}/cb/{place}/{secret}"
+    """Where this connection's provider calls us, without the last part. Raises Conflict (code "no_address")."""
+    secret = secret_addresses.opened(row, services.box)
+    return f"{services.settings.callbacks.base_url.rstrip('/')}/cb/{providers.named(row.provider).calls_at}/{secret}"
 
 
 def new_row(connection: SealedConnection) -> Connection:
@@ -144,7 +142,7 @@ def take_over(
     """Puts settings that were tried into a row; `updated_at` is the moment from which these credentials are used. The secret
     of its address for announcements is made once and stays: providers have it."""
     now = utc_now()
-    secret_addresses.give(row, "push", services.box)
+    secret_addresses.give(row, services.box)
     row.settings, row.sealed, row.version = connection.settings, connection.sealed, connection.version
     row.status, row.check_detail, row.updated_at = status, detail, now
     row.checked_at = None if status == "unproven" else now

@@ -11,7 +11,6 @@ from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, again, problems
 from api.http.values import Out, id_pattern
-from api.lending.money_rules import phone_of
 from api.operations import two_people
 from api.partners import connection_jobs
 from api.partners.bank_schemas import BankIn, ConnectionIn
@@ -29,10 +28,14 @@ from api.partners.contacts import AUTHORISE, announce
 from api.partners.partners import PartnerId
 from api.partners.partners_schemas import ContactIn, ContactOut
 from api.partners.proving import claim, prove, refuse_while_in_use, tell_house
+from api.saga.money_rules import phone_of
 from core.clock import utc_now
 from core.errors import Conflict, NotFound
 from core.ids import CONTACT, new_id
-from models.messages.connections import Provider, RegisterPaybill, SealedConnection
+from models import providers
+from models.messages.connections.jobs import RegisterPaybill
+from models.messages.connections.sealed import SealedConnection
+from models.providers import ProviderName
 from models.tables.platform.connection import Connection
 from models.tables.platform.contact import Contact
 from notices import blocked
@@ -92,24 +95,21 @@ async def put_bank(
     summary="The secret addresses for announced payments",
 )
 async def get_connection_address(
-    partner_id: PartnerId, provider: Literal["daraja", "bank"], services: ServicesDep, principal: PartnerWriter
+    partner_id: PartnerId, provider: ProviderName, services: ServicesDep, principal: PartnerWriter
 ) -> PushAddresses:
-    """For the platform alone: whoever knows one could tell of payments that nobody made. M-Pesa's is registered by
-    `register-paybill`, which shows nothing; a bank's by the bank."""
+    """Where payments are announced is for the platform alone: whoever knows one could tell of payments that nobody made.
+    M-Pesa's is registered by `register-paybill`, which shows nothing; a bank's by the bank."""
     principal.visible(partner_id)
-    principal.only_platform("An address at which payments are announced is the platform's secret.")
+    if providers.named(provider).tells_of_money:
+        principal.only_platform("An address at which payments are announced is the platform's secret.")
     async with services.database.transaction() as session:
         await partners.get(session, partner_id)
         row = await partners.connection(session, partner_id, provider)
     address = connection_jobs.address_of(services, row)
-    if provider == "bank":
-        items = [PushAddress(purpose="push", url=f"{address}/")]
-    else:
-        items = [
-            PushAddress(purpose="confirm", url=f"{address}/confirm"),
-            PushAddress(purpose="check", url=f"{address}/check"),
-        ]
-    return PushAddresses(provider=provider, items=items)
+    calls = providers.named(provider).calls
+    return PushAddresses(
+        provider=provider, items=[PushAddress(purpose=purpose, url=f"{address}{end}") for purpose, end in calls]
+    )
 
 
 @router.post(
@@ -153,7 +153,7 @@ async def register_paybill(
     summary="Try a connection now",
 )
 async def check_connection(
-    partner_id: PartnerId, provider: Provider, services: ServicesDep, principal: PartnerWriter, once: Idempotent
+    partner_id: PartnerId, provider: ProviderName, services: ServicesDep, principal: PartnerWriter, once: Idempotent
 ) -> Response:
     """A block stays: a harmless call does not prove that payouts would be taken. One that was `unproven` is proven now if
     the platform has vetted its address since."""

@@ -12,14 +12,10 @@ from pydantic_core import PydanticCustomError
 
 from api.http.values import Body, MoneyOut, Out, PhoneText, ShortLine, Timezone, checked_by, example
 from core.money import Money
-from models.messages.connections import (
-    DarajaSecrets,
-    DarajaSettings,
-    FineractSecrets,
-    FineractSettings,
-    Provider,
-    Trust,
-)
+from models.messages.connections.daraja import DarajaSecrets, DarajaSettings
+from models.messages.connections.fineract import FineractSecrets, FineractSettings
+from models.messages.connections.reach import Trust
+from models.providers import ProviderName
 from models.tables.platform.connection import Connection
 from models.tables.platform.provider_balance import ProviderBalance
 
@@ -196,7 +192,7 @@ class ConnectionOut(Out):
         updated_at="2026-11-21T06:14:03Z",
     )  # fmt: skip
 
-    provider: Provider
+    provider: ProviderName
     status: Literal["unchecked", "ok", "failing", "blocked", "unproven"]
     version: int
     checked_at: datetime | None
@@ -214,14 +210,14 @@ class PushAddress(Out):
 
     model_config = example(purpose="push", url="https://kivuko.example/cb/bank/4f1c…/")
 
-    purpose: Literal["push", "confirm", "check"]
+    purpose: str
     url: str
 
 
 class PushAddresses(Out):
     """The addresses to register at the provider: a bank's `push`, M-Pesa's `confirm` and `check` (validation)."""
 
-    provider: Literal["daraja", "bank"]
+    provider: ProviderName
     items: list[PushAddress]
 
 

@@ -1,32 +1,29 @@
-"""Lenders: made, read, changed."""
+"""Partners: made, read, changed."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
 from api.http.auth import Admin, PartnerReader, PartnerWriter
-from api.http.dependencies import Services, ServicesDep
+from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
 from api.http.paging import IdCursor, Limit, Page, page
 from api.http.values import MoneyIn, id_pattern
-from api.lending import money_rules
 from api.partners import connection_jobs
-from api.partners.partners_schemas import HookAddress, PartnerChange, PartnerDetail, PartnerNew, PartnerOut
+from api.partners.partners_schemas import PartnerChange, PartnerDetail, PartnerNew, PartnerOut
 from api.partners.proving import claim, prove, tell_house
+from api.saga.money_rules import phone_of
 from core.clock import utc_now
 from core.errors import Conflict, InvalidRequest, NotAllowed
 from core.ids import CONTACT, PARTNER, new_id
 from models.tables.platform.contact import Contact
 from models.tables.platform.partner import Partner
-from store.platform import audit, partner_admin, partners, secret_addresses
+from store.platform import audit, partner_admin, partners
 from store.platform.partner_admin import connections
 
 router = APIRouter(prefix="/api/v1/partners", tags=["partners"], dependencies=KNOWN_PARAMETERS)
-
-# What we want to hear of: loans to pay out (A3), payments to confirm to the customer (A11).
-HOOK_EVENTS = (("LOAN", "APPROVE"), ("LOAN", "REPAYMENT"), ("SAVINGSACCOUNT", "DEPOSIT"))
 
 PartnerId = Annotated[str, Path(pattern=id_pattern(PARTNER))]
 
@@ -42,13 +39,13 @@ async def create_partner(wanted: PartnerNew, services: ServicesDep, admin: Admin
     """A connection that is refused or cannot be reached is a 422 that names the field to blame (`fineract.password`);
     nothing is stored then. Nor is it of a connection that names what another partner has: 409 `claimed_elsewhere`."""
     phones = [
-        money_rules.phone_of(contact.phone, wanted.country, f"contacts.{number}.phone").e164 if contact.phone else None
+        phone_of(contact.phone, wanted.country, f"contacts.{number}.phone").e164 if contact.phone else None
         for number, contact in enumerate(wanted.contacts)
     ]
     async with services.database.transaction() as session:
         if await partner_admin.name_is_taken(session, wanted.name):
             raise Conflict("Another partner has this name.", code="name_taken", field="name")
-    partner = _row(services, wanted)
+    partner = _row(wanted)
     for given in wanted.connections:
         connection_jobs.keeps_currency(partner.currency, given)
     sealed = [connection_jobs.sealed_connection(services, partner.id, given) for given in wanted.connections]
@@ -136,19 +133,7 @@ async def change_partner(
     return after
 
 
-@router.get("/{partner_id}/hook", responses=problems(404), summary="The secret address for the partner's Fineract hook")
-async def get_hook(partner_id: PartnerId, services: ServicesDep, principal: PartnerWriter) -> HookAddress:
-    principal.visible(partner_id)
-    async with services.database.transaction() as session:
-        partner = await partners.get(session, partner_id)
-    secret = secret_addresses.opened(partner, "hook", services.box)
-    return HookAddress(
-        url=f"{services.settings.callbacks.base_url.rstrip('/')}/cb/hooks/{secret}/",
-        events=[{"entity": entity, "action": action} for entity, action in HOOK_EVENTS],
-    )
-
-
-def _row(services: Services, wanted: PartnerNew) -> Partner:
+def _row(wanted: PartnerNew) -> Partner:
     now = utc_now()
     return Partner(
         id=new_id(PARTNER),
@@ -158,7 +143,6 @@ def _row(services: Services, wanted: PartnerNew) -> Partner:
         timezone=wanted.timezone,
         language=wanted.language,
         status="active",
-        **secret_addresses.made("hook", services.box),
         low_balance_minor=_low_balance(wanted.low_balance, wanted.currency),
         created_at=now,
         updated_at=now,

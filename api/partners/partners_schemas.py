@@ -1,4 +1,4 @@
-"""Lenders, as callers give and see them."""
+"""Partners, as callers give and see them."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -75,7 +75,7 @@ class ContactOut(Out):
 
 
 class PartnerNew(Body):
-    """A lender. Each connection that is given is tried before anything is stored."""
+    """A partner. Each connection that is given is tried before anything is stored."""
 
     model_config = example(
         name="Jaza Sacco", currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
@@ -116,7 +116,7 @@ class PartnerChange(Body):
 
 
 class PartnerOut(Out):
-    """A lender."""
+    """A partner."""
 
     model_config = example(
         id="prt_01ktv0r5m8e9a7d3c2b4x6y8z0", name="Jaza Sacco", currency="KES", country="KE",
@@ -150,7 +150,7 @@ class PartnerOut(Out):
 
 
 class PartnerDetail(PartnerOut):
-    """A lender with its connections (never their secrets) and its contacts."""
+    """A partner with its connections (never their secrets) and its contacts."""
 
     connections: list[ConnectionOut]
     contacts: list[ContactOut]
@@ -163,14 +163,3 @@ class PartnerDetail(PartnerOut):
             connections=[ConnectionOut.of(connection) for connection in connections],
             contacts=[ContactOut.of(contact) for contact in contacts],
         )
-
-
-class HookAddress(Out):
-    """Where the partner's Fineract sends its events. The address is a secret."""
-
-    model_config = example(
-        url="https://kivuko.example/cb/hooks/4f1c…/", events=[{"entity": "LOAN", "action": "APPROVE"}]
-    )
-
-    url: str
-    events: list[dict[str, str]]

@@ -17,7 +17,9 @@ from api.http.dependencies import Services
 from api.partners import connection_jobs
 from core.errors import Conflict
 from core.outside import OutsideKey, server_of
-from models.messages.connections import SealedConnection, Trust
+from models import providers
+from models.messages.connections.reach import Trust
+from models.messages.connections.sealed import SealedConnection
 from models.tables.platform.connection import Connection
 from store.platform import claims, vetted_addresses
 from store.saga import cases
@@ -42,7 +44,7 @@ async def prove(
 ) -> Proof:
     """Tries a connection where it may be tried. Raises InvalidRequest naming the field if it does not work."""
     partner_id, ours = wanted.partner_id or "", principal.partner_id is None
-    named = claims.keys_of(wanted.provider, wanted.settings)
+    named = providers.settings_of(wanted.provider, wanted.settings).claims()
     async with services.database.transaction() as session:
         held = await claims.held_by(session, partner_id, named)
         if not ours and not await _is_vetted(session, services, wanted, current):
@@ -75,7 +77,7 @@ async def refuse_while_in_use(session: AsyncSession, row: Connection | None, wan
     server, or pay from another account, about what they began here."""
     if row is None or row.status == "unproven":
         return
-    before, after = (claims.keys_of(one.provider, one.settings) for one in (row, wanted))
+    before, after = (providers.settings_of(one.provider, one.settings).claims() for one in (row, wanted))
     if before != after and await claims.is_in_use(session, row.partner_id, row.provider):
         raise Conflict(
             "Payments under way speak with what this connection names; let them end before it leads elsewhere.",
@@ -108,8 +110,8 @@ async def _is_vetted(
             return True
     if Trust.model_validate(wanted.settings.get("trust") or {}) != Trust():
         return False  # whoever names the certificates that count can answer for any server
-    # A bank's address never is: what feeds a wallet is given by the platform alone.
-    if wanted.provider == "bank":
+    # What feeds a wallet, as a bank does, is given by the platform alone.
+    if not providers.named(wanted.provider).partners_prove:
         return False
-    named = {"fineract": services.settings.vetted.fineract, "daraja": services.settings.vetted.daraja}[wanted.provider]
+    named = getattr(services.settings.vetted, wanted.provider, [])
     return await vetted_addresses.is_vetted(session, named, wanted.provider, server_of(wanted.settings["base_url"]))

@@ -1,6 +1,6 @@
 """Servers at which partners may prove connections of their own. For the platform alone."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 
@@ -11,11 +11,11 @@ from api.http.openapi import WRITES, problems
 from api.partners.vetted_addresses_schemas import VetIn, VettedList, VettedOut
 from core.errors import InvalidRequest, NotFound
 from core.outside import server_of
+from models.providers import VettableName
 from store.platform import audit, vetted_addresses
 
 router = APIRouter(prefix="/api/v1/vetted-addresses", tags=["partners"], dependencies=KNOWN_PARAMETERS)
 
-Vettable = Literal["fineract", "daraja"]
 Server = Annotated[
     str,
     Path(
@@ -34,7 +34,7 @@ async def list_vetted_addresses(services: ServicesDep, admin: Admin) -> VettedLi
 
 @router.put("/{provider}/{server}", responses=problems(404, *WRITES), summary="Vet a server")
 async def vet_address(
-    provider: Vettable, server: Server, wanted: VetIn, services: ServicesDep, admin: Admin
+    provider: VettableName, server: Server, wanted: VetIn, services: ServicesDep, admin: Admin
 ) -> VettedOut:
     """Partners' connections there can be proven from now on: `POST …/connections/{provider}/check` tries those that wait."""
     spelt = _spelt(server)
@@ -48,7 +48,7 @@ async def vet_address(
 
 
 @router.delete("/{provider}/{server}", responses=problems(404), summary="Vet a server no longer")
-async def unvet_address(provider: Vettable, server: Server, services: ServicesDep, admin: Admin) -> VettedOut:
+async def unvet_address(provider: VettableName, server: Server, services: ServicesDep, admin: Admin) -> VettedOut:
     """What was proven there stays proven; nothing more is."""
     spelt = _spelt(server)
     async with services.database.transaction() as session:

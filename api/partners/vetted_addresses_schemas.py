@@ -1,9 +1,10 @@
 """Addresses that the platform has vetted."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Self
 
 from api.http.values import Body, Note, Out, example
+from models.providers import VettableName
 from models.tables.platform.claims import VettedAddress
 
 _ROW = {
@@ -25,7 +26,7 @@ class VettedOut(Out):
 
     model_config = example(**_ROW)
 
-    provider: Literal["fineract", "daraja"]
+    provider: VettableName
     server: str
     note: str
     vetted_by: str

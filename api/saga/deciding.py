@@ -11,8 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import Principal
 from api.http.dependencies import Services
-from api.lending import money_rules
-from api.saga import commands
+from api.saga import commands, money_rules
 from api.saga.commands import Row
 from core.crypto import sha256_hex
 from core.errors import Conflict, KivukoError, NotAllowed

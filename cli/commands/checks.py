@@ -14,6 +14,7 @@ import httpx
 from cli.context import Reach, api_key, api_url, database_url, key_file
 from cli.errors import Failure, in_plain_words
 from core.settings import Security, Settings
+from models.providers import PROVIDERS
 
 State = Literal["ok", "warning", "failing", "skipped"]
 _SKEW_WARNING: Final = timedelta(seconds=5)
@@ -115,9 +116,10 @@ class Examination:
     async def look_at_the_queues(self) -> AsyncGenerator[Finding, None]:
         from cli.pollers import pollers
         from temporal.client import connect
+        from temporal.queues import queues_named
 
         client = await connect(self.settings)
-        for name in self.settings.worker.queues:
+        for name in queues_named(self.settings.worker.queues):
             queue = f"kivuko-{name}"
             count = await pollers(client, queue)
             if count:
@@ -188,11 +190,11 @@ class Examination:
                 yield Finding("partners", "skipped", "there are none yet")
             for partner in partners:
                 given = (await asyncio.to_thread(api.get, f"/partners/{partner['id']}"))["connections"]
-                has_bank = any(one["provider"] == "bank" for one in given)
-                if not has_bank:
-                    why = "there is none: without it no top-ups and no float purchases"
-                    yield Finding(f"{partner['name']}: bank", "skipped", why)
-                for provider in ("fineract", "daraja", *(["bank"] if has_bank else [])):
+                theirs = [one["provider"] for one in given]
+                for missing in PROVIDERS:
+                    if missing.name not in theirs:
+                        yield Finding(f"{partner['name']}: {missing.name}", "skipped", "there is no such connection")
+                for provider in theirs:
                     what = f"{partner['name']}: {provider}"
                     try:
                         checked = await asyncio.to_thread(check_connection, api, partner["id"], provider)

@@ -1,9 +1,9 @@
-"""`kivuko partner`: lenders and their connections."""
+"""`kivuko partner`: partners and their connections."""
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -11,6 +11,9 @@ from cli.context import api
 from cli.errors import Failure
 from cli.http import ApiClient
 from cli.output import AsJson, console, pairs, plain, print_json, table
+from models.providers import PROVIDERS
+
+_PROVIDERS: Final = tuple(provider.name for provider in PROVIDERS)
 
 app = typer.Typer(no_args_is_help=True, help="Lenders: list, show, create, give new credentials, check.")
 
@@ -96,13 +99,13 @@ def create(ctx: typer.Context, file: JsonFile, as_json: AsJson = False) -> None:
 def rotate(
     ctx: typer.Context,
     partner_id: PartnerId,
-    provider: Annotated[str, typer.Argument(help="fineract, daraja or bank.")],
+    provider: Annotated[str, typer.Argument(help=f"One of {', '.join(_PROVIDERS)}.")],
     file: JsonFile,
     as_json: AsJson = False,
 ) -> None:
     """Gives a connection new settings and credentials; they are tried first, and a blocked one goes on."""
-    if provider not in ("fineract", "daraja", "bank"):
-        raise Failure("The provider is fineract, daraja or bank.", code="usage")
+    if provider not in _PROVIDERS:
+        raise Failure(f"The provider is {' or '.join(_PROVIDERS)}.", code="usage")
     with api(ctx) as client:
         connection = client.put(f"/partners/{partner_id}/connections/{provider}", _read(file))
     if as_json:

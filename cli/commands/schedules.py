@@ -108,18 +108,14 @@ async def expected(here: Settings) -> dict[str, Callable[["Client"], Awaitable[N
         schedules.BOOKS_SCHEDULE: schedules.ensure_house_schedules,
         schedules.RETENTION_SCHEDULE: schedules.ensure_house_schedules,
     }
-    of_provider = {
-        "fineract": (schedules.loan_watch_id, schedules.ensure_loan_watch),
-        "daraja": (schedules.payment_pull_id, schedules.ensure_payment_pull),
-        "bank": (schedules.bank_statement_id, schedules.ensure_bank_statement),
-    }
     async with open_database(here) as database, database.transaction() as session:
         partners = await partner_admin.page(session, only=None, before=None, limit=10_000)
         for partner in (partner for partner in partners if partner.status == "active"):
             for connection in await partner_admin.connections(session, partner.id):
-                if connection.provider == "daraja" and not _prompts(here, connection.sealed):
+                watched = schedules.OF_CONNECTION.get(connection.provider)
+                if watched is None or (connection.provider == "daraja" and not _prompts(here, connection.sealed)):
                     continue
-                id_of, make = of_provider[connection.provider]
+                id_of, make = watched
                 found[id_of(partner.id)] = partial(make, partner_id=partner.id)
     return found
 
@@ -128,7 +124,7 @@ def _prompts(here: Settings, sealed: str) -> bool:
     """Whether a stored connection to M-Pesa has a pass key."""
     from core.crypto import CredentialBox
     from core.errors import NotAllowed
-    from models.messages.connections import DarajaSecrets
+    from models.messages.connections.daraja import DarajaSecrets
 
     box = CredentialBox([key.get_secret_value() for key in here.security.credential_keys])
     try:

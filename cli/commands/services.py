@@ -10,6 +10,7 @@ import typer
 
 from cli.context import database_url, settings
 from cli.errors import Failure
+from temporal.queues import QUEUE_WORDS, queues_named
 
 
 def api() -> None:
@@ -19,16 +20,16 @@ def api() -> None:
 
 def worker(
     queue: Annotated[
-        list[str] | None, typer.Option(help="Serve this queue only (flows, mpesa, fineract, bank); may be given again.")
+        list[str] | None, typer.Option(help=f"Serve this queue only ({', '.join(QUEUE_WORDS)}); may be given again.")
     ] = None,
 ) -> None:
     """A Temporal worker in this process; stops gracefully on SIGTERM."""
     if queue:
-        unknown = set(queue) - {"flows", "mpesa", "fineract", "bank"}
-        if unknown:
-            raise Failure(
-                f"No queue is called {', '.join(sorted(unknown))}: flows, mpesa, fineract, bank.", code="usage"
-            )
+        try:
+            queues_named(queue)
+        except ValueError as error:
+            sentence = str(error)
+            raise Failure(f"{sentence[0].upper()}{sentence[1:]}.", code="usage") from None
         os.environ["KIVUKO_WORKER__QUEUES"] = "[" + ", ".join(f'"{name}"' for name in queue) + "]"
     _become("workers")
 

@@ -4,11 +4,6 @@ from typing import Any, Literal
 
 from models.messages.base import Message
 
-# Where a message came in; it decides how it is read.
-Endpoint = Literal[
-    "mpesa.result", "mpesa.timeout", "mpesa.status", "mpesa.prompt", "mpesa.balance", "mpesa.confirmation", "bank.push",
-    "fineract.hook",
-]  # fmt: skip
 # "waiting": for its saga. The others are final.
 Outcome = Literal[
     "waiting", "taken", "refused", "redundant", "contradiction", "unclaimed", "unreadable", "forged", "copy"

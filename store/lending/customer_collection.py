@@ -12,7 +12,7 @@ from core.money import Money
 from core.msisdn import Msisdn
 from models import kinds
 from models.messages.lending.customer_collection import CollectionRequest
-from models.messages.saga.policies import CollectionPolicy
+from models.messages.saga.policies import CollectionPolicy, PromptPolicy
 from models.tables.base import table_of
 from models.tables.lending.customer_collection import Collection
 from models.tables.saga.incoming_payment import IncomingPayment
@@ -74,16 +74,20 @@ async def request(session: AsyncSession, row: Collection) -> CollectionRequest:
     )
 
 
-async def waiting_for(session: AsyncSession, partner_id: str, payer_reference: str) -> Collection | None:
-    """The prompted collection whose code this is, if its saga has not ended."""
+async def waiting_for(session: AsyncSession, payment: IncomingPayment) -> Collection | None:
+    """The prompted collection whose code the payer gave, if its saga has not ended."""
     found = await session.exec(
         select(Collection).where(
-            Collection.partner_id == partner_id,
-            Collection.payer_reference == payer_reference,
+            Collection.partner_id == payment.partner_id,
+            Collection.payer_reference == payment.reference.strip().upper(),
             col(Collection.ended_at).is_(None),
         )
     )
     return found.first()
+
+
+def prompt_policy(row: Collection) -> PromptPolicy:
+    return CollectionPolicy.model_validate(row.policy).prompt
 
 
 async def account_behind(session: AsyncSession, partner_id: str, payer_reference: str) -> str | None:

@@ -18,11 +18,14 @@ from models.messages.saga.policies import DisbursementPolicy
 from models.tables.base import table_of
 from models.tables.lending.loan_disbursement import UNPAID_ENDS, Disbursement
 from models.tables.saga.payout_attempt import PayoutAttempt
+from store.lending import paid_twice
 from store.platform import claims
 from store.saga import cases, timeline
 
 _DISBURSEMENTS = table_of(Disbursement)
 KIND: Final = kinds.named("loan-disbursement")
+# What follows when a payment that was recorded as failed was made after all (inbound/payout_reports.py).
+look_for_second_payment: Final = paid_twice.look
 NEVER_LEFT: Final = ("not_sent", "void")  # of an attempt's states: nothing was sent under its reference
 
 

@@ -14,7 +14,7 @@ from core.msisdn import Msisdn
 from models import kinds
 from models.messages.lending.wallet_top_up import TopUpRequest
 from models.messages.saga.arrived_payments import ArrivedPayment
-from models.messages.saga.policies import TopUpPolicy
+from models.messages.saga.policies import PromptPolicy, TopUpPolicy
 from models.tables.base import table_of
 from models.tables.lending.wallet_top_up import TopUp
 from models.tables.saga.incoming_payment import IncomingPayment
@@ -106,6 +106,17 @@ async def _named_in(session: AsyncSession, partner_id: str, arrived: ArrivedPaym
     named = await named_by(session, codes_in(arrived.reference), living=False)
     codes = [other.reference for other in named if other.partner_id == partner_id]
     return codes[0] if len(codes) == 1 == len(named) else None
+
+
+async def waiting_for(session: AsyncSession, payment: IncomingPayment) -> TopUp | None:
+    """The living top-up whose code the payer wrote on the transfer; nothing but the whole code of one alone counts."""
+    named = await named_by(session, codes_in(payment.reference), living=True)
+    ours = [row for row in named if row.partner_id == payment.partner_id and row.currency == payment.currency]
+    return ours[0] if len(ours) == 1 else None
+
+
+def prompt_policy(row: TopUp) -> PromptPolicy:
+    return TopUpPolicy.model_validate(row.policy).prompt
 
 
 async def named_by(session: AsyncSession, codes: set[str], *, living: bool) -> list[TopUp]:

@@ -1,7 +1,6 @@
 """Whose what is outside is: claimed once in the world, by a connection that is proven at a vetted address."""
 
 from collections.abc import Collection
-from typing import Any, Final, Literal
 
 from sqlalchemy import exists, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -11,9 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
 from core.errors import Busy, Conflict, NotFound
-from core.outside import OutsideKey, OutsideKind, bank_account, fineract_identity, fineract_tenant, mpesa_shortcode
-from models import kinds
-from models.messages.connections import BankSettings, DarajaSettings, FineractSettings
+from core.outside import OutsideKey, fineract_identity
+from models import kinds, providers
 from models.tables.base import table_of
 from models.tables.platform.claims import OutsideClaim
 from models.tables.platform.connection import Connection
@@ -21,41 +19,17 @@ from store.platform import audit, partners
 
 _CLAIMS = table_of(OutsideClaim)
 
-_PROVIDER_OF: Final[dict[OutsideKind, Literal["fineract", "daraja", "bank"]]] = {
-    "fineract_tenant": "fineract",
-    "fineract_identity": "fineract",
-    "mpesa_shortcode": "daraja",
-    "bank_account": "bank",
-}
-
-
-def keys_of(provider: str, settings: dict[str, Any]) -> tuple[OutsideKey, ...]:
-    """What a connection names, the thing that its credentials prove first."""
-    if provider == "fineract":
-        fineract = FineractSettings.model_validate(settings)
-        return (fineract_tenant(fineract.base_url, fineract.tenant),)
-    if provider == "daraja":
-        daraja = DarajaSettings.model_validate(settings)
-        codes = (daraja.shortcode, daraja.stk_shortcode, daraja.stk_party)
-        return tuple(dict.fromkeys(mpesa_shortcode(code) for code in codes if code))
-    bank = BankSettings.model_validate(settings)
-    return tuple(bank_account(bank.dialect, bank.base_url, one) for one in (bank.wallet_account, bank.b2c_account))
-
 
 async def source_of(session: AsyncSession, partner_id: str, provider: str, account: str) -> str | None:
     """The outside account that a payment came in on, as it is claimed; None while nobody has named it."""
     if not account:
         return None
-    if provider == "daraja":
-        return mpesa_shortcode(account).key
     found = await session.exec(
         select_rows(Connection.settings).where(Connection.partner_id == partner_id, Connection.provider == provider)
     )
     settings = found.first()
-    if settings is None:
-        return None
-    bank = BankSettings.model_validate(settings)
-    return bank_account(bank.dialect, bank.base_url, account).key
+    claimed = providers.settings_of(provider, settings).account_claim(account) if settings is not None else None
+    return claimed.key if claimed else None
 
 
 async def held_by(session: AsyncSession, partner_id: str, keys: Collection[OutsideKey]) -> set[OutsideKey]:
@@ -66,7 +40,7 @@ async def held_by(session: AsyncSession, partner_id: str, keys: Collection[Outsi
             OutsideClaim.partner_id == partner_id,
         )
     )
-    return {OutsideKey(row.kind, row.key) for row in found}  # type: ignore[arg-type]
+    return {OutsideKey(row.kind, row.key) for row in found}
 
 
 async def take(
@@ -116,7 +90,7 @@ async def tenant_of(session: AsyncSession, partner_id: str) -> str:
         raise NotFound("The partner has no fineract connection.", code="no_connection", field="fineract")
     if row.status == "unproven":
         raise Busy("The Fineract connection is not proven yet.", code="connection_unproven")
-    (own,) = keys_of("fineract", row.settings)
+    (own,) = providers.settings_of("fineract", row.settings).claims()
     key = row.tenant_key or own.key
     holder = await session.exec(
         select_rows(OutsideClaim.partner_id).where(OutsideClaim.kind == "fineract_tenant", OutsideClaim.key == key)
@@ -164,7 +138,7 @@ async def may_move(session: AsyncSession, kind: str, key: str, to_partner: str) 
     return holder
 
 
-async def move(session: AsyncSession, kind: OutsideKind, key: str, to_partner: str, *, by: str) -> str:
+async def move(session: AsyncSession, kind: str, key: str, to_partner: str, *, by: str) -> str:
     """Gives a claim to another partner; who agreed to it is the caller's to prove. The holder's connection that names it
     becomes `unproven`, the receiver proves its own afterwards. Its former partner's id.
 
@@ -175,7 +149,7 @@ async def move(session: AsyncSession, kind: OutsideKind, key: str, to_partner: s
     """
     holder = await may_move(session, kind, key, to_partner)
     await partners.active(session, to_partner)
-    provider = _PROVIDER_OF[kind]
+    provider = providers.of_claim(kind).name
     query = select_rows(Connection).where(Connection.partner_id == holder, Connection.provider == provider)
     # The connection before the claim, as whoever stores a connection does.
     connection = (await session.exec(query.with_for_update())).first()
@@ -201,7 +175,7 @@ async def move(session: AsyncSession, kind: OutsideKind, key: str, to_partner: s
 
 
 def _names(connection: Connection, kind: str, key: str) -> bool:
-    named = {(one.kind, one.key) for one in keys_of(connection.provider, connection.settings)}
+    named = {(one.kind, one.key) for one in providers.settings_of(connection.provider, connection.settings).claims()}
     return (kind, key) in named or (kind == "fineract_tenant" and connection.tenant_key == key)
 
 

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import utc_now
 from core.crypto import sha256_hex
 from core.ids import INBOX, new_id
-from models.messages.inbound import Endpoint, Reading
+from models.messages.inbound import Reading
 from models.tables.base import table_of
 from models.tables.platform.traffic import InboxItem
 from store.saga import cases
@@ -32,7 +32,7 @@ _LONGEST_ID: Final = 300  # an index takes no more than some 2,700 bytes
 async def store_raw(
     session: AsyncSession,
     *,
-    endpoint: Endpoint,
+    endpoint: str,
     provider: str,
     raw_sealed: str,
     raw_digest: str | None,

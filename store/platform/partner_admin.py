@@ -1,4 +1,4 @@
-"""Making and changing lenders, their connections and their contacts. What sagas read of them is in `partners.py`."""
+"""Making and changing partners, their connections and their contacts. What sagas read of them is in `partners.py`."""
 
 from datetime import datetime
 
@@ -57,14 +57,9 @@ async def page(session: AsyncSession, *, only: str | None, before: str | None, l
     return list(await session.exec(query))
 
 
-async def by_hook_digest(session: AsyncSession, digest: str) -> Partner | None:
-    """The partner to whose hook address, present or replaced a short while ago, this SHA-256 belongs."""
-    return (await session.exec(select(Partner).where(secret_addresses.works("hook", digest)))).first()
-
-
-async def by_push_digest(session: AsyncSession, provider: str, digest: str) -> Connection | None:
-    """The connection to whose push address this SHA-256 belongs; see `by_hook_digest`."""
-    query = select(Connection).where(Connection.provider == provider, secret_addresses.works("push", digest))
+async def by_address_digest(session: AsyncSession, provider: str, digest: str) -> Connection | None:
+    """The connection to whose address, present or replaced a short while ago, this SHA-256 belongs."""
+    query = select(Connection).where(Connection.provider == provider, secret_addresses.works(digest))
     return (await session.exec(query)).first()
 
 

@@ -13,7 +13,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.crypto import CredentialBox
 from models.tables.base import table_of
 from models.tables.platform.connection import Connection
-from models.tables.platform.partner import Partner
 from models.tables.platform.security import IdempotencyKey
 from models.tables.platform.traffic import InboxItem, Notification
 from store.database import Database
@@ -37,8 +36,7 @@ class Sealed:
 
 COLUMNS: Final[tuple[Sealed, ...]] = (
     Sealed(table_of(Connection), "sealed"),
-    Sealed(table_of(Connection), "push_secret"),
-    Sealed(table_of(Partner), "hook_secret"),
+    Sealed(table_of(Connection), "address_secret"),
     Sealed(table_of(IdempotencyKey), "answer"),
     Sealed(table_of(InboxItem), "raw_sealed"),
     # One-time codes on their way; once sent they are wiped, which is no seal.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
@@ -16,6 +16,7 @@ from core.money import Money
 from core.msisdn import Msisdn
 from core.recovery import RecoveryWindow, rows_may_be_missing
 from models.messages.saga.prompts import PromptInstruction, QueryPrompt, SendPrompt
+from models.providers import RailName
 from models.tables.base import table_of
 from models.tables.saga.prompt import Prompt
 from models.tables.saga.saga_row import SagaRow
@@ -29,7 +30,7 @@ def instruction(
     msisdn: str | None,
     payer_reference: str | None,
     amount: Money,
-    provider: Literal["daraja", "bank"],
+    provider: RailName,
     description: str,
 ) -> PromptInstruction:
     """What a saga that begins with a prompt is given. The leg's id follows from the row's, so that a second start could

@@ -25,7 +25,8 @@ from core.crypto import CallbackRoute, CallbackSigner, CredentialBox
 from core.ids import CONNECTION, PARTNER, PAYOUT, new_id
 from core.settings import Settings
 from models import kinds
-from models.messages.connections import DarajaSecrets, DarajaSettings, FineractSecrets, FineractSettings
+from models.messages.connections.daraja import DarajaSecrets, DarajaSettings
+from models.messages.connections.fineract import FineractSecrets, FineractSettings
 from models.tables.base import table_of
 from models.tables.lending.loan_disbursement import Disbursement
 from models.tables.lending.loan_product import LoanProduct
@@ -103,8 +104,7 @@ class Door:
             session.add(
                 Partner(
                     id=partner_id, name=name, currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
-                    status="active", low_balance_minor=0, created_at=now,
-                    updated_at=now, **secret_addresses.made("hook", box, hook_secret),
+                    status="active", low_balance_minor=0, created_at=now, updated_at=now,
                 )
             )  # fmt: skip
             await session.flush()
@@ -112,9 +112,12 @@ class Door:
                 Connection(
                     id=new_id(CONNECTION), partner_id=partner_id, provider=provider,
                     settings=plain.model_dump(mode="json"), sealed=box.seal(sealed.model_dump_json()), version=1,
-                    status="ok", created_at=now, updated_at=now,
+                    status="ok", created_at=now, updated_at=now, **address,
                 )
-                for provider, plain, sealed in (("fineract", fineract, secrets), ("daraja", daraja, keys))
+                for provider, plain, sealed, address in (
+                    ("fineract", fineract, secrets, secret_addresses.made(box, hook_secret)),
+                    ("daraja", daraja, keys, {}),
+                )
             ]  # fmt: skip
             session.add_all(rows)
             await session.flush()

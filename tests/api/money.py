@@ -10,7 +10,8 @@ from core.clock import utc_now
 from core.crypto import CredentialBox
 from core.ids import CONNECTION, CONTACT, new_id
 from models.messages.base import Message
-from models.messages.connections import BankSecrets, BankSettings, DarajaSecrets
+from models.messages.connections.bank import BankSecrets, BankSettings
+from models.messages.connections.daraja import DarajaSecrets
 from models.tables.platform.connection import Connection
 from models.tables.platform.contact import Contact
 from models.tables.platform.security import IdempotencyKey
@@ -50,7 +51,7 @@ async def rich_lender(door: Door, name: str = LENDER_NAME, *, dialect: str = "nc
             id=new_id(CONNECTION), partner_id=partner_id, provider="bank",
             settings=BankSettings.model_validate(bank).model_dump(mode="json"),
             sealed=box.seal(keys.model_dump_json()), version=1, status="ok",
-            created_at=now, updated_at=now, **secret_addresses.made("push", box),
+            created_at=now, updated_at=now, **secret_addresses.made(box),
         )  # fmt: skip
         session.add(connection)
         await session.flush()
@@ -59,7 +60,7 @@ async def rich_lender(door: Door, name: str = LENDER_NAME, *, dialect: str = "nc
         assert daraja is not None
         secrets = DarajaSecrets.model_validate_json(box.open(daraja.sealed))
         daraja.sealed = box.seal(secrets.model_copy(update={"passkey": passkey}).model_dump_json())
-        secret_addresses.give(daraja, "push", box)
+        secret_addresses.give(daraja, box)
         session.add(daraja)
         session.add(
             Contact(

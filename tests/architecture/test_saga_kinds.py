@@ -1,12 +1,13 @@
 """A saga is one entry in `models/kinds.py` and its leaf in every role: nothing else lists the kinds."""
 
 import re
+from importlib import import_module
 
 import pytest
 
-from models import kinds
+from models import kinds, providers
 from models.kinds import KINDS, SagaKind
-from models.tables.saga.saga_row import SagaRow
+from models.tables.saga.saga_row import MoneyInRow, SagaRow
 from tests.architecture import house
 
 # A file that names so many kinds is a list of them; one saga may well speak of another.
@@ -66,7 +67,18 @@ def test_a_kinds_rows_say_all_that_its_start_needs(kind: SagaKind) -> None:
     columns = kind.row_class.model_fields
     assert {"policy", "currency"} <= set(columns)
     # What comes in is claimed by the row that names it, and its payer's number is erased there in time.
+    assert issubclass(kind.row_class, MoneyInRow) == kind.takes_money
     assert ({"incoming_id", "msisdn"} <= set(columns)) == kind.takes_money
+
+
+@every_kind
+def test_a_kinds_rails_are_there_and_its_store_takes_what_they_announce(kind: SagaKind) -> None:
+    assert kind.rail in {rail.name for rail in providers.RAILS}
+    assert set(kind.providers) <= {provider.name for provider in providers.PROVIDERS}
+    assert set(kind.arrives_by) <= set(kind.providers)
+    offered = vars(import_module(kind.module("store")))
+    assert {"request", "KIND"} <= set(offered)
+    assert {"waiting_for", "of_incoming", "prompt_policy"} <= set(offered) or not kind.arrives_by
 
 
 def test_a_kind_is_found_by_whatever_names_it() -> None:
@@ -85,7 +97,8 @@ def test_no_two_kinds_share_a_name() -> None:
 
 
 def test_no_row_of_a_saga_is_left_out() -> None:
-    assert set(SagaRow.__subclasses__()) == {kind.row_class for kind in KINDS}
+    rows = {*SagaRow.__subclasses__(), *MoneyInRow.__subclasses__()} - {MoneyInRow}
+    assert rows == {kind.row_class for kind in KINDS}
 
 
 def test_the_kinds_are_listed_once() -> None:

@@ -35,7 +35,7 @@ def test_each_row_of_evidence_names_what_shows_its_guard() -> None:
 def test_every_way_in_without_a_key_is_on_the_page() -> None:
     """A new address at which somebody tells us something is new evidence."""
     known = {
-        "/cb/hooks/{hook_secret}/": "a Fineract hook",
+        "/cb/hooks/{secret}/": "a Fineract hook",
         "/cb/in/{secret}/check": "a C2B validation question",
         "/cb/in/{secret}/confirm": "a C2B confirmation",
         "/cb/bank/{secret}/": "a bank's push (credit)",

@@ -5,7 +5,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
 from core.ids import CONNECTION, PARTNER, new_id
-from models.messages.connections import FineractSettings
+from models.messages.connections.fineract import FineractSettings
 from models.tables.platform.connection import Connection
 from models.tables.platform.partner import Partner
 from store.database import Database
@@ -38,7 +38,7 @@ async def another_partner(database: Database, tenant: str | None = None, *, clai
         session.add(
             Partner(
                 id=made, name=made, currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
-                status="active", hook_secret=made, hook_digest=made, low_balance_minor=0, created_at=now, updated_at=now,
+                status="active", low_balance_minor=0, created_at=now, updated_at=now,
             )
         )  # fmt: skip
         await session.flush()

@@ -56,4 +56,4 @@ def test_it_is_tried_again_until_the_table_is_free(before_the_last: str, monkeyp
         done.join(10)
     assert not done.is_alive()
     with psycopg.connect(before_the_last) as connection:
-        assert connection.execute("SELECT count(hook_digest) FROM partners").fetchone() == (0,)
+        assert connection.execute("SELECT count(address_digest) FROM connections").fetchone() == (0,)

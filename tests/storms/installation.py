@@ -97,7 +97,7 @@ async def running(folder: Path, seed: int, say: Callable[[str, str], None]) -> A
             "api": {"port": free_port(), "rate_per_minute": 1_000_000},
             "simulators": {"port": free_port(), "smtp_port": free_port()},
             "temporal": {"port": free_port(), "ui_port": free_port()},
-            "worker": {"mpesa_calls_per_second": 500.0, "graceful_shutdown_seconds": 2.0},
+            "worker": {"calls_per_second": {"mpesa": 500.0}, "graceful_shutdown_seconds": 2.0},
             "security": {"bootstrap_admin_key": SecretStr(ADMIN_KEY)},
         }
     )

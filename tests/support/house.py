@@ -321,7 +321,7 @@ async def open_house(
         update={
             "callbacks": settings.callbacks.model_copy(update={"base_url": api_url}),
             "worker": settings.worker.model_copy(
-                update={"graceful_shutdown_seconds": 2.0, "mpesa_calls_per_second": 500.0}
+                update={"graceful_shutdown_seconds": 2.0, "calls_per_second": {"mpesa": 500.0}}
             ),
         }
     )

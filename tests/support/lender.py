@@ -12,17 +12,13 @@ from core.crypto import CredentialBox
 from core.ids import CONNECTION, CONTACT, PARTNER, new_id
 from core.msisdn import Msisdn
 from core.settings import Settings
+from models import providers
 from models.messages.base import Message
-from models.messages.connections import (
-    BankSecrets,
-    BankSettings,
-    DarajaSecrets,
-    DarajaSettings,
-    FineractSecrets,
-    FineractSettings,
-    Patience,
-    SealedConnection,
-)
+from models.messages.connections.bank import BankSecrets, BankSettings
+from models.messages.connections.daraja import DarajaSecrets, DarajaSettings
+from models.messages.connections.fineract import FineractSecrets, FineractSettings
+from models.messages.connections.reach import Patience
+from models.messages.connections.sealed import SealedConnection
 from models.tables.lending.loan_product import LoanProduct
 from models.tables.platform.connection import Connection
 from models.tables.platform.contact import Contact
@@ -61,7 +57,7 @@ async def make_lender(
         return Connection(
             id=new_id(CONNECTION), partner_id=partner_id, provider=provider, settings=plain.model_dump(mode="json"),
             sealed=box.seal(secrets.model_dump_json()), version=1, status="ok",
-            created_at=now, updated_at=now, **secret_addresses.made("push", box),
+            created_at=now, updated_at=now, **secret_addresses.made(box),
         )  # fmt: skip
 
     base = str(http.base_url).rstrip("/")
@@ -71,7 +67,7 @@ async def make_lender(
         session.add(
             Partner(
                 id=partner_id, name=f"Demo Sacco {partner_id[-6:]}", currency="KES", country="KE",
-                timezone="Africa/Nairobi", language="en", status="active", **secret_addresses.made("hook", box),
+                timezone="Africa/Nairobi", language="en", status="active",
                 low_balance_minor=10_000, created_at=now, updated_at=now,
             )
         )  # fmt: skip
@@ -124,7 +120,7 @@ async def make_lender(
         await announce_to(
             http,
             api_url,
-            {row.provider: secret_addresses.opened(row, "push", box) for row in rows},
+            {row.provider: secret_addresses.opened(row, box) for row in rows},
             dialect,
             daraja,
             box,
@@ -136,7 +132,8 @@ async def claim_all(session: AsyncSession, connections: list[Connection]) -> Non
     """As the API does with a connection that it has proven."""
     for row in connections:
         row.tenant_key = await claims.take(
-            session, claims.keys_of(row.provider, row.settings), partner_id=row.partner_id, connection_id=row.id, by="test"
+            session, providers.settings_of(row.provider, row.settings).claims(), partner_id=row.partner_id,
+            connection_id=row.id, by="test",
         )  # fmt: skip
         session.add(row)
 
@@ -196,8 +193,9 @@ async def announce_to(
             "user": "kvkuser", "password": "kvkpass", "secret": PUSH_SECRET,
         }  # fmt: skip
         (await http.post("/bank/simulator/pushes", json=body)).raise_for_status()
-    async with build(daraja, box, forget_exchange, LOOPBACK) as mpesa:
-        assert isinstance(mpesa, Daraja)
-        address = f"{api_url}/cb/in/{secrets['daraja']}"
-        await mpesa.register_c2b(f"{address}/confirm", f"{address}/check", "Completed")
-        await mpesa.pull_register(Msisdn("+254711000222"), f"{address}/confirm")
+    mpesa = build(daraja, box, forget_exchange, LOOPBACK)
+    assert isinstance(mpesa, Daraja)
+    address = f"{api_url}/cb/in/{secrets['daraja']}"
+    await mpesa.register_c2b(f"{address}/confirm", f"{address}/check", "Completed")
+    await mpesa.pull_register(Msisdn("+254711000222"), f"{address}/confirm")
+    await mpesa.close()

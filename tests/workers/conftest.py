@@ -201,7 +201,7 @@ async def _partner(database: Database) -> str:
         session.add(
             Partner(
                 id=partner_id, name="Jaza Sacco", currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
-                status="active", hook_secret=partner_id, hook_digest=partner_id, low_balance_minor=0, created_at=now,
+                status="active", low_balance_minor=0, created_at=now,
                 updated_at=now,
             )
         )  # fmt: skip

@@ -1,40 +1,20 @@
 """What is written is served: every activity class by some queue, every workflow class by the queue of the sagas."""
 
 import asyncio
-import inspect
-import pkgutil
-from importlib import import_module
+from dataclasses import dataclass
 
 import pytest
 from temporalio import workflow
 from temporalio.client import Client
 
-import activities
-from activities.clients.connections import Connections
-from activities.registry import activities_of
-from core.crypto import CredentialBox
+from activities.registry import activities_of, activity_classes
 from core.settings import Settings
 from store.database import Database
+from temporal.queues import QUEUE_WORDS, queues_named, task_queue
 from tests.architecture.house import ROOT
-from workers.wiring import TASK_QUEUES, WORKFLOWS, activity_classes, build_workers
+from workers.wiring import WORKFLOWS, Resources, build_workers
 from workflows.saga import policies
-
-
-def written_activity_classes() -> set[type]:
-    found = set[type]()
-    for info in pkgutil.walk_packages(activities.__path__, "activities."):
-        module = import_module(info.name)
-        for _, member in inspect.getmembers(module, inspect.isclass):
-            functions = [value for value in vars(member).values() if inspect.isfunction(value)]
-            if any(hasattr(function, "__temporal_activity_definition") for function in functions):
-                found.add(member)
-    return found
-
-
-@pytest.fixture
-def served(settings: Settings, temporal_client: Client, database: Database) -> list[tuple[object, tuple[str, ...]]]:
-    box = CredentialBox([key.get_secret_value() for key in settings.security.credential_keys])
-    return activity_classes(settings, temporal_client, database, Connections(database, box))
+from workflows.saga.rails import RAILS
 
 
 def test_every_decorated_workflow_is_found_once() -> None:
@@ -44,15 +24,37 @@ def test_every_decorated_workflow_is_found_once() -> None:
     assert {"LoanDisbursement", "ConnectionCheck", "Sweep"} <= set(names)
 
 
-def test_every_activity_class_is_served(served: list[tuple[object, tuple[str, ...]]]) -> None:
-    assert {type(one) for one, _ in served} == written_activity_classes()
-    assert all(queues and set(queues) <= set(TASK_QUEUES.values()) for _, queues in served)
-    assert all(activities_of(one) for one, _ in served)
+async def test_every_activity_class_is_found_and_given_what_it_names(
+    settings: Settings, temporal_client: Client, database: Database
+) -> None:
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "activities").rglob("*.py"))
+    written = sum(source.count("    @activity.defn(") for source in sources)
+    resources = Resources.of(settings, temporal_client, database)
+    assert sum(len(activities_of(resources.give(found))) for found in activity_classes()) == written > 40
+
+
+async def test_an_activity_class_that_wants_what_nobody_has_is_named(
+    settings: Settings, temporal_client: Client, database: Database
+) -> None:
+    @dataclass
+    class Wanting:
+        database: Database
+        sorcery: str
+
+    with pytest.raises(AttributeError, match="sorcery"):
+        Resources.of(settings, temporal_client, database).give(Wanting)
 
 
 def test_every_queue_of_a_policy_is_served() -> None:
     named = {value.task_queue for value in vars(policies).values() if isinstance(value, policies.ActivityPolicy)}
-    assert named == set(TASK_QUEUES.values())
+    named |= {rail.task_queue for rail in RAILS.values()}
+    assert named <= {task_queue(word) for word in QUEUE_WORDS}
+
+
+def test_a_queue_that_there_is_not_is_named_with_those_that_there_are() -> None:
+    assert queues_named([]) == list(QUEUE_WORDS)
+    with pytest.raises(ValueError, match="no queue is called emails: there are flows, fineract, mpesa"):
+        queues_named(["flows", "emails"])
 
 
 async def test_a_process_with_every_queue_can_be_built(
@@ -60,7 +62,7 @@ async def test_a_process_with_every_queue_can_be_built(
 ) -> None:
     built = build_workers(settings, temporal_client, database)
     running = [asyncio.create_task(worker.run()) for worker in built.workers]
-    assert {worker.task_queue for worker in built.workers} == set(TASK_QUEUES.values())
+    assert {worker.task_queue for worker in built.workers} == {task_queue(word) for word in QUEUE_WORDS}
     # One that only stood there would hold its queues, and no other test's worker could be made for them.
     await asyncio.gather(*(worker.shutdown() for worker in built.workers))
     await asyncio.gather(*running)

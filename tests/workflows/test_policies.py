@@ -5,8 +5,9 @@ from typing import get_args
 
 import pytest
 
-from activities.clients.rails import COLLECTION_RAILS, PAYOUT_RAILS
-from models.messages.connections import Patience
+from activities.clients.provider_clients import opener
+from models import providers
+from models.messages.connections.reach import Patience
 from models.messages.saga.payouts import PayoutInstruction
 from models.messages.saga.policies import DEFAULT_DISBURSEMENT_POLICY
 from models.messages.saga.prompts import PromptInstruction
@@ -16,14 +17,9 @@ from workflows.saga.rails import RAILS
 EVERY = [value for value in vars(policies).values() if isinstance(value, policies.ActivityPolicy)]
 
 
-def test_a_payout_is_sent_by_exactly_one_activity_attempt() -> None:
-    """Temporal's server-side retry would show the saga only the last error and hide a doubtful one."""
-    assert policies.SEND_MPESA.retry.maximum_attempts == 1
-    assert policies.SEND_BANK.retry.maximum_attempts == 1
-
-
-@pytest.mark.parametrize("provider", ["daraja", "bank"])
+@pytest.mark.parametrize("provider", sorted(RAILS))
 def test_every_rail_sends_and_prompts_by_exactly_one_activity_attempt(provider: str) -> None:
+    """Temporal's server-side retry would show the saga only the last error and hide a doubtful one."""
     assert RAILS[provider].send.retry.maximum_attempts == 1
 
 
@@ -33,10 +29,12 @@ def test_a_rail_is_asked_on_the_queue_by_which_it_sends() -> None:
 
 
 def test_the_workers_can_open_every_rail_for_what_it_carries() -> None:
-    assert {provider for provider, rail in RAILS.items() if rail.pays} == PAYOUT_RAILS.keys()
-    assert {provider for provider, rail in RAILS.items() if rail.prompts} == COLLECTION_RAILS.keys()
-    assert PAYOUT_RAILS.keys() == set(get_args(PayoutInstruction.model_fields["provider"].annotation))
-    assert COLLECTION_RAILS.keys() == set(get_args(PromptInstruction.model_fields["provider"].annotation))
+    for provider in providers.PROVIDERS:
+        offered = opener(provider.name)
+        assert (hasattr(offered, "payouts"), hasattr(offered, "prompts")) == (provider.pays, provider.prompts)
+    names = {provider.name for provider in providers.RAILS}
+    assert RAILS.keys() == names == set(get_args(PayoutInstruction.model_fields["provider"].annotation))
+    assert names == set(get_args(PromptInstruction.model_fields["provider"].annotation))
 
 
 def test_books_and_postings_are_retried_for_ever() -> None:

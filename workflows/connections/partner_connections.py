@@ -7,7 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.clients.partner_connections import PartnerConnections
     from activities.scheduled.loan_watch import LoanWatching
-    from models.messages.connections import (
+    from models.messages.connections.jobs import (
         BalanceTold,
         CheckConnection,
         ConnectionChecked,
@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         SyncProducts,
     )
     from workflows.saga import policies
+    from workflows.saga.rails import RAILS
 
 
 @workflow.defn(name="ConnectionCheck")
@@ -64,7 +65,7 @@ class BalanceInquiry:
     @workflow.run
     async def run(self, order: QueryBalance) -> None:
         await workflow.execute_activity_method(
-            PartnerConnections.query_balance, order, **policies.QUERY_MPESA.options()
+            PartnerConnections.query_balance, order, **RAILS["daraja"].query.options()
         )
 
 

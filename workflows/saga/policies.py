@@ -8,7 +8,11 @@ from typing import Any, Final
 
 from temporalio.common import RetryPolicy
 
-from temporal.queues import BANK_QUEUE, FINERACT_QUEUE, FLOWS_QUEUE, MPESA_QUEUE
+from temporal.queues import FLOWS_QUEUE, queue_of
+
+FINERACT_QUEUE: Final = queue_of("fineract")
+MPESA_QUEUE: Final = queue_of("daraja")
+BANK_QUEUE: Final = queue_of("bank")
 
 AT_ONCE: Final = timedelta(milliseconds=1)  # a timer must run, however late it is
 
@@ -48,15 +52,16 @@ BOOKS: Final = ActivityPolicy(FLOWS_QUEUE, timedelta(seconds=30), _for_ever(time
 # Reading Fineract and holding charges; the saga itself goes on trying after these.
 RESERVE: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=90), _times(4))
 
+
 # A payout or a prompt: exactly one attempt. Temporal would show the workflow only the last error and hide a doubtful one.
-SEND_MPESA: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=75), RetryPolicy(maximum_attempts=1))
-SEND_BANK: Final = ActivityPolicy(BANK_QUEUE, timedelta(seconds=75), RetryPolicy(maximum_attempts=1))
+def send_by(provider: str) -> ActivityPolicy:
+    return ActivityPolicy(queue_of(provider), timedelta(seconds=75), RetryPolicy(maximum_attempts=1))
+
 
 # A query moves nothing; no answer is no harm, since the saga asks again on its own schedule.
-QUERY_MPESA: Final = ActivityPolicy(
-    MPESA_QUEUE, timedelta(seconds=75), _times(3), schedule_to_close=timedelta(minutes=5)
-)
-QUERY_BANK: Final = ActivityPolicy(BANK_QUEUE, timedelta(seconds=75), _times(3), schedule_to_close=timedelta(minutes=5))
+def query_by(provider: str) -> ActivityPolicy:
+    return ActivityPolicy(queue_of(provider), timedelta(seconds=75), _times(3), schedule_to_close=timedelta(minutes=5))
+
 
 # Looking up a customer's account; how long before a person is told is the saga's policy.
 LOOK_UP: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=60), _for_ever(timedelta(seconds=30)))

@@ -1,29 +1,24 @@
 """How payouts and prompts are carried, by provider. Every rail runs the same activities (`activities/saga/payouts.py`,
-`prompts.py`); what differs is the queue that serves it, and how often and how long it is tried."""
+`prompts.py`); what differs is the queue that serves it."""
 
 from dataclasses import dataclass
 from typing import Final
 
+from models import providers
 from workflows.saga import policies
 from workflows.saga.policies import ActivityPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Rail:
-    """`send` leaves once per call; `query` moves nothing. `pays`: money goes out by it; `prompts`: payers can be prompted,
-    as far as the partner's connection has what that needs."""
+    """`send` leaves once per call; `query` moves nothing."""
 
     send: ActivityPolicy
     query: ActivityPolicy
-    pays: bool
-    prompts: bool
 
     @property
     def task_queue(self) -> str:
         return self.send.task_queue
 
 
-RAILS: Final[dict[str, Rail]] = {
-    "daraja": Rail(policies.SEND_MPESA, policies.QUERY_MPESA, pays=True, prompts=True),
-    "bank": Rail(policies.SEND_BANK, policies.QUERY_BANK, pays=True, prompts=True),
-}
+RAILS: Final = {rail.name: Rail(policies.send_by(rail.name), policies.query_by(rail.name)) for rail in providers.RAILS}

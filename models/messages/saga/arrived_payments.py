@@ -7,6 +7,7 @@ from pydantic import AwareDatetime
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.base import Message, ProviderId
+from models.providers import RailName
 
 Channel = Literal["confirmation", "push", "pull", "statement", "callback", "admin"]
 
@@ -15,7 +16,7 @@ class ArrivedPayment(Message):
     """Money that came in, as a saga sees it. `incoming_id` names our row of it: one payment, one row, one saga."""
 
     incoming_id: str
-    provider: Literal["daraja", "bank"]
+    provider: RailName
     external_id: ProviderId
     account: str
     amount: Money
@@ -30,7 +31,7 @@ class AnnouncedPayment(Message):
     """What a channel announced, before any row or saga of it is known. Kept in the inbox until it was taken in."""
 
     partner_id: str
-    provider: Literal["daraja", "bank"]
+    provider: RailName
     external_id: ProviderId
     account: str
     amount: Money

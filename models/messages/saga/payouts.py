@@ -8,6 +8,7 @@ from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.base import Message
 from models.messages.saga.reports import Report
+from models.providers import RailName
 
 
 class BankOrder(Message):
@@ -34,7 +35,7 @@ class PayoutInstruction(Message):
     begun_at: AwareDatetime
     partner_id: str
     workflow_id: str
-    provider: Literal["daraja", "bank"]
+    provider: RailName
     msisdn: Msisdn | None = None
     bank: BankOrder | None = None
     amount: Money

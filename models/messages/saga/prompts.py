@@ -1,13 +1,12 @@
 """The words between a saga's collection leg, its activities and the callbacks."""
 
-from typing import Literal
-
 from pydantic import AwareDatetime, Field
 
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.base import Message, ProviderId
 from models.messages.saga.reports import Report
+from models.providers import RailName
 
 
 class PromptInstruction(Message):
@@ -16,7 +15,7 @@ class PromptInstruction(Message):
     leg_id: str
     partner_id: str
     workflow_id: str
-    provider: Literal["daraja", "bank"]
+    provider: RailName
     msisdn: Msisdn
     amount: Money
     payer_reference: str = Field(pattern=r"^[A-Z0-9]{1,12}$")

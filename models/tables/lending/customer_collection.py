@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from models.tables.base import UtcDateTime
-from models.tables.saga.saga_row import SagaRow
+from models.tables.saga.saga_row import MoneyInRow
 
 COLLECTION_STAGES = (
     "requested", "prompting", "in_review", "approval", "identifying", "waiting_account", "posting", "post_review",
@@ -19,7 +19,7 @@ COLLECTION_STAGES = (
 UNCOLLECTED_ENDS = ("failed", "expired", "withdrawn")
 
 
-class Collection(SagaRow, table=True):
+class Collection(MoneyInRow, table=True):
     """One customer's payment to the lender: asked for by a prompt, or paid by paybill on the customer's own initiative.
 
     The unique `incoming_id` makes one payment one saga; `payer_reference` is what the prompt shows and what a confirmation
@@ -49,3 +49,11 @@ class Collection(SagaRow, table=True):
     receipt: str | None = Field(default=None, sa_column=Column(Text))
     paid_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     allocations: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+
+    @property
+    def began_by_payment(self) -> bool:
+        return self.channel == "paybill"
+
+    @property
+    def booked_receipt(self) -> str | None:
+        return self.receipt

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Text, text
 from sqlmodel import Field
 
-from models.tables.saga.saga_row import SagaRow
+from models.tables.saga.saga_row import MoneyInRow
 
 TOP_UP_STAGES = (
     "requested", "prompting", "waiting_money", "in_review", "unallocated", "approval", "crediting", "completed", "returned",
@@ -11,7 +11,7 @@ TOP_UP_STAGES = (
 )  # fmt: skip
 
 
-class TopUp(SagaRow, table=True):
+class TopUp(MoneyInRow, table=True):
     """One top-up of a wallet. `reference` is what the payer writes on the transfer; the unique `incoming_id` credits one
     bank transaction once. `admin`: a person booked it, and no workflow stands behind it."""
 
@@ -33,3 +33,11 @@ class TopUp(SagaRow, table=True):
     incoming_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("incoming_payments.id")))
     bank_reference: str | None = Field(default=None, sa_column=Column(Text))
     credited_minor: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+    @property
+    def began_by_payment(self) -> bool:
+        return self.method == "unannounced"
+
+    @property
+    def booked_receipt(self) -> str | None:
+        return self.bank_reference

@@ -2,12 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Text
+from sqlalchemy import Column, ForeignKey, Index, Text
 from sqlmodel import Field, SQLModel
 
 from models.tables.base import UtcDateTime
-
-CLAIM_KINDS = ("fineract_tenant", "fineract_identity", "mpesa_shortcode", "bank_account")
 
 
 class OutsideClaim(SQLModel, table=True):
@@ -19,12 +17,9 @@ class OutsideClaim(SQLModel, table=True):
     """
 
     __tablename__ = "outside_claims"
-    __table_args__ = (
-        CheckConstraint(f"kind IN {CLAIM_KINDS}", name="kind"),
-        Index("ix_outside_claims_partner_id", "partner_id"),
-    )
+    __table_args__ = (Index("ix_outside_claims_partner_id", "partner_id"),)
 
-    kind: str = Field(sa_type=Text, primary_key=True)
+    kind: str = Field(sa_type=Text, primary_key=True, foreign_key="claim_kinds.name")
     key: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_column=Column(Text, ForeignKey("partners.id"), nullable=False))
     connection_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("connections.id")))
@@ -37,9 +32,7 @@ class VettedAddress(SQLModel, table=True):
     """A server that somebody of the platform has looked at: partners may prove connections there. The settings name more."""
 
     __tablename__ = "vetted_addresses"
-    __table_args__ = (CheckConstraint("provider IN ('fineract', 'daraja')", name="provider"),)
-
-    provider: str = Field(sa_type=Text, primary_key=True)
+    provider: str = Field(sa_type=Text, primary_key=True, foreign_key="providers.name")
     server: str = Field(sa_type=Text, primary_key=True)
     note: str = Field(sa_column=Column(Text, nullable=False))
     vetted_by: str = Field(sa_column=Column(Text, nullable=False))

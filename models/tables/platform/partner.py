@@ -1,4 +1,4 @@
-"""Lenders: who they are."""
+"""Partners: who they are."""
 
 from datetime import datetime
 
@@ -9,8 +9,8 @@ from models.tables.base import UtcDateTime
 
 
 class Partner(SQLModel, table=True):
-    """A lender. `hook_secret` is the unguessable part of its Fineract hook address, sealed by
-    `store/platform/secret_addresses.py`."""
+    """A client of the platform (a lender, a shop, a wallet programme, a society): who it is and how its people are spoken to.
+    What is of one family alone stands in that family's tables."""
 
     __tablename__ = "partners"
     __table_args__ = (CheckConstraint("status IN ('active', 'suspended')", name="status"),)
@@ -22,10 +22,6 @@ class Partner(SQLModel, table=True):
     timezone: str = Field(sa_column=Column(Text, nullable=False))
     language: str = Field(sa_column=Column(Text, nullable=False))
     status: str = Field(sa_column=Column(Text, nullable=False))
-    hook_secret: str = Field(sa_column=Column(Text, nullable=False))
-    hook_digest: str = Field(sa_column=Column(Text, nullable=False, unique=True))
-    old_hook_digest: str | None = Field(default=None, sa_column=Column(Text, index=True))
-    old_hook_until: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     low_balance_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     # Set while the wallet is below the alert and the partner has been told of this crossing.
     low_balance_told_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))

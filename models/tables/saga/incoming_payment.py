@@ -22,14 +22,13 @@ class IncomingPayment(SQLModel, table=True):
         UniqueConstraint("partner_id", "provider", "external_id"),
         UniqueConstraint("provider", "source", "external_id"),
         CheckConstraint("amount_minor > 0", name="amount"),
-        CheckConstraint("provider IN ('daraja', 'bank')", name="provider"),
         Index("ix_incoming_payments_claimed_by", "claimed_by"),
         Index("ix_incoming_payments_unclaimed", "created_at", postgresql_where=text("claimed_by IS NULL")),
     )
 
     id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_column=Column(Text, ForeignKey("partners.id"), nullable=False))
-    provider: str = Field(sa_column=Column(Text, nullable=False))
+    provider: str = Field(sa_column=Column(Text, ForeignKey("providers.name"), nullable=False))
     external_id: str = Field(sa_column=Column(Text, nullable=False))
     source: str | None = Field(default=None, sa_column=Column(Text))
     account: str = Field(sa_column=Column(Text, nullable=False))

@@ -1,4 +1,5 @@
-"""What the list rows of all sagas share: who, how far, why not. Each saga's own table adds its facts."""
+"""What the list rows of all sagas share: who, how far, why not; and those whose money comes in. Each saga's own table adds
+its facts."""
 
 from datetime import datetime
 from typing import Any
@@ -25,3 +26,21 @@ class SagaRow(SQLModel):
     created_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
     updated_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class MoneyInRow(SagaRow):
+    """A saga that takes money: `incoming_id` is the one payment that it took, `msisdn` whom it prompts, erased some time
+    after its end. Tables declare both themselves, with the index that makes one payment one saga."""
+
+    incoming_id: str | None
+    msisdn: str | None
+
+    @property
+    def began_by_payment(self) -> bool:
+        """Whether nobody asked for the payment: it came, and this saga was made for it."""
+        raise NotImplementedError
+
+    @property
+    def booked_receipt(self) -> str | None:
+        """The receipt under which its money is booked, as the rail's prompts tell it."""
+        raise NotImplementedError

@@ -8,15 +8,10 @@ from activities.clients.partner_connections import PartnerConnections
 from core.addresses import DiallingRules
 from core.crypto import CallbackSigner, CredentialBox
 from core.settings import Settings
-from models.messages.connections import (
-    BankSecrets,
-    BankSettings,
-    CheckConnection,
-    ConnectionChecked,
-    FineractSecrets,
-    FineractSettings,
-    SealedConnection,
-)
+from models.messages.connections.bank import BankSecrets, BankSettings
+from models.messages.connections.fineract import FineractSecrets, FineractSettings
+from models.messages.connections.jobs import CheckConnection, ConnectionChecked
+from models.messages.connections.sealed import SealedConnection
 from store.database import Database
 from tests.providers.message_servers import free_port, raw_server
 from tests.support.dialling import LOOPBACK

@@ -54,7 +54,7 @@ async def addresses(door: Door, partner_id: str) -> dict[str, list[str]]:
         "/cb/in/{secret}/check": [f"/cb/in/{mpesa}/check"],
         "/cb/in/{secret}/confirm": [f"/cb/in/{mpesa}/confirm"],
         "/cb/bank/{secret}/": [await bank_path(door, partner_id), await bank_path(door, other)],
-        "/cb/hooks/{hook_secret}/": [f"/cb/hooks/{hook}/"],
+        "/cb/hooks/{secret}/": [f"/cb/hooks/{hook}/"],
         "/cb/sms/{report_secret}/africastalking": [
             f"/cb/sms/{door.settings.sms.report_secret.get_secret_value()}/africastalking"
         ],

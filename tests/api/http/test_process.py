@@ -46,5 +46,5 @@ async def test_the_process_opens_without_temporal_and_ends_well_when_it_is_asked
         if process.returncode is None:
             process.kill()
     assert process.returncode == 0, output.decode()
-    assert "route=/cb/hooks/{hook_secret}/" in output.decode()
+    assert "route=/cb/hooks/{secret}/" in output.decode()
     assert "my-secret" not in output.decode()

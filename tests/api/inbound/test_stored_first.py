@@ -10,10 +10,10 @@ from sqlalchemy import text
 from api.inbound import entrance
 from core.clock import utc_now
 from core.crypto import CredentialBox
-from inbound import reading
+from inbound import daraja
 from inbound.delivery import Desk, deliver
 from inbound.sealing import unseal
-from models.messages.connections import BankSecrets
+from models.messages.connections.bank import BankSecrets
 from models.tables.platform.connection import Connection
 from models.tables.platform.provider_balance import ProviderBalance
 from models.tables.platform.traffic import InboxItem
@@ -86,7 +86,7 @@ async def test_a_fault_of_ours_in_reading_loses_nothing(door: Door, monkeypatch:
         raise KeyError("MSISDN")
 
     with monkeypatch.context() as patch:
-        patch.setitem(reading.READERS, "mpesa.confirmation", broken)
+        patch.setitem(daraja.READERS, "confirmation", broken)
         assert (await confirm(door, partner_id, json=PAYMENT)).status_code == 200
     (item,) = await items(door)
     (case,) = await door.rows(Case)

@@ -9,8 +9,7 @@ from sqlalchemy import text
 from core.clock import utc_now
 from core.ids import new_id
 from models.tables.platform.connection import Connection
-from models.tables.platform.partner import Partner
-from store.platform import secret_addresses
+from store.platform import partner_admin, secret_addresses
 from tests.api.conftest import Door
 from tests.api.money import rich_lender
 from tests.support.addresses import secret_of
@@ -61,8 +60,8 @@ async def test_what_rests_in_the_database_opens_no_door(door: Door) -> None:
             rows = await (await session.connection()).execute(text(f"SELECT {table}::text FROM {table}"))
             whole = "\n".join(row[0] for row in rows)
             assert not any(secret in whole for secret in secrets)
-    (partner,) = await door.rows(Partner)
-    assert (await door.visitor().get(f"/cb/hooks/{partner.hook_digest}/")).status_code == 404
+    (fineract,) = [row for row in await door.rows(Connection) if row.provider == "fineract"]
+    assert (await door.visitor().get(f"/cb/hooks/{fineract.address_digest}/")).status_code == 404
     assert (await door.visitor().get(told["hook"])).status_code == 200
 
 
@@ -77,10 +76,10 @@ async def test_the_replaced_address_works_for_its_grace_and_no_longer(door: Door
     assert answer.json()["items"][0]["old_until"] is not None
     assert [(await visitor.get(url)).status_code for url in (old, new)] == [200, 200]
     async with door.database.transaction() as session:
-        partner = await session.get(Partner, partner_id)
-        assert partner is not None
-        partner.old_hook_until = utc_now() - timedelta(seconds=1)
-        session.add(partner)
+        fineract = await partner_admin.lock_connection(session, partner_id, "fineract")
+        assert fineract is not None
+        fineract.old_address_until = utc_now() - timedelta(seconds=1)
+        session.add(fineract)
     assert [(await visitor.get(url)).status_code for url in (old, new)] == [404, 200]
 
 
@@ -128,7 +127,7 @@ async def test_a_connection_without_an_address_says_so(door: Door) -> None:
     partner_id = await rich_lender(door)
     (bare,) = [row for row in await door.rows(Connection) if row.provider == "bank"]
     async with door.database.transaction() as session:
-        bare.push_secret = bare.push_digest = None
+        bare.address_secret = bare.address_digest = None
         session.add(bare)
     none = await door.admin.get(f"/api/v1/partners/{partner_id}/connections/bank/address")
     assert (none.status_code, none.json()["code"]) == (409, "no_address")
@@ -142,4 +141,4 @@ def test_a_secret_spells_no_word_that_daraja_refuses() -> None:
     from core.crypto import CredentialBox
 
     box = CredentialBox([CredentialBox.new_key()])
-    assert set(box.open(secret_addresses.made("push", box)["push_secret"])) <= set("0123456789abcdef")
+    assert set(box.open(secret_addresses.made(box)["address_secret"])) <= set("0123456789abcdef")

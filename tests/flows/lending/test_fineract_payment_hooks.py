@@ -17,7 +17,9 @@ from tests.support.waiting import eventually
 
 async def hook_path(house: House) -> str:
     async with house.database.transaction() as session:
-        return f"/cb/hooks/{secret_of(house.settings, await partners.get(session, house.partner_id))}/"
+        return (
+            f"/cb/hooks/{secret_of(house.settings, await partners.connection(session, house.partner_id, 'fineract'))}/"
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 async def hook(house: House, loan_id: int) -> int:
     """Fineract's word, from wherever it comes; the status of our answer."""
     async with house.database.transaction() as session:
-        secret = secret_of(house.settings, await partners.get(session, house.partner_id))
+        secret = secret_of(house.settings, await partners.connection(session, house.partner_id, "fineract"))
     event = {"entityName": "LOAN", "actionName": "APPROVE", "response": {"loanId": loan_id}}
     return (await house.http.post(f"{house.api_url}/cb/hooks/{secret}/", json=event)).status_code
 

@@ -193,7 +193,7 @@ async def test_the_net_amount_is_paid_and_the_gross_amount_posted(house: House) 
 def test_parts_are_never_below_the_minimum() -> None:
     from activities.lending.loans import split
     from core.clock import utc_now
-    from models.messages.connections import DarajaSettings
+    from models.messages.connections.daraja import DarajaSettings
 
     settings = DarajaSettings(base_url="http://x", shortcode="600997", initiator_name="k", certificate_pem="-")
     product = LoanProduct(

@@ -12,7 +12,8 @@ from core.clock import local_date, utc_now
 from core.crypto import CredentialBox
 from core.money import Money
 from core.msisdn import Msisdn
-from models.messages.connections import CheckConnection, ConnectionChecked, SealedConnection
+from models.messages.connections.jobs import CheckConnection, ConnectionChecked
+from models.messages.connections.sealed import SealedConnection
 from models.messages.lending.loan_disbursement import DisbursementPlan, DisbursementRequest, PostDisbursal
 from models.messages.lending.loan_watch import WatchLoans
 from models.messages.saga.payouts import Paid

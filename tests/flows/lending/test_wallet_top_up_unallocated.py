@@ -34,7 +34,7 @@ async def another_partner(house: House) -> Partner:
     async with house.database.transaction() as session:
         first = await session.get(Partner, house.partner_id)
         assert first is not None
-        values = {**first.model_dump(), "id": new_id(PARTNER), "name": "Other Sacco", "hook_digest": new_id("hook")}
+        values = {**first.model_dump(), "id": new_id(PARTNER), "name": "Other Sacco"}
         other = Partner(**values)
         session.add(other)
     return other

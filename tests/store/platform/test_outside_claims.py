@@ -8,6 +8,7 @@ from sqlmodel import select
 
 from core.errors import Busy, Conflict, NotAllowed, NotFound
 from core.outside import OutsideKey, mpesa_shortcode
+from models import providers
 from models.tables.platform.claims import OutsideClaim
 from models.tables.platform.connection import Connection
 from models.tables.platform.partner import Partner
@@ -48,7 +49,7 @@ async def take(database: Database, partner_id: str, *keys: OutsideKey, identity:
 
 async def tenant(database: Database, partner_id: str) -> OutsideKey:
     row = await fineract_of(database, partner_id)
-    (key,) = claims.keys_of("fineract", row.settings)
+    (key,) = providers.settings_of("fineract", row.settings).claims()
     return key
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Text
+from sqlmodel import select
 
 from core.clock import utc_now
 from core.crypto import CredentialBox
@@ -27,14 +28,14 @@ async def sealed_with_the_old_key(database: Database, *, count: int = 1) -> str:
         session.add(
             Partner(
                 id=partner_id, name=partner_id, currency="KES", country="KE", timezone="Africa/Nairobi", language="en",
-                status="active", low_balance_minor=0, created_at=now, updated_at=now, **secret_addresses.made("hook", box),
+                status="active", low_balance_minor=0, created_at=now, updated_at=now,
             )
         )  # fmt: skip
         await session.flush()
         session.add(
             Connection(
                 id=new_id(CONNECTION), partner_id=partner_id, provider="bank", settings={}, sealed=box.seal("credentials"),
-                version=1, status="ok", created_at=now, updated_at=now, **secret_addresses.made("push", box),
+                version=1, status="ok", created_at=now, updated_at=now, **secret_addresses.made(box),
             )
         )  # fmt: skip
         answers: list[Any] = [{"sealed": box.seal(json.dumps({"key": "kvk_x"}))}, {"id": "key_1"}, None]
@@ -63,14 +64,13 @@ async def test_every_sealed_column_opens_with_the_new_key_alone(database: Databa
     partner_id = await sealed_with_the_old_key(database)
     counts = await resealing.reseal(database, CredentialBox([NEW, OLD]))
     assert counts == {
-        "connections.sealed": 1, "connections.push_secret": 1, "partners.hook_secret": 1, "idempotency_keys.answer": 1,
+        "connections.sealed": 1, "connections.address_secret": 1, "idempotency_keys.answer": 1,
         "notifications.text": 1,
     } | {name: 0 for name in counts if name == "webhook_inbox.raw_sealed"}  # fmt: skip
     box = CredentialBox([NEW])
     async with database.transaction() as session:
-        partner = await session.get(Partner, partner_id)
-        assert partner is not None
-        assert secret_addresses.digest(secret_addresses.opened(partner, "hook", box)) == partner.hook_digest
+        (connection,) = await session.exec(select(Connection).where(Connection.partner_id == partner_id))
+        assert secret_addresses.digest(secret_addresses.opened(connection, box)) == connection.address_digest
         for sealed in resealing.COLUMNS:
             column = sealed.table.c[sealed.column]
             query = sealed.table.select().where(column.cast(Text).like("%gAAAAA%"))

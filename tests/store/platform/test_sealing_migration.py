@@ -25,9 +25,13 @@ def test_addresses_in_clear_are_sealed_and_found_again(
                 " VALUES ('prt_1', 'Jaza', 'KES', 'KE', 'Africa/Nairobi', 'en', 'active', %s, 0, now(), now())",
                 (PLAIN,),
             )
+            connection.execute(
+                "INSERT INTO connections (id, partner_id, provider, settings, sealed, version, status, created_at,"
+                " updated_at) VALUES ('con_1', 'prt_1', 'fineract', '{}', '', 1, 'ok', now(), now())"
+            )
         migrate(url)
         with psycopg.connect(url) as connection:
-            row = connection.execute("SELECT hook_secret, hook_digest FROM partners").fetchone()
+            row = connection.execute("SELECT address_secret, address_digest FROM connections").fetchone()
         assert row is not None
         box = CredentialBox([key.get_secret_value() for key in get_settings().security.credential_keys])
         assert (box.open(row[0]), row[1]) == (PLAIN, digest(PLAIN))

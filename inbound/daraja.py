@@ -6,11 +6,13 @@ what cannot be understood came from somebody who has that address, and is told a
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio.client import Client
 
 from core.bounded_json import Unreadable, read_json
 from core.clock import utc_now
@@ -19,7 +21,8 @@ from core.errors import Garbled, KivukoError, NotAllowed
 from core.money import Money
 from inbound import connection_checks, money_in, refusals, texts
 from inbound.sealing import RawMessage
-from models.messages.connections import BalanceTold, DarajaSettings
+from models.messages.connections.daraja import DarajaSettings
+from models.messages.connections.jobs import BalanceTold
 from models.messages.inbound import Reading
 from models.messages.saga.arrived_payments import AnnouncedPayment
 from models.messages.saga.reports import Report, ReportSource
@@ -61,9 +64,9 @@ class _News:
 
 
 _PAYOUT_NEWS: Final = {
-    "mpesa.result": _News("result", parse_result, _garbled("callback")),
-    "mpesa.timeout": _News("timeout", parse_timeout_notice, _garbled("timeout_notice")),
-    "mpesa.status": _News("status", parse_status_result, _garbled("query")),
+    "daraja.result": _News("result", parse_result, _garbled("callback")),
+    "daraja.timeout": _News("timeout", parse_timeout_notice, _garbled("timeout_notice")),
+    "daraja.status": _News("status", parse_status_result, _garbled("query")),
 }
 
 
@@ -239,3 +242,15 @@ async def _learn(
     if balances:
         told_at = min(report.happened_at or item.received_at, item.received_at)
         await provider_balances.tell(session, attempt.partner_id, PROVIDER, balances, told_at)
+
+
+async def _give_balance_check(client: Client, item: InboxItem, rpc_timeout: timedelta) -> str:
+    told = BalanceTold.model_validate(item.report)
+    return await connection_checks.give(client, item.workflow_id or "", item.reference, told, rpc_timeout=rpc_timeout)
+
+
+READERS: Final = {
+    "result": read_payout_news, "timeout": read_payout_news, "status": read_payout_news, "prompt": read_prompt_news,
+    "balance": read_balances, "confirmation": read_confirmation,
+}  # fmt: skip
+GIVERS: Final = {"balance_check": _give_balance_check}
