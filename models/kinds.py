@@ -28,6 +28,7 @@ class SagaKind:
     id_prefix: str  # what its rows' ids begin with, before the underscore
     resource: str  # its place under /api/v1, and what its scopes begin with
     word: str  # what people call one of them
+    about: str  # all of them, in a line of the API's document
     money: Literal["out", "in", "both"]  # whether it pays, is paid, or does each in turn
     providers: tuple[str, ...]  # whom it speaks with; the first one moves the money and gives the receipts
     partner_may_resolve: bool  # or the house alone decides: a partner would prove its own money
@@ -70,22 +71,26 @@ class SagaKind:
 KINDS: Final = (
     SagaKind(
         name="loan-disbursement", workflow="LoanDisbursement", family="lending", leaf="loan_disbursement",
-        row="Disbursement", id_prefix="dsb", resource="disbursements", word="disbursement", money="out",
+        row="Disbursement", id_prefix="dsb", resource="disbursements", word="disbursement",
+        about="Loans on their way from approval to receipt", money="out",
         providers=("daraja", "fineract"), partner_may_resolve=True, resolved_by_two=False,
     ),
     SagaKind(
         name="customer-collection", workflow="CustomerCollection", family="lending", leaf="customer_collection",
-        row="Collection", id_prefix="col", resource="collections", word="collection", money="in",
+        row="Collection", id_prefix="col", resource="collections", word="collection",
+        about="Customers' payments on their way to the lender's accounts", money="in",
         providers=("daraja", "fineract"), partner_may_resolve=True, resolved_by_two=False, arrives_by=("daraja",),
     ),
     SagaKind(
         name="wallet-top-up", workflow="WalletTopUp", family="lending", leaf="wallet_top_up",
-        row="TopUp", id_prefix="top", resource="top-ups", word="top-up", money="in",
+        row="TopUp", id_prefix="top", resource="top-ups", word="top-up",
+        about="Money on its way into a wallet", money="in",
         providers=("bank",), partner_may_resolve=False, resolved_by_two=True, arrives_by=("bank",),
     ),
     SagaKind(
         name="float-purchase", workflow="FloatPurchase", family="lending", leaf="float_purchase",
-        row="FloatPurchase", id_prefix="flt", resource="float-purchases", word="float purchase", money="out",
+        row="FloatPurchase", id_prefix="flt", resource="float-purchases", word="float purchase",
+        about="M-Pesa float bought from a wallet, confirmed with a one-time code", money="out",
         providers=("bank",), partner_may_resolve=False, resolved_by_two=True,
     ),
 )  # fmt: skip

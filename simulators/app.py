@@ -10,20 +10,19 @@
 /faults             what goes wrong next         simulators/faults.py
 """
 
-from collections.abc import AsyncIterator
+import pkgutil
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
-from fastapi import FastAPI, HTTPException
+from fastapi import APIRouter, FastAPI, HTTPException
 
-from simulators.africastalking.routes import africastalking_routes
-from simulators.bank.routes import bank_routes
+import simulators
 from simulators.books import books_routes
-from simulators.damza.routes import damza_routes
-from simulators.daraja.routes import daraja_routes
 from simulators.documents import Documents
 from simulators.faults import FaultBook, FaultScript
-from simulators.fineract.routes import fineract_routes
 from simulators.smtp.sink import MailSink
 from simulators.world import World
 
@@ -48,11 +47,8 @@ def create_simulators(
     world = World(documents=Documents(data_file), faults=FaultBook(seed))
     app = FastAPI(title="Kivuko simulators", lifespan=lifespan)
     app.state.world = world
-    app.include_router(daraja_routes(world), prefix="/daraja", tags=["daraja"])
-    app.include_router(fineract_routes(world), prefix="/fineract", tags=["fineract"])
-    app.include_router(bank_routes(world), prefix="/bank", tags=["bank"])
-    app.include_router(damza_routes(world), prefix="/damza", tags=["damza"])
-    app.include_router(africastalking_routes(world), prefix="/africastalking", tags=["africastalking"])
+    for name, routes in _simulators():
+        app.include_router(routes(world), prefix=f"/{name}", tags=[name])
     app.include_router(books_routes(world), prefix="/books", tags=["books"])
 
     @app.get("/faults")
@@ -77,3 +73,11 @@ def create_simulators(
         return {"status": "ok"}
 
     return app
+
+
+def _simulators() -> Iterator[tuple[str, Callable[[World], APIRouter]]]:
+    """Every folder beside this file that has a `routes.py`, by name: a new simulator is listed nowhere."""
+    for folder in pkgutil.iter_modules(simulators.__path__):
+        module = f"{simulators.__name__}.{folder.name}.routes"
+        if folder.ispkg and find_spec(module) is not None:
+            yield folder.name, import_module(module).routes

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.http.problems import MEDIA_TYPE, Problem
+from models.kinds import KINDS
 
 _DESCRIPTIONS: Final[dict[int, str]] = {
     400: "The body cannot be read as JSON",
@@ -25,13 +26,10 @@ _DESCRIPTIONS: Final[dict[int, str]] = {
 _REF: Final = {"$ref": "#/components/schemas/Problem"}
 
 TAGS: Final = [
-    {"name": "partners", "description": "Lenders, their connections and contacts"},
+    {"name": "partners", "description": "Partners, their connections and contacts"},
     {"name": "loan products", "description": "Which loans are paid out, and within which limits"},
     {"name": "wallets", "description": "The prepaid wallets that charges are taken from"},
-    {"name": "disbursements", "description": "Loans on their way from approval to receipt"},
-    {"name": "top-ups", "description": "Money on its way into a wallet"},
-    {"name": "float purchases", "description": "M-Pesa float bought from a wallet, confirmed with a one-time code"},
-    {"name": "collections", "description": "Customers' payments on their way to the lender's accounts"},
+    *({"name": f"{kind.word}s", "description": kind.about} for kind in KINDS),
     {"name": "cases", "description": "What a person must decide"},
     {"name": "inbox", "description": "Providers' messages, as they came and as they were read"},
     {"name": "exchanges", "description": "Every call to a provider"},

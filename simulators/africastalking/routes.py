@@ -36,7 +36,7 @@ class DeliveryUrl(BaseModel):
     url: str | None
 
 
-def africastalking_routes(world: World) -> APIRouter:
+def routes(world: World) -> APIRouter:
     world.faults.declare(SEND, "refuse", "timeout_after_send", "slow", "down", "unauthorized", "no_recipients")
     world.faults.declare(REPORT, "lose", "duplicate", "late", "out_of_order", "contradict", "failed")
     router = APIRouter()

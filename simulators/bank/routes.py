@@ -41,7 +41,7 @@ from simulators.bank.till import ASK_ACTIONS, QUERY_ACTIONS, till_routes
 from simulators.world import World
 
 
-def bank_routes(world: World) -> APIRouter:
+def routes(world: World) -> APIRouter:
     """Everything under /bank. What was left open when the simulator stopped is taken up at its start."""
     bank = Bank(world)
     faults = world.faults

@@ -34,7 +34,7 @@ _FIRST_BALANCE = 1_000_000
 _MAX_RECEIVERS = 100
 
 
-def damza_routes(world: World) -> APIRouter:
+def routes(world: World) -> APIRouter:
     world.faults.declare(SEND, "refuse", "timeout_after_send", "html_200", "slow", "down")
     router = APIRouter()
 

@@ -83,7 +83,7 @@ _QUERY: Final[dict[str, Check]] = {
 _B2C_DIALECT, _STATUS_DIALECT, _BALANCE_DIALECT = "404.001.03", "400.003.01", "401.002.01"
 
 
-def daraja_routes(world: World) -> APIRouter:
+def routes(world: World) -> APIRouter:
     """Everything under /daraja. Orders that were queued when the simulator stopped are taken up at its start."""
     bank = Bank(world)
     courier = Courier(world, bank)

@@ -34,7 +34,7 @@ from simulators.world import World
 _BASES: Final = ("/fineract-provider/api/v1", "/v1")
 
 
-def fineract_routes(world: World) -> APIRouter:
+def routes(world: World) -> APIRouter:
     router = APIRouter()
     tenants, catalogue, hooks = Tenants(world), Catalogue(world), Hooks(world)
     loans = Loans(world, catalogue)

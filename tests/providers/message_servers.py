@@ -16,8 +16,8 @@ from fastapi import FastAPI
 from core.addresses import HOUSE_CHOSEN
 from core.msisdn import Msisdn
 from providers.ports import Endpoint, Exchange
-from simulators.africastalking.routes import africastalking_routes
-from simulators.damza.routes import damza_routes
+from simulators.africastalking.routes import routes as africastalking_routes
+from simulators.damza.routes import routes as damza_routes
 from simulators.world import World
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "sms"

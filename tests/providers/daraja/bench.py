@@ -25,7 +25,7 @@ from simulators.books import PAYOUTS
 from simulators.daraja.keys import InitiatorKey
 from simulators.daraja.models import SETTINGS, Behaviour, OpenApp
 from simulators.daraja.portal import open_app
-from simulators.daraja.routes import daraja_routes
+from simulators.daraja.routes import routes as daraja_routes
 from simulators.documents import Documents
 from simulators.faults import Fault, FaultScript
 from simulators.world import World

@@ -29,7 +29,7 @@ from providers.reference_bank.requests import ReferenceBankCredentials
 from simulators.bank.ledger import Ledger, accounts_of, entries_of
 from simulators.bank.models import CUSTOMERS, SETTINGS, SUBSCRIPTIONS, Behaviour, Customer, Dialect, OpenAccount
 from simulators.bank.ncba import REJECTION_CODES
-from simulators.bank.routes import bank_routes
+from simulators.bank.routes import routes as bank_routes
 from simulators.documents import Documents
 from simulators.faults import Fault, FaultScript
 from simulators.world import World

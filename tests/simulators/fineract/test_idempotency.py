@@ -7,7 +7,7 @@ import pytest
 
 from simulators.books import LOANS
 from simulators.documents import Documents
-from simulators.fineract.routes import fineract_routes
+from simulators.fineract.routes import routes as fineract_routes
 from simulators.world import World
 from tests.simulators.fineract.bank import Bank, disburse_body
 
