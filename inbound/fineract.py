@@ -10,10 +10,11 @@ from temporalio.client import Client
 from core.crypto import CredentialBox
 from core.errors import InvalidRequest
 from inbound import refusals
-from inbound.lending import loan_hints, payment_notices
+from inbound.lending import loan_hints, payment_notice
 from inbound.sealing import RawMessage
-from models.messages.inbound import LoanHint, Reading
-from models.messages.lending.payment_watch import PaymentRecorded
+from models.messages.inbound import Reading
+from models.messages.lending.loan_watch import LoanHint
+from models.messages.lending.payment_notice import PaymentRecorded
 from models.tables.platform.traffic import InboxItem
 from providers.fineract.wire import HookEvent, parse_hook
 
@@ -38,7 +39,7 @@ async def read_hook(session: AsyncSession, box: CredentialBox, item: InboxItem, 
         return refusals.unreadable(plain, why, key=f"unreadable:{partner_id}:hook")
     body = {"entity": event.entity[:40], "action": event.action[:40]}
     if (recorded := recorded_payment(partner_id, event)) is not None:
-        return payment_notices.notice(recorded, body)
+        return payment_notice.notice(recorded, body)
     if (loan_id := approved_loan(event)) is not None:
         hint = LoanHint(partner_id=partner_id, loan_id=loan_id)
         return plain.model_copy(
@@ -71,7 +72,7 @@ def recorded_payment(partner_id: str, event: HookEvent) -> PaymentRecorded | Non
 
 
 async def _give_recorded(client: Client, item: InboxItem, rpc_timeout: timedelta) -> str:
-    return await payment_notices.give(client, PaymentRecorded.model_validate(item.report))
+    return await payment_notice.give(client, PaymentRecorded.model_validate(item.report))
 
 
 async def _give_approved(client: Client, item: InboxItem, rpc_timeout: timedelta) -> str:

@@ -8,11 +8,21 @@ that the command line may read it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from models.messages.connections.reach import ConnectionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a schedule does for each connection: polls, or pulls what an announcement should have told."""
+
+    name: str  # what the schedule's id begins with
+    workflow: str
+    every: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,7 @@ class Provider:
     # Where callbacks to a payment's own signed address come in, under /cb; Daraja's stand at the root, for it refuses
     # addresses that hold certain words (daraja.md, fact 11).
     callbacks: str = ""
+    watch: Watch | None = None
     one_receipt: bool = True  # a movement has one id, whichever channel tells of it
 
     @property
@@ -54,16 +65,18 @@ PROVIDERS: Final = (
     Provider(
         name="fineract", word="Fineract", title="Fineract", queue="fineract", settings="FineractSettings",
         claims=("fineract_tenant", "fineract_identity"), partners_prove=True, calls_at="hooks", calls=(("hook", "/"),),
+        watch=Watch("loan-watch", "LoanWatch", timedelta(minutes=5)),
     ),
     Provider(
         name="daraja", word="M-Pesa", title="M-Pesa", queue="mpesa", settings="DarajaSettings", pays=True, prompts=True,
         claims=("mpesa_shortcode",), partners_prove=True, calls_at="in", calls=(("confirm", "/confirm"), ("check", "/check")),
-        tells_of_money=True,
+        tells_of_money=True, watch=Watch("payment-pull", "PaymentPull", timedelta(hours=1)),
     ),
     # A bank may give a movement one id in its answer and another in its push.
     Provider(
         name="bank", word="bank", title="the bank", queue="bank", settings="BankSettings", pays=True, prompts=True,
         claims=("bank_account",), calls_at="bank", calls=(("push", "/"),), tells_of_money=True, one_receipt=False,
+        watch=Watch("bank-statement", "BankStatementPull", timedelta(hours=1)),
     ),
 )  # fmt: skip
 

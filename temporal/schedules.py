@@ -18,8 +18,9 @@ from temporalio.client import (
 from temporalio.common import Priority
 from temporalio.service import RPCError, RPCStatusCode
 
-from models.messages.lending.loan_watch import WatchLoans
-from models.messages.lending.payment_watch import PullPayments, PullStatement
+from models import providers
+from models.messages.connections.jobs import WatchConnection
+from models.providers import Watch
 from temporal.queues import FLOWS_QUEUE
 
 SWEEP_SCHEDULE: Final = "sweep"
@@ -63,56 +64,36 @@ async def ensure_schedule(
         await client.get_schedule_handle(schedule_id).update(keep_state)
 
 
-def loan_watch_id(partner_id: str) -> str:
-    return f"loan-watch/{partner_id}"
+def watch_id(provider: str, partner_id: str) -> str:
+    """The schedule that watches a partner's connection, such as `loan-watch/prt_…`. Raises LookupError for a provider that
+    nobody watches."""
+    return f"{_watch(provider).name}/{partner_id}"
 
 
-async def ensure_loan_watch(client: Client, partner_id: str, *, every: timedelta = timedelta(minutes=5)) -> None:
-    """Polls the partner's Fineract for approved loans (A2)."""
-    await ensure_schedule(
-        client, loan_watch_id(partner_id), "LoanWatch", WatchLoans(partner_id=partner_id), every=every
-    )
+async def ensure_watch(client: Client, provider: str, partner_id: str, *, every: timedelta | None = None) -> None:
+    """Makes the schedule of a partner's connection: the poll for approved loans (A2), the list of payments whose
+    announcement was lost (A6, A10). Raises LookupError as `watch_id`."""
+    watch = _watch(provider)
+    order = WatchConnection(partner_id=partner_id)
+    await ensure_schedule(client, watch_id(provider, partner_id), watch.workflow, order, every=every or watch.every)
 
 
-def payment_pull_id(partner_id: str) -> str:
-    return f"payment-pull/{partner_id}"
-
-
-async def ensure_payment_pull(client: Client, partner_id: str, *, every: timedelta = timedelta(hours=1)) -> None:
-    """Pulls the list of the partner's M-Pesa payments, for confirmations that were lost (A10)."""
-    await ensure_schedule(
-        client, payment_pull_id(partner_id), "PaymentPull", PullPayments(partner_id=partner_id), every=every
-    )
-
-
-def bank_statement_id(partner_id: str) -> str:
-    return f"bank-statement/{partner_id}"
-
-
-async def ensure_bank_statement(client: Client, partner_id: str, *, every: timedelta = timedelta(hours=1)) -> None:
-    """Reads the statement of the partner's bank accounts, for credits whose push was lost (A6)."""
-    await ensure_schedule(
-        client, bank_statement_id(partner_id), "BankStatementPull", PullStatement(partner_id=partner_id), every=every
-    )
-
-
-# What is watched by the clock for a connection to a provider: the schedule's id, and what makes it.
-OF_CONNECTION: Final = {
-    "fineract": (loan_watch_id, ensure_loan_watch),
-    "daraja": (payment_pull_id, ensure_payment_pull),
-    "bank": (bank_statement_id, ensure_bank_statement),
-}
-
-
-async def trigger_loan_watch(client: Client, partner_id: str) -> bool:
-    """Polls now; False if the partner has no such schedule."""
+async def trigger_watch(client: Client, provider: str, partner_id: str) -> bool:
+    """Watches now; False if the partner has no such schedule."""
     try:
-        await client.get_schedule_handle(loan_watch_id(partner_id)).trigger()
+        await client.get_schedule_handle(watch_id(provider, partner_id)).trigger()
         return True
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             return False
         raise
+
+
+def _watch(provider: str) -> Watch:
+    watch = providers.named(provider).watch
+    if watch is None:
+        raise LookupError(provider)
+    return watch
 
 
 async def ensure_house_schedules(client: Client, *, sweep_every: timedelta = timedelta(seconds=30)) -> None:

@@ -15,8 +15,6 @@ from core.errors import Conflict, InvalidRequest, KivukoError, NotFound, Transie
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.lending.customer_collection import (
-    AccountKind,
-    Allocation,
     ClaimPayment,
     CollectionRequest,
     EndCollection,
@@ -28,6 +26,7 @@ from models.messages.lending.customer_collection import (
     SettleCollection,
 )
 from models.messages.saga.arrived_payments import AnnouncedPayment
+from models.messages.saga.decisions import AccountKind, Allocation
 from models.messages.saga.prompts import Collected
 from models.tables.lending.customer_collection import Collection
 from models.tables.platform.partner import Partner

@@ -34,7 +34,7 @@ from models.tables.lending.loan_product import LoanProduct
 from models.tables.platform.partner import Partner
 from providers.ports import DisbursalPost, Loan
 from store.database import Database
-from store.lending import loan_disbursement
+from store.lending import loan_disbursement, loan_products
 from store.platform import partners, tariffs
 from store.saga import cases, payouts, saga_rows, timeline
 
@@ -68,7 +68,7 @@ class Loans:
                 (await partners.connection(session, partner.id, "daraja")).settings
             )
             fineract = await self.connections.fineract(session, request.partner_id)
-            early = {row.product_id for row in await partners.products(session, partner.id) if row.may_go_early}
+            early = {row.product_id for row in await loan_products.of_partner(session, partner.id) if row.may_go_early}
         try:
             loan = await read_loan(fineract, request.loan_id)
         except Busy as busy:
@@ -131,7 +131,7 @@ class Loans:
         async with self.database.transaction() as session:
             partner = await partners.get(session, request.partner_id)
             fineract = await self.connections.fineract(session, request.partner_id)
-            product = await partners.product(session, partner.id, plan.product_id)
+            product = await loan_products.get(session, partner.id, plan.product_id)
         loan = await read_loan(fineract, request.loan_id)
         early = product is not None and product.may_go_early
         _, msisdn = await look_before_paying(fineract, loan, partner.country, may_go_early=early)
@@ -156,7 +156,7 @@ class Loans:
         if row is None:
             raise Conflict("This disbursement has already ended.", code="already_ended")
         to_pay = amount_to_pay(loan)
-        product = check_product(await partners.product(session, partner.id, loan.product_id), to_pay)
+        product = check_product(await loan_products.get(session, partner.id, loan.product_id), to_pay)
         parts = split(to_pay, product, settings)
         charges = await self._charges(session, request, partner, parts, now)
         total = sum((line.amount for line in charges), Money.zero(to_pay.currency))
@@ -221,7 +221,7 @@ class Loans:
     ) -> None:
         """One saga at a time counts against a product's limit. Raises LimitExceeded (code "daily_limit")."""
         limit = product.daily_minor
-        await partners.product(session, product.partner_id, product.product_id, for_update=True)
+        await loan_products.get(session, product.partner_id, product.product_id, for_update=True)
         used = await loan_disbursement.paid_out_on(
             session, product.partner_id, product.product_id, today, without=disbursement_id
         )

@@ -25,7 +25,7 @@ from core.errors import Garbled, NotAllowed, Throttled
 from inbound import bank
 from inbound.daraja import decode
 from models.messages.connections.daraja import DarajaSettings
-from models.messages.lending.payment_watch import AccountChecked, CheckAccount
+from models.messages.saga.payment_pulls import AccountChecked, CheckAccount
 from models.tables.platform.connection import Connection
 from providers.collecting import PaymentSeen
 from providers.daraja.wire import C2B_CONFIRMED, C2bRefusal, c2b_accept, c2b_reject, parse_c2b

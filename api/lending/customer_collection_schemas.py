@@ -22,8 +22,8 @@ from api.http.values import (
 from api.saga.schemas import DecisionIn, PaymentOut, PromptOut, ProposalId, SagaNow, SagaOut, masked
 from core.ids import PARTNER
 from core.money import Money
-from models.messages.lending.customer_collection import AccountKind, Allocation, CollectionStage
-from models.messages.saga.decisions import Verdict
+from models.messages.lending.customer_collection import CollectionStage
+from models.messages.saga.decisions import AccountKind, Allocation, Verdict
 from models.tables.lending.customer_collection import Collection
 
 _ROW: dict[str, Any] = {

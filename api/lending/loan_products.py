@@ -14,6 +14,8 @@ from api.lending.loan_products_schemas import ProductLimits, ProductList, Produc
 from api.partners import connection_jobs
 from api.partners.partners import PartnerId
 from core.errors import InvalidRequest, NotFound
+from models.messages.lending.loan_watch import ProductsSynced, SyncProducts
+from store.lending import loan_products
 from store.platform import audit, partners
 
 router = APIRouter(
@@ -39,7 +41,15 @@ async def fetch_loan_products(
     async with services.database.transaction() as session:
         await partners.get(session, partner_id)
         await partners.connection(session, partner_id, "fineract")
-    synced = await connection_jobs.fetch_products(services, partner_id)
+    synced = await connection_jobs.run_job(
+        services.client,
+        "LoanProductSync",
+        SyncProducts(partner_id=partner_id),
+        workflow_id=f"loan-product-sync/{partner_id}",
+        result=ProductsSynced,
+        seconds=services.settings.api.max_wait_seconds,
+        join=True,
+    )
     async with services.database.transaction() as session:
         await audit.write(
             session,
@@ -56,7 +66,7 @@ async def list_loan_products(partner_id: PartnerId, services: ServicesDep, princ
     principal.visible(partner_id)
     async with services.database.transaction() as session:
         await partners.get(session, partner_id)
-        rows = await partners.products(session, partner_id)
+        rows = await loan_products.of_partner(session, partner_id)
     return ProductList(items=[ProductOut.of(row) for row in rows])
 
 
@@ -66,7 +76,7 @@ async def set_loan_product(
 ) -> ProductOut:
     principal.visible(partner_id)
     async with services.database.transaction() as session:
-        row = await partners.product(session, partner_id, product_id, for_update=True)
+        row = await loan_products.get(session, partner_id, product_id, for_update=True)
         if row is None:
             raise NotFound("The partner has no such product; fetch its products first.", field="product_id")
         check_limits(wanted, row.currency)

@@ -17,9 +17,8 @@ from api.saga import commands, deciding
 from api.saga.deciding import Act
 from core.errors import Conflict, InvalidRequest, NotFound
 from core.ids import API_KEY, CASE
-from models.messages.lending.customer_collection import Allocation
 from models.messages.saga.cases import FACTS_OF, KINDS, RETRY
-from models.messages.saga.decisions import RetryNow, Verdict
+from models.messages.saga.decisions import Allocation, RetryNow, Verdict
 from models.tables.saga.case import Case
 from models.tables.saga.saga_row import SagaRow
 from store.platform import audit

@@ -21,17 +21,15 @@ from models.messages.connections.jobs import (
     CheckConnection,
     ConnectionChecked,
     PaybillRegistered,
-    ProductsSynced,
     QueryBalance,
     RegisterPaybill,
-    SyncProducts,
 )
 from models.messages.connections.sealed import SealedConnection
 from models.messages.errors import ErrorFacts
 from models.tables.platform.connection import Connection
 from store.platform import secret_addresses
 from temporal.queues import FLOWS_QUEUE
-from temporal.schedules import OF_CONNECTION
+from temporal.schedules import ensure_watch
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -65,7 +63,7 @@ def sealed_connection(services: Services, partner_id: str, given: ConnectionIn, 
 async def check(services: Services, connection: SealedConnection) -> ConnectionChecked:
     """Tries a connection that need not be stored. Raises Conflict if it is being tried already, Busy if no worker
     answers in time."""
-    return await _run(
+    return await run_job(
         services.client,
         "ConnectionCheck",
         CheckConnection(
@@ -100,10 +98,8 @@ def keeps_currency(partner_currency: str, given: ConnectionIn) -> None:
 async def watch(services: Services, row: Connection) -> None:
     """Makes the schedule that a connection asks for: the poll for approved loans (A2), the list of payments whose
     announcement was lost (A6, A10). Only for a connection that is not watched: an interval that was changed since stays."""
-    watched = OF_CONNECTION.get(row.provider)
-    if watched is not None and is_watched(services, row):
-        _, make = watched
-        await make(services.client, row.partner_id)
+    if providers.named(row.provider).watch is not None and is_watched(services, row):
+        await ensure_watch(services.client, row.provider, row.partner_id)
 
 
 def is_watched(services: Services, row: Connection) -> bool:
@@ -148,18 +144,6 @@ def take_over(
     row.checked_at = None if status == "unproven" else now
 
 
-async def fetch_products(services: Services, partner_id: str) -> ProductsSynced:
-    return await _run(
-        services.client,
-        "LoanProductSync",
-        SyncProducts(partner_id=partner_id),
-        workflow_id=f"loan-product-sync/{partner_id}",
-        result=ProductsSynced,
-        seconds=services.settings.api.max_wait_seconds,
-        join=True,
-    )
-
-
 async def query_balance(services: Services, partner_id: str) -> None:
     """Only starts the question: the answer comes by callback."""
     await services.client.start_workflow(
@@ -175,7 +159,7 @@ async def query_balance(services: Services, partner_id: str) -> None:
 async def register_paybill(services: Services, order: RegisterPaybill) -> PaybillRegistered:
     """Has M-Pesa announce payments to the partner's short code. Raises Conflict if that is being done already, Busy if no
     worker answers in time, what M-Pesa refuses as Rejected."""
-    return await _run(
+    return await run_job(
         services.client,
         "PaybillRegistration",
         order,
@@ -186,9 +170,11 @@ async def register_paybill(services: Services, order: RegisterPaybill) -> Paybil
     )
 
 
-async def _run(
+async def run_job(
     client: Client, workflow: str, order: Any, *, workflow_id: str, result: type[R], seconds: float, join: bool
 ) -> R:
+    """A small workflow, waited for; `join` the one that runs under this id already. Raises Conflict, Busy, and what the
+    provider refuses as Rejected."""
     policy = WorkflowIDConflictPolicy.USE_EXISTING if join else WorkflowIDConflictPolicy.FAIL
     try:
         handle = await client.start_workflow(

@@ -41,7 +41,7 @@ from models.tables.platform.contact import Contact
 from notices import blocked
 from store.platform import audit, partner_admin, partners, provider_balances
 from store.platform import proposals as proposals_of
-from temporal.schedules import ensure_payment_pull
+from temporal.schedules import ensure_watch
 
 router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"], dependencies=KNOWN_PARAMETERS)
 
@@ -142,7 +142,7 @@ async def register_paybill(
             after={**shown.model_dump(mode="json"), "unanswered": wanted.unanswered},
         )
         if not connection_jobs.is_watched(services, row):
-            await ensure_payment_pull(services.client, partner_id)
+            await ensure_watch(services.client, "daraja", partner_id)
         return await once.reply(session, shown, status=200)
 
 

@@ -21,9 +21,9 @@ from models.kinds import PAYOUTS, Verb
 from models.messages.base import Message
 from models.messages.saga.decisions import CommandTaken, DecisionMade, Verdict
 from models.messages.saga.status import Proposed, SagaStatus
-from store.lending import customer_collection
+from models.tables.saga.saga_row import MoneyInRow
 from store.platform import audit
-from store.saga import decisions, reads, receipts, unknown_outcomes
+from store.saga import decisions, reads, receipts, saga_rows, unknown_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +147,9 @@ async def _refuse_wrong_parts(services: Services, saga: Row, verdict: Verdict) -
     if verdict.decision != "allocate" or not verdict.allocations:
         return
     async with services.database.transaction() as session:
-        whole = await customer_collection.payment_of(session, saga.workflow_id)
-    if whole is not None:
-        money_rules.comes_to([part.amount for part in verdict.allocations], whole)
+        row = await saga_rows.of_workflow(session, saga.workflow_id)
+    if isinstance(row, MoneyInRow):
+        money_rules.comes_to([part.amount for part in verdict.allocations], row.amount)
 
 
 def _about(status: SagaStatus, verdict: Verdict) -> str:

@@ -100,6 +100,7 @@ async def expected(here: Settings) -> dict[str, Callable[["Client"], Awaitable[N
     """Every schedule that this installation should have, and what makes it: the house's, and for each active partner what
     its connections ask for. Payments are pulled for a connection to M-Pesa that has a pass key; one that takes paybill
     payments alone gets its schedule when it is registered for them."""
+    from models import providers
     from store.platform import partner_admin
     from temporal import schedules
 
@@ -112,11 +113,12 @@ async def expected(here: Settings) -> dict[str, Callable[["Client"], Awaitable[N
         partners = await partner_admin.page(session, only=None, before=None, limit=10_000)
         for partner in (partner for partner in partners if partner.status == "active"):
             for connection in await partner_admin.connections(session, partner.id):
-                watched = schedules.OF_CONNECTION.get(connection.provider)
-                if watched is None or (connection.provider == "daraja" and not _prompts(here, connection.sealed)):
+                provider = connection.provider
+                unused = provider == "daraja" and not _prompts(here, connection.sealed)
+                if providers.named(provider).watch is None or unused:
                     continue
-                id_of, make = watched
-                found[id_of(partner.id)] = partial(make, partner_id=partner.id)
+                make = partial(schedules.ensure_watch, provider=provider, partner_id=partner.id)
+                found[schedules.watch_id(provider, partner.id)] = make
     return found
 
 

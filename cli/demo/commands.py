@@ -151,9 +151,9 @@ def _check(amount: str, pattern: str, such_as: str) -> None:
 
 async def _poll_now(here: Settings, partner_id: str) -> None:
     from temporal.client import connect
-    from temporal.schedules import trigger_loan_watch
+    from temporal.schedules import trigger_watch
 
-    await trigger_loan_watch(await connect(here), partner_id)
+    await trigger_watch(await connect(here), "fineract", partner_id)
 
 
 def _facts(crossing: Crossing) -> dict[str, Any]:

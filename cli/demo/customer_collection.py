@@ -217,6 +217,6 @@ def _half(amount: str) -> str:
 
 async def _pull_now(here: Settings, partner_id: str) -> None:
     from temporal.client import connect
-    from temporal.schedules import payment_pull_id
+    from temporal.schedules import watch_id
 
-    await (await connect(here)).get_schedule_handle(payment_pull_id(partner_id)).trigger()
+    await (await connect(here)).get_schedule_handle(watch_id("daraja", partner_id)).trigger()

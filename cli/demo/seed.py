@@ -21,7 +21,7 @@ from cli.demo.seed_people import PEOPLE, ensure_people
 from cli.http import ApiClient
 from core.clock import utc_now
 from core.settings import Settings
-from temporal.schedules import ensure_bank_statement, ensure_loan_watch, ensure_payment_pull
+from temporal.schedules import ensure_watch
 
 # What tells that a connection was given by an older version, which knew less of the system.
 _SINCE: Final = {"daraja": "stk_shortcode"}
@@ -47,8 +47,8 @@ async def seed(settings: Settings, client: Client, tell: Tell) -> Seeded:
     api = f"http://{settings.api.host}:{settings.api.port}"
     partner_id = await asyncio.to_thread(_seed_lender, settings, api, key, tell)
     # The API makes them with the connections; an older version's installation has not got all of them.
-    for ensure in (ensure_loan_watch, ensure_payment_pull, ensure_bank_statement):
-        await ensure(client, partner_id)
+    for provider in ("fineract", "daraja", "bank"):
+        await ensure_watch(client, provider, partner_id)
     return Seeded(partner_id)
 
 

@@ -4,7 +4,7 @@ that does not exist)."""
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDConflictPolicy
 
-from models.messages.inbound import LoanHint
+from models.messages.lending.loan_watch import LoanHint
 from temporal.queues import FLOWS_QUEUE
 
 

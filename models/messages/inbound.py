@@ -33,17 +33,3 @@ class Reading(Message):
     partner_id: str | None = None
     outcome: Outcome = "waiting"
     case: CaseFound | None = None
-
-
-class LoanHint(Message):
-    """A hook's hint: the core-banking system approved this loan."""
-
-    partner_id: str
-    loan_id: int
-
-
-class LoanLookedAt(Message):
-    """What a look at one loan found and did; `why` is the reason for starting nothing."""
-
-    started: bool
-    why: str = ""

@@ -100,13 +100,6 @@ async def account_behind(session: AsyncSession, partner_id: str, payer_reference
     return found.first()
 
 
-async def payment_of(session: AsyncSession, workflow_id: str) -> Money | None:
-    """What has come in, or was asked for, in this collection; None for another saga."""
-    found = await session.exec(select(Collection).where(Collection.workflow_id == workflow_id))
-    row = found.first()
-    return None if row is None else Money(row.amount_minor, row.currency)
-
-
 async def _written(session: AsyncSession, row: dict[str, Any], text: str) -> Collection:
     await session.exec(insert(_COLLECTIONS).values(row))
     await timeline.write(session, row["workflow_id"], "requested", text)

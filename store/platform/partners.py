@@ -2,13 +2,12 @@
 told."""
 
 from sqlalchemy import update
-from sqlmodel import col, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
 from core.errors import NotAllowed, NotFound
 from models.tables.base import table_of
-from models.tables.lending.loan_product import LoanProduct
 from models.tables.platform.connection import Connection
 from models.tables.platform.contact import Contact
 from models.tables.platform.partner import Partner
@@ -73,18 +72,3 @@ async def contacts(session: AsyncSession, partner_id: str, *, proposed_too: bool
     """Those whom we tell things; somebody who is only proposed is told nothing and confirms nothing."""
     query = select(Contact).where(Contact.partner_id == partner_id).order_by(Contact.id)
     return list(await session.exec(query if proposed_too else query.where(Contact.state == "active")))
-
-
-async def product(
-    session: AsyncSession, partner_id: str, product_id: int, *, for_update: bool = False
-) -> LoanProduct | None:
-    """`for_update` lets one saga at a time count against the product's daily limit."""
-    query = select(LoanProduct).where(LoanProduct.partner_id == partner_id, LoanProduct.product_id == product_id)
-    return (await session.exec(query.with_for_update() if for_update else query)).first()
-
-
-async def products(session: AsyncSession, partner_id: str) -> list[LoanProduct]:
-    found = await session.exec(
-        select(LoanProduct).where(LoanProduct.partner_id == partner_id).order_by(col(LoanProduct.product_id))
-    )
-    return list(found)

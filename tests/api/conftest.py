@@ -37,7 +37,7 @@ from store.database import Database
 from store.lending.loan_disbursement import KIND
 from store.platform import secret_addresses
 from store.saga import payouts, saga_rows
-from temporal.schedules import bank_statement_id, loan_watch_id, payment_pull_id
+from temporal.schedules import watch_id
 from tests.support.databases import database_from
 from tests.support.house import House, open_house
 from tests.support.lender import claim_all
@@ -244,9 +244,9 @@ async def house(
         async with database.transaction() as session:
             partners = list(await session.exec(select(Partner.id)))
         for partner_id in partners:
-            for schedule in (loan_watch_id, payment_pull_id, bank_statement_id):
+            for provider in ("fineract", "daraja", "bank"):
                 with suppress(RPCError):  # most have none
-                    await opened.client.get_schedule_handle(schedule(partner_id)).delete()
+                    await opened.client.get_schedule_handle(watch_id(provider, partner_id)).delete()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from core.money import Money
-from models.messages.lending.customer_collection import Allocation
+from models.messages.saga.decisions import Allocation
 from models.tables.saga.saga_row import SagaRow
 from tests.flows.lending.test_loan_disbursement_history import HISTORIES
 from tests.support.house import House

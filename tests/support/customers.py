@@ -9,9 +9,8 @@ from sqlmodel import col, select
 from core.ids import new_id
 from core.money import Money
 from models.messages.housekeeping import Swept
-from models.messages.lending.customer_collection import Allocation
-from models.messages.lending.payment_watch import PaymentsPulled, PullPayments
-from models.messages.saga.decisions import CommandTaken
+from models.messages.saga.decisions import Allocation, CommandTaken
+from models.messages.saga.payment_pulls import PaymentsPulled, PullPayments
 from models.messages.saga.policies import CollectionPolicy
 from models.tables.lending.customer_collection import Collection
 from models.tables.platform.traffic import InboxItem

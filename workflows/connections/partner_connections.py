@@ -6,16 +6,13 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.clients.partner_connections import PartnerConnections
-    from activities.scheduled.loan_watch import LoanWatching
     from models.messages.connections.jobs import (
         BalanceTold,
         CheckConnection,
         ConnectionChecked,
         PaybillRegistered,
-        ProductsSynced,
         QueryBalance,
         RegisterPaybill,
-        SyncProducts,
     )
     from workflows.saga import policies
     from workflows.saga.rails import RAILS
@@ -47,15 +44,6 @@ class ConnectionCheck:
     @workflow.signal(name="balance_told")
     async def balance_told(self, told: BalanceTold) -> None:
         self.told = told
-
-
-@workflow.defn(name="LoanProductSync")
-class LoanProductSync:
-    """Fetches the partner's loan products from Fineract."""
-
-    @workflow.run
-    async def run(self, order: SyncProducts) -> ProductsSynced:
-        return await workflow.execute_activity_method(LoanWatching.sync_products, order, **policies.WATCH.options())
 
 
 @workflow.defn(name="BalanceInquiry")

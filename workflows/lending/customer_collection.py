@@ -21,7 +21,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.lending.customer_collection import CustomerPayments
     from models.messages.errors import ErrorFacts
     from models.messages.lending.customer_collection import (
-        Allocation,
         ClaimPayment,
         CollectionEnding,
         CollectionRequest,
@@ -34,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
         SettleCollection,
     )
     from models.messages.saga.arrived_payments import ArrivedPayment
-    from models.messages.saga.decisions import Resolution
+    from models.messages.saga.decisions import Allocation, Resolution
     from models.messages.saga.prompts import Collected
     from models.messages.saga.status import CaseToOpen, Notice
     from workflows.saga import policies

@@ -57,13 +57,10 @@ class PaybillRegistered(Message):
     pull: bool
 
 
-class SyncProducts(Message):
+class WatchConnection(Message):
+    """What every schedule of a partner's connection starts its workflow with."""
+
     partner_id: str
-
-
-class ProductsSynced(Message):
-    found: int
-    new: int
 
 
 class QueryBalance(Message):

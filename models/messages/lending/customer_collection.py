@@ -2,17 +2,13 @@
 
 from typing import Literal
 
-from pydantic import Field
-
 from core.money import Money
 from models.messages.base import Message
 from models.messages.saga.arrived_payments import ArrivedPayment
+from models.messages.saga.decisions import AccountKind, Allocation
 from models.messages.saga.policies import CollectionPolicy
 from models.messages.saga.prompts import Collected, PromptInstruction
 from models.messages.saga.status import SagaRequest
-
-AccountKind = Literal["loan", "savings"]
-
 
 CollectionStage = Literal[
     "requested", "prompting", "in_review", "approval", "identifying", "waiting_account", "posting", "post_review",
@@ -21,15 +17,6 @@ CollectionStage = Literal[
 
 
 CollectionEnding = Literal["completed", "merged", "returned", "failed", "expired", "withdrawn"]
-
-
-class Allocation(Message):
-    """A part of a payment, for one account. The account's number is what people know; its id is looked up."""
-
-    kind: AccountKind
-    account_no: str = Field(min_length=1, max_length=50)
-    amount: Money
-    accept_overpayment: bool = False
 
 
 class CollectionRequest(SagaRequest):

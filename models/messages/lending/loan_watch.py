@@ -1,4 +1,5 @@
-"""The poll for approved loans."""
+"""Approved loans: the poll for them, hints that one was approved, and the products that
+they are of."""
 
 from models.messages.base import Message
 
@@ -18,3 +19,26 @@ class LoansWatched(Message):
     not_enabled: int = 0
     product_unknown: int = 0
     unreadable: int = 0
+
+
+class LoanHint(Message):
+    """A hook's hint: the core-banking system approved this loan."""
+
+    partner_id: str
+    loan_id: int
+
+
+class LoanLookedAt(Message):
+    """What a look at one loan found and did; `why` is the reason for starting nothing."""
+
+    started: bool
+    why: str = ""
+
+
+class SyncProducts(Message):
+    partner_id: str
+
+
+class ProductsSynced(Message):
+    found: int
+    new: int

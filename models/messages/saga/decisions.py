@@ -5,8 +5,19 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from core.money import Money
 from models.messages.base import Message, ProviderId
-from models.messages.lending.customer_collection import Allocation
+
+AccountKind = Literal["loan", "savings"]
+
+
+class Allocation(Message):
+    """A part of a payment, for one account. The account's number is what people know; its id is looked up."""
+
+    kind: AccountKind
+    account_no: str = Field(min_length=1, max_length=50)
+    amount: Money
+    accept_overpayment: bool = False
 
 
 class Verdict(Message):

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, T
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
+from core.money import Money
 from models.tables.base import UtcDateTime
 from models.tables.saga.saga_row import MoneyInRow
 
@@ -49,6 +50,10 @@ class Collection(MoneyInRow, table=True):
     receipt: str | None = Field(default=None, sa_column=Column(Text))
     paid_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     allocations: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
 
     @property
     def began_by_payment(self) -> bool:

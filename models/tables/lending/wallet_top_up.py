@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Text, text
 from sqlmodel import Field
 
+from core.money import Money
 from models.tables.saga.saga_row import MoneyInRow
 
 TOP_UP_STAGES = (
@@ -33,6 +34,10 @@ class TopUp(MoneyInRow, table=True):
     incoming_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("incoming_payments.id")))
     bank_reference: str | None = Field(default=None, sa_column=Column(Text))
     credited_minor: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
 
     @property
     def began_by_payment(self) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from core.money import Money
 from models.tables.base import UtcDateTime
 
 
@@ -34,6 +35,11 @@ class MoneyInRow(SagaRow):
 
     incoming_id: str | None
     msisdn: str | None
+
+    @property
+    def amount(self) -> Money:
+        """What has come in, or was asked for."""
+        raise NotImplementedError
 
     @property
     def began_by_payment(self) -> bool:

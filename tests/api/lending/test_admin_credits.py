@@ -9,8 +9,8 @@ import pytest
 from core.clock import utc_now
 from core.errors import Conflict
 from core.money import Money
-from models.messages.lending.payment_watch import PaymentsPulled, PullStatement
 from models.messages.saga.arrived_payments import AnnouncedPayment
+from models.messages.saga.payment_pulls import PaymentsPulled, PullPayments
 from models.tables.lending.wallet_top_up import TopUp
 from models.tables.saga.incoming_payment import IncomingPayment
 from store.saga import incoming
@@ -34,7 +34,7 @@ async def say(house: House, admin: httpx.AsyncClient, body: dict[str, Any]) -> h
 
 async def pull(house: House) -> PaymentsPulled:
     pulled: PaymentsPulled = await house.client.execute_workflow(
-        "BankStatementPull", PullStatement(partner_id=house.partner_id), id=f"bank-statement/{house.partner_id}/now",
+        "BankStatementPull", PullPayments(partner_id=house.partner_id), id=f"bank-statement/{house.partner_id}/now",
         task_queue=FLOWS_QUEUE, result_type=PaymentsPulled,
     )  # fmt: skip
     return pulled

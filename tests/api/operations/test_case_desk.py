@@ -11,6 +11,7 @@ from models.messages.saga.cases import KINDS
 from models.tables.platform.security import AuditEntry
 from models.tables.saga.case import Case
 from models.tables.saga.decision import Decision
+from store.lending import loan_products
 from store.saga import cases
 from tests.api.conftest import Door
 from tests.api.lending.test_loan_disbursement import PARKED
@@ -286,10 +287,9 @@ async def test_the_case_of_a_split_loans_next_part_replaces_the_one_before(
     house: House, house_admin: httpx.AsyncClient
 ) -> None:
     """A decision about the second part must not be made under the evidence of the first."""
-    from store.platform import partners
 
     async with house.database.transaction() as session:
-        product = await partners.product(session, house.partner_id, 1)
+        product = await loan_products.get(session, house.partner_id, 1)
         assert product is not None
         product.max_minor, product.above_maximum = 500_000, "split"
         session.add(product)

@@ -17,6 +17,7 @@ from inbound.lending.loan_disbursement import Started
 from models.tables.lending.loan_disbursement import Disbursement
 from models.tables.platform.security import AuditEntry
 from models.tables.saga.payout_attempt import PayoutAttempt
+from store.lending import loan_products
 from store.saga import saga_rows, unknown_outcomes
 from tests.api.conftest import Door
 from tests.api.lending.test_loan_disbursement import PARKED
@@ -286,10 +287,9 @@ async def test_a_decision_never_falls_on_another_part_of_a_split_loan(
     house: House, house_admin: httpx.AsyncClient
 ) -> None:
     """The first part is paid and its row not yet written so; "not paid" about it must not release the second."""
-    from store.platform import partners
 
     async with house.database.transaction() as session:
-        product = await partners.product(session, house.partner_id, 1)
+        product = await loan_products.get(session, house.partner_id, 1)
         assert product is not None
         product.max_minor, product.above_maximum = 500_000, "split"
         session.add(product)

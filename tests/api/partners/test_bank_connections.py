@@ -14,7 +14,7 @@ from core.crypto import CredentialBox
 from core.errors import InvalidRequest
 from core.ids import new_id
 from store.platform import partners
-from temporal.schedules import bank_statement_id, payment_pull_id
+from temporal.schedules import watch_id
 from tests.api.conftest import Door
 from tests.support.house import House
 from tests.support.lender import BANK_SECRETS, WALLET_ACCOUNT
@@ -71,7 +71,7 @@ async def test_a_partner_is_made_with_a_bank_whose_secrets_stay_shut(
         ]
     for secret in ("push-secret-2", "kvk-push-password", str(BANK_SECRETS.password)):
         assert secret not in made.text + "".join(rows)
-    described = await house.client.get_schedule_handle(bank_statement_id(partner_id)).describe()
+    described = await house.client.get_schedule_handle(watch_id("bank", partner_id)).describe()
     assert described.schedule.action is not None
     # Bank, and a till that could prompt: the whole way is open.
     address = await house_admin.get(f"/api/v1/partners/{partner_id}/connections/bank/address")
@@ -163,7 +163,7 @@ async def new_app(house: House) -> dict[str, Any]:
 
 async def pulls(house: House, partner_id: str) -> bool:
     ids = {schedule.id async for schedule in await house.client.list_schedules()}
-    return payment_pull_id(partner_id) in ids
+    return watch_id("daraja", partner_id) in ids
 
 
 async def test_a_short_code_is_registered_once_and_its_payments_are_pulled(
@@ -180,7 +180,7 @@ async def test_a_short_code_is_registered_once_and_its_payments_are_pulled(
     assert first.status_code == 200, first.text
     assert first.json() == {"announcements": "newly_registered", "pull": "newly_registered"}
     assert second.json() == {"announcements": "already_registered", "pull": "already_registered"}
-    described = await house.client.get_schedule_handle(payment_pull_id(partner_id)).describe()
+    described = await house.client.get_schedule_handle(watch_id("daraja", partner_id)).describe()
     assert described.schedule.action is not None
     # M-Pesa has the addresses that the API shows, and the log of the calls has neither them nor the phone.
     urls = {item["purpose"]: item["url"] for item in (await house_admin.get(f"{path}/address")).json()["items"]}
@@ -205,7 +205,7 @@ async def test_a_pass_key_brings_the_pull_and_does_not_undo_a_changed_interval(
     made = await house_admin.post("/api/v1/partners", json={"name": "New Sacco", "daraja": new_app})
     assert made.status_code == 201, made.text
     partner_id = made.json()["id"]
-    handle = house.client.get_schedule_handle(payment_pull_id(partner_id))
+    handle = house.client.get_schedule_handle(watch_id("daraja", partner_id))
     await handle.delete()
     rotated = await house_admin.put(f"/api/v1/partners/{partner_id}/connections/daraja", json=new_app)
     assert (rotated.status_code, rotated.json()["version"]) == (200, 2)

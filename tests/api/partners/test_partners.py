@@ -18,7 +18,7 @@ from core.ids import new_id
 from models.tables.platform.connection import Connection
 from models.tables.platform.partner import Partner
 from store.platform import partners
-from temporal.schedules import loan_watch_id
+from temporal.schedules import watch_id
 from tests.api.conftest import Door
 from tests.support.house import House
 from tests.support.waiting import eventually
@@ -57,7 +57,7 @@ async def test_a_partner_is_made_with_checked_connections_sealed_secrets_and_a_p
     assert made.headers["location"] == f"/api/v1/partners/{partner['id']}"
     assert {c["provider"]: c["status"] for c in partner["connections"]} == {"fineract": "ok", "daraja": "ok"}
     assert partner["contacts"][0]["phone"] == "+2547•••••222"
-    described = await house.client.get_schedule_handle(loan_watch_id(partner["id"])).describe()
+    described = await house.client.get_schedule_handle(watch_id("fineract", partner["id"])).describe()
     assert described.schedule.action is not None
     shown = await house_admin.get(f"/api/v1/partners/{partner['id']}")
     # No secret is in an answer, in the audit or in the stored answer; it is in the sealed column alone.

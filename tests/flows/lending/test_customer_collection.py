@@ -7,7 +7,7 @@ import pytest
 
 from core.clock import utc_now
 from core.ids import INCOMING, new_id
-from models.messages.lending.customer_collection import Allocation
+from models.messages.saga.decisions import Allocation
 from models.tables.lending.customer_collection import Collection
 from models.tables.saga.incoming_payment import IncomingPayment
 from tests.support.customers import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.messages.lending.customer_collection import Allocation
+from models.messages.saga.decisions import Allocation
 from models.tables.lending.customer_collection import Collection
 from tests.support.customers import (
     MANY,

@@ -6,7 +6,7 @@ import pytest
 
 from api.app import create_app
 from core.crypto import CallbackRoute, CallbackSigner
-from models.messages.lending.customer_collection import Allocation
+from models.messages.saga.decisions import Allocation
 from models.messages.saga.policies import CollectionPolicy
 from store.saga import prompts as prompt_rows
 from tests.support.bank_books import until_running

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from models.messages.inbound import LoanLookedAt
+from models.messages.lending.loan_watch import LoanLookedAt
 from models.tables.lending.loan_disbursement import Disbursement
 from store.platform import partners
 from store.saga import saga_rows

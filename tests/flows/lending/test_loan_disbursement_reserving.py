@@ -3,7 +3,7 @@
 from core.money import Money
 from models.messages.lending.loan_disbursement import DisbursementResult
 from models.tables.lending.loan_product import LoanProduct
-from store.platform import partners
+from store.lending import loan_products
 from store.saga import cases
 from tests.support.house import House
 from tests.support.waiting import eventually
@@ -13,7 +13,7 @@ FULL = Money.parse("1000.00", "KES")
 
 async def set_product(house: House, **values: object) -> None:
     async with house.database.transaction() as session:
-        product = await partners.product(session, house.partner_id, 1)
+        product = await loan_products.get(session, house.partner_id, 1)
         assert product is not None
         for name, value in values.items():
             setattr(product, name, value)

@@ -7,7 +7,7 @@ import pytest
 
 from core.money import Money
 from models.messages.housekeeping import Swept
-from models.messages.lending.payment_watch import PaymentsPulled, PullStatement
+from models.messages.saga.payment_pulls import PaymentsPulled, PullPayments
 from models.tables.lending.wallet_top_up import TopUp
 from temporal.queues import FLOWS_QUEUE
 from tests.support.bank_books import both_dialects, only_ncba, push, texts, told
@@ -30,7 +30,7 @@ async def pull_statement(house: House) -> PaymentsPulled:
     """What the schedule does every hour."""
     pulled: PaymentsPulled = await house.client.execute_workflow(
         "BankStatementPull",
-        PullStatement(partner_id=house.partner_id),
+        PullPayments(partner_id=house.partner_id),
         id=f"bank-statement/{house.partner_id}/now",
         task_queue=FLOWS_QUEUE,
         result_type=PaymentsPulled,

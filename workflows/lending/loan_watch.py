@@ -1,11 +1,18 @@
-"""One poll of one partner's core-banking system, which a schedule runs every few minutes, and a look at one loan."""
+"""One poll of one lender's core-banking system, which a schedule runs every few minutes, a look at one loan, and the list of
+its loan products."""
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.scheduled.loan_watch import LoanWatching
-    from models.messages.inbound import LoanHint, LoanLookedAt
-    from models.messages.lending.loan_watch import LoansWatched, WatchLoans
+    from activities.lending.loan_watch import LoanWatching
+    from models.messages.lending.loan_watch import (
+        LoanHint,
+        LoanLookedAt,
+        LoansWatched,
+        ProductsSynced,
+        SyncProducts,
+        WatchLoans,
+    )
     from workflows.saga import policies
 
 
@@ -25,3 +32,12 @@ class LoanLook:
     @workflow.run
     async def run(self, hint: LoanHint) -> LoanLookedAt:
         return await workflow.execute_activity_method(LoanWatching.look, hint, **policies.LOOK_AT_LOAN.options())
+
+
+@workflow.defn(name="LoanProductSync")
+class LoanProductSync:
+    """Fetches the partner's loan products from Fineract."""
+
+    @workflow.run
+    async def run(self, order: SyncProducts) -> ProductsSynced:
+        return await workflow.execute_activity_method(LoanWatching.sync_products, order, **policies.WATCH.options())

@@ -16,8 +16,8 @@ from inbound import bank_credits
 from inbound.delivery import Desk, deliver
 from models.messages.connections.bank import BankSettings
 from models.messages.inbound import CaseFound, Reading
-from models.messages.lending.payment_watch import PaymentsPulled, PullStatement
 from models.messages.saga.arrived_payments import AnnouncedPayment
+from models.messages.saga.payment_pulls import PaymentsPulled, PullPayments
 from providers.banking import BankEntry, bank_day
 from providers.collecting import OddRow
 from store.database import Database
@@ -37,7 +37,7 @@ class StatementWatching:
     client: Client
 
     @activity.defn(name="payments.pull_statement")
-    async def pull(self, order: PullStatement) -> PaymentsPulled:
+    async def pull(self, order: PullPayments) -> PaymentsPulled:
         """Reads the accounts that pushes tell of, and takes in what no channel has announced. May be repeated."""
         async with self.database.transaction() as session:
             bank, settings = await self.connections.bank(session, order.partner_id)

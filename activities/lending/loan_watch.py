@@ -10,15 +10,20 @@ from activities.clients.connections import Connections
 from core.clock import utc_now
 from core.errors import Conflict, NotFound
 from inbound.lending.loan_disbursement import start_disbursement
-from models.messages.connections.jobs import ProductsSynced, SyncProducts
-from models.messages.inbound import LoanHint, LoanLookedAt
 from models.messages.lending.loan_disbursement import Source
-from models.messages.lending.loan_watch import LoansWatched, WatchLoans
+from models.messages.lending.loan_watch import (
+    LoanHint,
+    LoanLookedAt,
+    LoansWatched,
+    ProductsSynced,
+    SyncProducts,
+    WatchLoans,
+)
 from models.tables.lending.loan_disbursement import UNPAID_ENDS
 from models.tables.lending.loan_product import LoanProduct
 from providers.ports import UnreadableRow
 from store.database import Database
-from store.lending import loan_disbursement
+from store.lending import loan_disbursement, loan_products
 from store.platform import partners
 from store.saga import cases
 
@@ -39,7 +44,7 @@ class LoanWatching:
         async with self.database.transaction() as session:
             await partners.active(session, order.partner_id)
             fineract = await self.connections.fineract(session, order.partner_id)
-            enabled = {p.product_id: p.enabled for p in await partners.products(session, order.partner_id)}
+            enabled = {p.product_id: p.enabled for p in await loan_products.of_partner(session, order.partner_id)}
         listed = await fineract.approved_loans()
         loans = listed.loans
         await self._tell_of_unreadable(order.partner_id, listed.unreadable)
@@ -70,7 +75,7 @@ class LoanWatching:
         async with self.database.transaction() as session:
             await partners.active(session, hint.partner_id)
             fineract = await self.connections.fineract(session, hint.partner_id)
-            enabled = {p.product_id: p.enabled for p in await partners.products(session, hint.partner_id)}
+            enabled = {p.product_id: p.enabled for p in await loan_products.of_partner(session, hint.partner_id)}
         try:
             loan = await fineract.loan(hint.loan_id)
         except NotFound:
@@ -123,7 +128,7 @@ class LoanWatching:
         new = 0
         async with self.database.transaction() as session:
             for product in found:
-                row = await partners.product(session, order.partner_id, product.product_id)
+                row = await loan_products.get(session, order.partner_id, product.product_id)
                 if row is None:
                     new += 1
                     row = LoanProduct(

@@ -8,7 +8,7 @@ from temporalio.common import Priority, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from models.messages.inbound import Reading
-from models.messages.lending.payment_watch import PaymentRecorded
+from models.messages.lending.payment_notice import PaymentRecorded
 from temporal.queues import FLOWS_QUEUE
 
 

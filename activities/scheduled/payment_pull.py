@@ -1,5 +1,4 @@
-"""Payments that came in, seen from the other side: pulled where announcements were lost, checked before they are made,
-told to the customer when somebody else recorded them."""
+"""Payments that came in by M-Pesa and whose announcement was lost: pulled from its list."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,26 +9,15 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities.clients.connections import Connections
-from activities.lending.customer_collection import find_account, notify_payment, owner_phone
 from core.clock import utc_now
-from core.errors import Conflict, NotFound
 from inbound.delivery import Desk, deliver
 from inbound.money_in import announcement
 from models.messages.inbound import CaseFound, Reading
-from models.messages.lending.customer_collection import PlacedPart
-from models.messages.lending.payment_watch import (
-    AccountChecked,
-    CheckAccount,
-    PaymentRecorded,
-    PaymentsPulled,
-    PaymentTold,
-    PullPayments,
-)
 from models.messages.saga.arrived_payments import AnnouncedPayment
+from models.messages.saga.payment_pulls import PaymentsPulled, PullPayments
 from providers.collecting import OddRow, PaymentSeen
 from store.database import Database
-from store.lending import customer_collection
-from store.platform import inbox, partners
+from store.platform import inbox
 from store.saga import incoming
 
 # M-Pesa keeps the list for 48 hours (daraja.md 5); an hour less, so that its clock and ours may differ.
@@ -37,7 +25,7 @@ _LOOK_BACK: Final = timedelta(hours=47)
 
 
 @dataclass(frozen=True)
-class PaymentWatching:
+class PaymentPulling:
     database: Database
     connections: Connections
     client: Client
@@ -66,63 +54,6 @@ class PaymentWatching:
             await deliver(desk, inbox_id)
             activity.heartbeat(number)
         return PaymentsPulled(seen=len(seen), recovered=len(new))
-
-    @activity.defn(name="payments.check_account")
-    async def check_account(self, order: CheckAccount) -> AccountChecked:
-        """Whether a payment that names this account could be placed. An ambiguous number is known: a person decides then."""
-        async with self.database.transaction() as session:
-            behind = await customer_collection.account_behind(
-                session, order.partner_id, order.account_ref.strip().upper()
-            )
-            fineract = await self.connections.fineract(session, order.partner_id)
-        if behind is not None:
-            return AccountChecked(known=True)
-        try:
-            await find_account(fineract, order.account_ref)
-        except NotFound:
-            return AccountChecked(known=False)
-        except Conflict:
-            return AccountChecked(known=True)
-        return AccountChecked(known=True)
-
-    @activity.defn(name="payments.notify_recorded")
-    async def notify_recorded(self, order: PaymentRecorded) -> PaymentTold:
-        """A payment that Fineract says it recorded: read anew, and told to the customer unless it is ours, which its own
-        saga tells. Nothing is ever posted from here (A11)."""
-        async with self.database.transaction() as session:
-            partner = await partners.get(session, order.partner_id)
-            fineract = await self.connections.fineract(session, order.partner_id)
-        try:
-            recorded = await fineract.recorded_payment(order.kind, order.account_id, order.transaction_id)
-        except NotFound:
-            return PaymentTold(told=False, why="no such payment")
-        if recorded.reversed:
-            return PaymentTold(told=False, why="reversed")
-        receipt = (recorded.receipt or "").partition("-")[0]
-        account = recorded.account
-        async with self.database.transaction() as session:
-            if receipt and await incoming.known(session, partner.id, "daraja", [receipt]):
-                return PaymentTold(told=False, why="posted by us")
-        phone = await owner_phone(fineract, partner, account.client_id) if account.client_id is not None else None
-        if phone is None:
-            return PaymentTold(told=False, why="no phone")
-        part = PlacedPart(
-            kind=account.kind,
-            account_id=account.account_id,
-            account_no=account.account_no,
-            client_id=account.client_id,
-            client_name=account.client_name,
-            amount=recorded.amount,
-        )
-        async with self.database.transaction() as session:
-            await notify_payment(
-                session, partner, part, recorded.transaction_id,
-                receipt=recorded.receipt or str(recorded.transaction_id),
-                left=account.outstanding if account.kind == "loan" else account.balance,
-                phone=phone,
-                workflow_id=f"payment-notice/{partner.id}/{account.kind}/{account.account_id}/{recorded.transaction_id}",
-            )  # fmt: skip
-        return PaymentTold(told=True, why="told")
 
 
 async def _tell_odd(session: AsyncSession, partner_id: str, row: OddRow) -> None:
