@@ -31,6 +31,7 @@ AUDIT: Final = "aud"
 PERSON: Final = "psn"
 DECISION: Final = "dec"
 PROPOSAL: Final = "prp"
+REQUEST: Final = "req"
 
 
 def new_id(prefix: str) -> str:

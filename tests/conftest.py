@@ -32,7 +32,11 @@ def logs_through_logging() -> None:
     """Logs go where `caplog` sees them. structlog's own printer, which a command under test may have chosen, would keep
     the output stream of that test, and a closed stream turns the next test's log line into an error."""
     structlog.configure(
-        processors=[structlog.stdlib.add_log_level, structlog.processors.KeyValueRenderer(key_order=["event"])],
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,

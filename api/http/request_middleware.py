@@ -1,5 +1,5 @@
-"""The outermost layer: bounds bodies in size and time, measures, logs one line without any path, tells browsers what they may
-do, and lets no error out as it is."""
+"""The outermost layer: gives each request its id, bounds bodies in size and time, measures, logs one line without any path,
+tells browsers what they may do, and lets no error out as it is."""
 
 import asyncio
 import time
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.browser_headers import HEADERS, HSTS
 from api.http.metrics import Metrics
 from api.http.problems import internal, problem
+from api.http.request_ids import HEADER, id_of
 
 log = structlog.get_logger()
 
@@ -41,6 +42,11 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request_id = id_of(scope)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._serve(scope, receive, send, request_id)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started, status = time.perf_counter(), 0
         body = _Body(scope, receive, self._limit, self._seconds)
 
@@ -48,7 +54,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": self._with_ours(message.get("headers", []), body)}
+                message = {**message, "headers": self._with_ours(message.get("headers", []), body, request_id)}
             await send(message)
 
         self._metrics.running.inc()
@@ -66,12 +72,15 @@ class RequestMiddleware:
             self._metrics.running.dec()
             self._record(scope, status, time.perf_counter() - started)
 
-    def _with_ours(self, headers: Iterable[tuple[bytes, bytes]], body: "_Body") -> list[tuple[bytes, bytes]]:
+    def _with_ours(
+        self, headers: Iterable[tuple[bytes, bytes]], body: "_Body", request_id: str
+    ) -> list[tuple[bytes, bytes]]:
         """What the answer says of itself stands; of ours it gets the rest. Nobody waits for the rest of a body that was
         answered before it came."""
         given = [*headers, *([(b"connection", b"close")] if body.outstanding else [])]
         names = {name.lower() for name, _ in given}
-        return [*given, *(header for header in self._headers if header[0] not in names)]
+        ours = [header for header in self._headers if header[0] not in names]
+        return [*given, *ours, (HEADER, request_id.encode())]
 
     def _announces_too_much(self, scope: Scope) -> bool:
         length = dict(scope["headers"]).get(b"content-length", b"")

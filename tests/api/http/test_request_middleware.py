@@ -230,3 +230,32 @@ async def test_a_suspended_partners_keys_read_and_change_nothing(door: Door) -> 
     assert (await lender.get(path)).json()["language"] == "sw"
     assert (await door.admin.patch(path, json={"status": "active"})).status_code == 200
     assert (await lender.patch(path, json={"language": "en"})).status_code == 200
+
+
+# ----------------------------------------------------------------------------------------------------- a request's own id
+
+
+async def test_every_answer_says_which_request_it_is_of(door: Door) -> None:
+    visitor = door.visitor()
+    answers = [await visitor.get(path) for path in ("/health/live", "/nowhere", "/api/v1/partners", "/cb/in/x/confirm")]
+    ids = [answer.headers["X-Request-Id"] for answer in answers]
+    assert all(one.startswith("req_") for one in ids)
+    assert len(set(ids)) == len(ids)
+
+
+async def test_a_callers_own_id_is_kept_if_it_is_fit_to_stand_in_a_log(door: Door) -> None:
+    visitor = door.visitor()
+    fit = ["4bf92f3577b34da6a3ce929d0e0e4736", "till-7:2026.11.30", "a"]
+    for given in fit:
+        assert (await visitor.get("/health/live", headers={"X-Request-Id": given})).headers["X-Request-Id"] == given
+    for given in ("", "x" * 65, "a b", "[31mred", "<script>"):
+        answer = await visitor.get("/health/live", headers={"X-Request-Id": given})
+        assert answer.headers["X-Request-Id"].startswith("req_")
+    twice = await visitor.get("/health/live", headers=[("X-Request-Id", "a"), ("X-Request-Id", "b")])
+    assert twice.headers["X-Request-Id"].startswith("req_")
+
+
+async def test_every_log_line_of_a_request_names_it(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    await door.visitor().get("/api/v1/partners", headers={"X-Request-Id": "find-me-1"})
+    await door.visitor().get("/api/v1/partners", headers={"X-Request-Id": "find-me-2"})
+    assert [caplog.text.count(f"find-me-{number}") for number in (1, 2)] == [1, 1]
