@@ -16,6 +16,7 @@ from core.msisdn import Msisdn
 from core.texts import clean
 from models.tables.platform.contact import Contact
 from notices.render import LONGEST_SUBJECT, Channel, render
+from providers.sms import segments
 from store.platform import outbox
 
 
@@ -109,6 +110,7 @@ def _row(
         "recipient": recipient,
         "subject": subject,
         "text": body,
+        "segments": segments(body) if channel == "sms" else None,
         "state": "pending",
         "tried": [],
         "attempts": 0,
