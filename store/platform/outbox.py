@@ -23,9 +23,9 @@ WIPED: Final = "•••"
 async def add(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
     """New messages; one whose key is there already is left as it was."""
     if rows:
-        await session.exec(
-            insert(_NOTIFICATIONS).values([dict(row) for row in rows]).on_conflict_do_nothing(index_elements=["key"])
-        )
+        # Not `values(rows)`: SQLAlchemy would compile such a statement anew each time.
+        connection = await session.connection()
+        await connection.execute(insert(_NOTIFICATIONS).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
 async def lease(
