@@ -13,6 +13,7 @@ import httpx
 import psutil
 from temporalio.client import Client
 
+from benchmarks.told import Told, telling
 from cli.demo.lender import DARAJA_APP
 from cli.demo.seed import seed
 from cli.local.ports import free_port
@@ -41,6 +42,7 @@ class Bench:
     resident_mib: float
     shortcode: str
     bank_account: str
+    told: Told
     pids: Callable[[], dict[str, int]]  # of the stack's programs, by name
     numbers: Iterator[int] = field(default_factory=lambda: count(10_000_000))
 
@@ -80,10 +82,11 @@ async def running_stack(folder: Path) -> AsyncIterator[Bench]:
             async with database.transaction() as session:
                 bank = await partners.connection(session, seeded.partner_id, "bank")
             account = BankSettings.model_validate(bank.settings).wallet_account
-            yield Bench(
-                stack.settings, client, database, world, api, seeded.partner_id, seconds, resident,
-                str(DARAJA_APP["shortcode"]), account, lambda: {**stack.server_pids, **stack.child_pids},
-            )  # fmt: skip
+            async with telling(stack.settings.database.url) as told:
+                yield Bench(
+                    stack.settings, client, database, world, api, seeded.partner_id, seconds, resident,
+                    str(DARAJA_APP["shortcode"]), account, told, lambda: {**stack.server_pids, **stack.child_pids},
+                )  # fmt: skip
         await database.close()
 
 
