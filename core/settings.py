@@ -254,6 +254,8 @@ class Worker(BaseModel):
     queues: list[Literal["flows", "mpesa", "fineract", "bank"]] = ["flows", "mpesa", "fineract", "bank"]
     max_concurrent_activities: int = Field(default=50, ge=1)
     max_cached_workflows: int = Field(default=1000, ge=0)
+    # Whether workflow code runs in Temporal's sandbox. Code that has passed the tests may run without.
+    sandbox: bool = True
     graceful_shutdown_seconds: float = Field(default=40.0, ge=0)
     mpesa_calls_per_second: float = Field(default=20.0, gt=0)
     # Which code runs, as the Temporal UI shows it beside each workflow task: an image tag or a commit.

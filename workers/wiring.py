@@ -108,7 +108,7 @@ def _worker(
         task_queue=task_queue,
         workflows=WORKFLOWS if runs_sagas else [],
         activities=[method for one, queues in served if task_queue in queues for method in activities_of(one)],
-        workflow_runner=runner(),
+        workflow_runner=runner(sandboxed=options.sandbox),
         interceptors=[ErrorTranslation(), Heartbeats(), ExchangesWithNextCommit(database)],
         max_concurrent_activities=options.max_concurrent_activities,
         max_task_queue_activities_per_second=options.mpesa_calls_per_second if task_queue == MPESA_QUEUE else None,
