@@ -60,7 +60,7 @@ async def running_stack(folder: Path) -> AsyncIterator[Bench]:
         api={"port": free_port(), "rate_per_minute": 1_000_000},
         temporal={"port": free_port(), "ui_port": free_port()},
         simulators={"port": free_port(), "smtp_port": free_port()},
-        worker={"mpesa_calls_per_second": 1000.0},
+        worker={"mpesa_calls_per_second": 1000.0, "sandbox": False},  # as docker-compose.yml has it
     )
     began = time.monotonic()
     async with LocalStack(settings, on_progress=lambda part, text: None) as stack:
