@@ -14,7 +14,7 @@ from uuid import uuid4
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from benchmarks import money_in
+from benchmarks import money_in, textbook_cost
 from benchmarks.bare import BARE_QUEUE, Activities, nothing
 from benchmarks.costs import Cost, cost_of
 from benchmarks.figures import Figure
@@ -24,14 +24,22 @@ from models.messages.lending.loan_disbursement import DisbursementResult
 
 
 async def costs(folder: Path, *, sagas: int = 200) -> list[Cost]:
-    """What a payment of each kind costs. The bare workflow beside them has five activities and nothing else."""
+    """What a payment of each kind costs. The bare workflow beside them has five activities and nothing else; the textbook
+    disbursement makes the same calls and promises less (benchmarks/textbook.py)."""
     async with running_stack(folder) as bench:
-        return await _costs(bench, await _approve(bench, sagas + IN_FLIGHT), sagas)
+        return await _costs(bench, await _approve(bench, _loans_for(sagas)), sagas)
+
+
+def _loans_for(sagas: int) -> int:
+    """How many loans `_costs` needs."""
+    return 2 * (sagas + IN_FLIGHT)
 
 
 async def _costs(bench: Bench, loans: list[int], sagas: int) -> list[Cost]:
-    await _disburse(bench, loans[:IN_FLIGHT])  # warm-up
-    found = [await cost_of(bench, "disbursement", loans[IN_FLIGHT : IN_FLIGHT + sagas], lambda loan: _one(bench, loan))]
+    ours, theirs = loans[: sagas + IN_FLIGHT], loans[sagas + IN_FLIGHT :]
+    await _disburse(bench, ours[:IN_FLIGHT])  # warm-up
+    found = [await cost_of(bench, "disbursement", ours[IN_FLIGHT:], lambda loan: _one(bench, loan))]
+    found.append(await textbook_cost.costs(bench, theirs))
     found += await money_in.costs(bench, sagas=sagas // 2)
     async with Worker(bench.client, task_queue=BARE_QUEUE, workflows=[Activities], activities=[nothing]):
         await rate(range(IN_FLIGHT), lambda _: _bare(bench.client, 5))
@@ -42,8 +50,8 @@ async def _costs(bench: Bench, loans: list[int], sagas: int) -> list[Cost]:
 async def run(folder: Path, *, sagas: int = 200) -> tuple[list[Figure], list[Cost]]:
     """Every figure about flows. Takes some minutes on two cores."""
     async with running_stack(folder) as bench:
-        loans = await _approve(bench, 2 * sagas + IN_FLIGHT + 60)
-        found = await _costs(bench, loans[-sagas - IN_FLIGHT :], sagas)
+        loans = await _approve(bench, sagas + 60 + _loans_for(sagas))
+        found = await _costs(bench, loans[sagas + 60 :], sagas)
         disbursements = await rate(loans[60 : 60 + sagas], lambda loan: _one(bench, loan))
         events, size = await _history(bench, loans[60])
         async with Worker(bench.client, task_queue=BARE_QUEUE, workflows=[Activities], activities=[nothing]):

@@ -1,6 +1,5 @@
 """The sagas of money in and of float, each through the whole local stack, beside bare workflows in the same run."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -13,7 +12,6 @@ from core.clock import utc_now
 from core.money import Money
 from models.messages.lending.float_purchase import CodeConfirmed
 from models.messages.saga.decisions import CommandTaken
-from models.tables.lending.customer_collection import Collection
 from models.tables.lending.float_purchase import FloatPurchase
 from models.tables.saga.one_time_code import OneTimeCode
 from models.tables.saga.saga_row import SagaRow
@@ -22,7 +20,6 @@ from store.saga import saga_rows
 from temporal.starts import start_row
 
 _SHORTCODE_LOANS: Final = 40  # loans that the payments are for
-_LOOK_EVERY: Final = 0.1
 
 Work = Callable[[int], Awaitable[SagaRow]]
 
@@ -97,14 +94,8 @@ async def _pay(bench: Bench, account: str) -> SagaRow:
     }  # fmt: skip
     paid = await bench.world.post("/daraja/simulator/paybill-payments", json=body)
     paid.raise_for_status()
-    receipt = paid.json()["receipt"]
-    while True:
-        async with bench.database.transaction() as session:
-            row = (await session.exec(select(Collection).where(Collection.receipt == receipt))).first()
-        if row is not None and row.ended_at is not None:
-            assert row.stage == "completed", row
-            return row
-        await asyncio.sleep(_LOOK_EVERY)
+    workflow_id = await bench.told.saga_that_ended(paid.json()["receipt"])
+    return await _result(bench, workflow_id)
 
 
 async def _top_up(bench: Bench) -> SagaRow:
@@ -115,7 +106,7 @@ async def _top_up(bench: Bench) -> SagaRow:
     await start_row(bench.client, bench.database, row)
     body = {"account": bench.bank_account, "amount": "100.00", "narration": str(row.reference)}
     (await bench.world.post("/bank/simulator/deposits", json=body)).raise_for_status()
-    return await _result(bench, row)
+    return await _result(bench, row.workflow_id)
 
 
 async def _buy(bench: Bench) -> SagaRow:
@@ -128,27 +119,24 @@ async def _buy(bench: Bench) -> SagaRow:
         )
     await start_row(bench.client, bench.database, row)
     await _give_code(bench, row)
-    return await _result(bench, row)
+    return await _result(bench, row.workflow_id)
 
 
 async def _give_code(bench: Bench, row: FloatPurchase) -> None:
-    while True:
-        async with bench.database.transaction() as session:
-            code = (await session.exec(select(OneTimeCode).where(OneTimeCode.subject == row.workflow_id))).first()
-            if code is not None:
-                code.used_at = utc_now()
-                session.add(code)
-                break
-        await asyncio.sleep(_LOOK_EVERY)
+    await bench.told.code_made(row.workflow_id)
+    async with bench.database.transaction() as session:
+        code = (await session.exec(select(OneTimeCode).where(OneTimeCode.subject == row.workflow_id))).one()
+        code.used_at = utc_now()
+        session.add(code)
     await bench.client.get_workflow_handle(row.workflow_id).execute_update(
         "confirm", CodeConfirmed(number=1, actor="bench"), id=f"code:{row.id}:1", result_type=CommandTaken
     )
 
 
-async def _result(bench: Bench, row: SagaRow) -> SagaRow:
-    await bench.client.get_workflow_handle(row.workflow_id).result()
+async def _result(bench: Bench, workflow_id: str) -> SagaRow:
+    await bench.client.get_workflow_handle(workflow_id).result()
     async with bench.database.transaction() as session:
-        found = await saga_rows.of_workflow(session, row.workflow_id)
+        found = await saga_rows.of_workflow(session, workflow_id)
     assert found is not None
     assert found.stage == "completed", found
     return found

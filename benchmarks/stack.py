@@ -13,6 +13,7 @@ import httpx
 import psutil
 from temporalio.client import Client
 
+from benchmarks.told import Told, telling
 from cli.demo.lender import DARAJA_APP
 from cli.demo.seed import seed
 from cli.local.ports import free_port
@@ -41,6 +42,7 @@ class Bench:
     resident_mib: float
     shortcode: str
     bank_account: str
+    told: Told
     pids: Callable[[], dict[str, int]]  # of the stack's programs, by name
     numbers: Iterator[int] = field(default_factory=lambda: count(10_000_000))
 
@@ -58,7 +60,7 @@ async def running_stack(folder: Path) -> AsyncIterator[Bench]:
         api={"port": free_port(), "rate_per_minute": 1_000_000},
         temporal={"port": free_port(), "ui_port": free_port()},
         simulators={"port": free_port(), "smtp_port": free_port()},
-        worker={"calls_per_second": {"mpesa": 1000.0}},
+        worker={"calls_per_second": {"mpesa": 1000.0}, "sandbox": False},  # as docker-compose.yml has it
     )
     began = time.monotonic()
     async with LocalStack(settings, on_progress=lambda part, text: None) as stack:
@@ -80,10 +82,11 @@ async def running_stack(folder: Path) -> AsyncIterator[Bench]:
             async with database.transaction() as session:
                 bank = await partners.connection(session, seeded.partner_id, "bank")
             account = BankSettings.model_validate(bank.settings).wallet_account
-            yield Bench(
-                stack.settings, client, database, world, api, seeded.partner_id, seconds, resident,
-                str(DARAJA_APP["shortcode"]), account, lambda: {**stack.server_pids, **stack.child_pids},
-            )  # fmt: skip
+            async with telling(stack.settings.database.url) as told:
+                yield Bench(
+                    stack.settings, client, database, world, api, seeded.partner_id, seconds, resident,
+                    str(DARAJA_APP["shortcode"]), account, told, lambda: {**stack.server_pids, **stack.child_pids},
+                )  # fmt: skip
         await database.close()
 
 

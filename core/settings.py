@@ -255,6 +255,8 @@ class Worker(BaseModel):
     queues: list[str] = []
     max_concurrent_activities: int = Field(default=50, ge=1)
     max_cached_workflows: int = Field(default=1000, ge=0)
+    # Whether workflow code runs in Temporal's sandbox. Code that has passed the tests may run without.
+    sandbox: bool = True
     graceful_shutdown_seconds: float = Field(default=40.0, ge=0)
     # By queue, for all workers together: what its provider's limits allow.
     calls_per_second: dict[str, Annotated[float, Field(gt=0)]] = {"mpesa": 20.0}

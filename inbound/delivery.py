@@ -4,6 +4,7 @@ not "the webhook was delivered"): an item that nobody could take now is tried ag
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from typing import Final
 
@@ -43,17 +44,16 @@ async def deliver(desk: Desk, inbox_id: str) -> str | None:
     """Reads and delivers one item, or postpones it; what became of it, None if nothing did. Harmless to repeat: sagas take
     each external id once."""
     async with desk.database.transaction() as session:
-        item = await inbox.get(session, inbox_id)
-        if item is not None and item.kind == inbox.UNREAD:
-            item = await inbox.lock(session, inbox_id)
-            if item is not None and item.kind == inbox.UNREAD and item.delivered_at is None:
-                await reading.read(session, desk.box, item)
-                if item.delivered_at is not None:
-                    return item.outcome
-    if item is None or item.delivered_at is not None:
-        return None
+        item = await inbox.lock(session, inbox_id)
+        if item is None or item.delivered_at is not None:
+            return None
+        if item.kind == inbox.UNREAD:
+            await reading.read(session, desk.box, item)
+            if item.delivered_at is not None:
+                return item.outcome
+        report = await payout_reports.told_by(session, item) if _is_payout_report(item) else None
     try:
-        outcome = await _give(desk, item)
+        outcome = await _give(desk, item, report)
     except RPCError as error:
         await _postpone(desk.database, inbox_id, error.status.name)
         return None
@@ -65,12 +65,12 @@ async def deliver(desk: Desk, inbox_id: str) -> str | None:
         log.error("delivery_failed", inbox_id=inbox_id, item_kind=item.kind, kind=type(error).__name__)
         await _postpone(desk.database, inbox_id, type(error).__name__, failing=True)
         return None
-    async with desk.database.transaction() as session:
-        await inbox.delivered(session, inbox_id, outcome)
+    # Nobody waits for the mark: without it the sweep delivers again, and the saga gives its first answer.
+    desk.database.later(partial(inbox.delivered, inbox_id=inbox_id, outcome=outcome))
     return outcome
 
 
-async def _give(desk: Desk, item: InboxItem) -> str:
+async def _give(desk: Desk, item: InboxItem, report: Report | None) -> str:
     client, database, limit = desk.client, desk.database, desk.rpc_timeout
     own = _givers(item.provider).get(item.kind)
     if own is not None:
@@ -78,10 +78,15 @@ async def _give(desk: Desk, item: InboxItem) -> str:
     if item.kind == "payment":
         payment = AnnouncedPayment.model_validate(item.report)
         return await money_in.take_in(client, database, payment, rpc_timeout=limit)
-    report = Report.model_validate(item.report)
     if item.kind == "prompt":
-        return await prompt_reports.give(client, database, item, report, rpc_timeout=limit)
+        prompt = Report.model_validate(item.report)
+        return await prompt_reports.give(client, database, item, prompt, rpc_timeout=limit)
+    assert report is not None, item.kind
     return await payout_reports.give(client, database, item, report, rpc_timeout=limit)
+
+
+def _is_payout_report(item: InboxItem) -> bool:
+    return item.kind not in ("payment", "prompt") and item.kind not in _givers(item.provider)
 
 
 def _givers(provider: str) -> Mapping[str, Giver]:

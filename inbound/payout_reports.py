@@ -15,13 +15,17 @@ from store.database import Database
 from store.saga import cases, payouts, timeline
 
 
+async def told_by(session: AsyncSession, item: InboxItem) -> Report:
+    """The report that an item holds, as it may be believed now."""
+    report = Report.model_validate(item.report)
+    return await payouts.with_own_receipt(session, report) if item.workflow_id is not None else report
+
+
 async def give(client: Client, database: Database, item: InboxItem, report: Report, *, rpc_timeout: timedelta) -> str:
-    """The outcome for the inbox. What no saga takes any more is compared with what was recorded, and becomes a case if it
-    contradicts that. Raises RPCError or a time-out where nobody could be asked."""
+    """The outcome for the inbox, of a report as `told_by` gave it. What no saga takes any more is compared with what was
+    recorded, and becomes a case if it contradicts that. Raises RPCError or a time-out where nobody could be asked."""
     if item.workflow_id is None:
         return await _unexplained(database, item, report)
-    async with database.transaction() as session:
-        report = await payouts.with_own_receipt(session, report)
     try:
         taken = await client.get_workflow_handle(item.workflow_id).execute_update(
             "report",

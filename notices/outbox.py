@@ -13,6 +13,7 @@ from core.clock import utc_now
 from core.crypto import CredentialBox
 from core.ids import NOTIFICATION, new_id
 from core.msisdn import Msisdn
+from core.sms_segments import segments
 from core.texts import clean
 from models.tables.platform.contact import Contact
 from notices.render import LONGEST_SUBJECT, Channel, render
@@ -109,6 +110,7 @@ def _row(
         "recipient": recipient,
         "subject": subject,
         "text": body,
+        "segments": segments(body) if channel == "sms" else None,
         "state": "pending",
         "tried": [],
         "attempts": 0,

@@ -1,4 +1,4 @@
-"""What both SMS gateways share: credentials, the count of segments, and the sorting of refusals.
+"""What both SMS gateways share: credentials and the sorting of refusals.
 
 A gateway has no idempotency, so a message whose fate is unclear may arrive twice if it is sent again: only a *refusal*
 is handed to the other gateway at once. Every refusal says so in `extra["failover"]`:
@@ -13,13 +13,6 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 
 from core.errors import InsufficientFunds, InvalidRequest, KivukoError, NotAllowed, Rejected, Throttled
-
-# GSM 03.38, the basic table (without the escape) and the extension table, whose members take two septets.
-_GSM_BASIC: Final = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM_EXTENSION: Final = frozenset("\f^{}\\[~]|€")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +132,3 @@ def require_text(text: str) -> None:
     """Raises InvalidRequest for a message without content, which gateways bill or refuse as they please."""
     if not text.strip():
         raise InvalidRequest("The message is empty.", field="text", failover="no")
-
-
-def segments(text: str) -> int:
-    """How many SMS the text is billed as (sms_email.md 3).
-
-    GSM-7 holds 160 septets in a lone message and 153 in each part of a long one; a text with any other character is
-    sent as UCS-2, which holds 70 and 67 UTF-16 units. A character that takes two is not cut in two.
-    """
-    if all(char in _GSM_BASIC or char in _GSM_EXTENSION for char in text):
-        return _parts([2 if char in _GSM_EXTENSION else 1 for char in text], alone=160, each=153)
-    return _parts([2 if ord(char) > 0xFFFF else 1 for char in text], alone=70, each=67)
-
-
-def _parts(widths: list[int], *, alone: int, each: int) -> int:
-    if sum(widths) <= alone:
-        return 1
-    parts, used = 1, 0
-    for width in widths:
-        if used + width > each:
-            parts, used = parts + 1, 0
-        used += width
-    return parts

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store.platform import exchanges
+from store.write_behind import Write, WriteBehind
 
 
 def sqlalchemy_url(url: str) -> URL:
@@ -53,19 +54,31 @@ class Database:
         )
         _ping_idle_connections(self.engine)
         self._sessions = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)
+        self._behind = WriteBehind(self.transaction)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One session in one transaction: commits at the end of the block, rolls back on any exception. Lines of the
         exchange log that wait are written with it: first, so that no lock is held for them."""
-        lines: list[exchanges.Line] = []
+        lines = exchanges.take_waiting()
         try:
-            async with self._sessions() as session, session.begin():
-                lines = await exchanges.write_waiting(session)
+            async with self._sessions() as session:
+                if lines and not await exchanges.are_written(session, lines):
+                    lines = []
                 yield session
+                await session.commit()
         except BaseException:
             exchanges.wait_again(lines)
             raise
 
+    def later(self, write: Write) -> None:
+        """Writes it soon, with others, in a transaction of their own; it is lost with the process (store/write_behind.py)."""
+        self._behind.add(write)
+
+    async def flush(self) -> None:
+        """Returns when what was to be written later is written."""
+        await self._behind.flush()
+
     async def close(self) -> None:
+        await self.flush()
         await self.engine.dispose()

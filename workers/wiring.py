@@ -90,7 +90,7 @@ def _worker(settings: Settings, resources: Resources, word: str, served: list[An
         workflows=WORKFLOWS if runs_sagas else [],
         # Every one on every queue: which of them runs where is decided by the caller's policy alone.
         activities=[method for one in served for method in activities_of(one)],
-        workflow_runner=runner(),
+        workflow_runner=runner(sandboxed=options.sandbox),
         interceptors=[ErrorTranslation(), Heartbeats(), ExchangesWithNextCommit(resources.database)],
         max_concurrent_activities=options.max_concurrent_activities,
         max_task_queue_activities_per_second=options.calls_per_second.get(word),

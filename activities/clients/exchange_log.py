@@ -1,20 +1,17 @@
 """Keeps a line for every call to a provider, with the saga that made it. Inside an activity the lines wait for its next
-commit and cost no transaction of their own; what is left is written at its end, however it ends."""
+commit and cost no transaction of their own; what is left at its end is written soon, however it ends."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from providers.ports import Exchange
 from store.database import Database
 from store.platform import exchanges
-
-log = structlog.get_logger()
 
 
 class ExchangeLog:
@@ -40,7 +37,7 @@ class ExchangeLog:
             "started_at": exchange.started_at,
         }
         if not exchanges.will_be_written(line):
-            await _write(self._database, [line])
+            _write_soon(self._database, [line])
 
 
 @asynccontextmanager
@@ -52,7 +49,7 @@ async def with_next_commit(database: Database) -> AsyncIterator[None]:
         finally:
             if waiting:
                 lines, waiting[:] = waiting[:], []
-                await _write(database, lines)
+                _write_soon(database, lines)
 
 
 class ExchangesWithNextCommit(Interceptor):
@@ -75,10 +72,8 @@ class _Collecting(ActivityInboundInterceptor):
             return await super().execute_activity(input)
 
 
-async def _write(database: Database, lines: list[exchanges.Line]) -> None:
-    try:
-        async with database.transaction() as session:
-            await exchanges.add(session, *lines)
-    except SQLAlchemyError as error:
-        # A payment's answer outranks its log: losing a line is reported, not raised.
-        log.error("exchanges_not_logged", count=len(lines), error=type(error).__name__)
+def _write_soon(database: Database, lines: list[exchanges.Line]) -> None:
+    async def write(session: AsyncSession) -> None:
+        await exchanges.add(session, *lines)
+
+    database.later(write)

@@ -46,6 +46,7 @@ async def read_inbox_item_again(
             )
         await audit.write(session, actor=principal.id, action="inbox.read_again", subject=inbox_id, before=was)
     await entrance.in_turn(services, before.partner_id or "", inbox_id, "read_again")
+    await services.database.flush()  # the mark of what became of it, which is told below
     async with services.database.transaction() as session:
         item = await inbox.lock(session, inbox_id)
         assert item is not None

@@ -18,8 +18,8 @@ from pydantic import BaseModel
 
 from core.errors import InvalidRequest
 from core.msisdn import Msisdn
+from core.sms_segments import segments
 from providers.africastalking.wire import GATEWAY, REFUSED, SEND_PATH, USER_PATH
-from providers.sms import segments
 from simulators.messages import API_KEY, hang, keep_message
 from simulators.world import World
 

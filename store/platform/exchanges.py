@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -46,13 +46,13 @@ def will_be_written(line: Line) -> bool:
     return True
 
 
-async def write_waiting(session: AsyncSession) -> list[Line]:
-    """At the beginning of a transaction: writes what waits. The lines that are lost with it, for `wait_again`."""
+def take_waiting() -> list[Line]:
+    """What waits, for a transaction that begins now."""
     waiting = _WAITING.get()
     if not waiting:
         return []
     lines, waiting[:] = waiting[:], []
-    return lines if await _written(session, lines) else []
+    return lines
 
 
 def wait_again(lines: Sequence[Line]) -> None:
@@ -63,16 +63,20 @@ def wait_again(lines: Sequence[Line]) -> None:
 
 
 async def add(session: AsyncSession, *lines: Line) -> None:
-    await session.exec(insert(_EXCHANGES).values(list(lines)))
+    # Not `values(lines)`: SQLAlchemy would compile such a statement anew each time.
+    await (await session.connection()).execute(insert(_EXCHANGES), lines)
 
 
-async def _written(session: AsyncSession, lines: list[Line]) -> bool:
-    """A payment outranks its log: a line that the database refuses is reported, and spoils no transaction."""
+async def are_written(session: AsyncSession, lines: list[Line]) -> bool:
+    """Writes them as the first of a transaction. A payment outranks its log: if the database refuses a line, that is
+    reported, and the transaction begins again without them (False)."""
     try:
-        async with session.begin_nested():
-            await add(session, *lines)
+        await add(session, *lines)
+    except (OperationalError, InterfaceError):
+        raise  # it is away
     except SQLAlchemyError as error:
         log.error("exchanges_not_logged", count=len(lines), error=type(error).__name__)
+        await session.rollback()
         return False
     return True
 

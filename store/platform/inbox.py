@@ -98,8 +98,9 @@ async def put_reading(session: AsyncSession, item: InboxItem, reading: Reading) 
                 "case": None,
             }
         )  # fmt: skip
-    await session.exec(update(_INBOX).where(_INBOX.c.id == item.id).values(**_values(reading, utc_now())))
-    await session.refresh(item)
+    for name, value in _values(reading, utc_now()).items():
+        setattr(item, name, value)
+    await session.flush()
     if reading.outcome == "copy":
         return False
     await _open_case(session, item.id, reading)

@@ -26,7 +26,7 @@ class MessageCount:
 
     `gateway` is the one that took the message, None if none did; one that two gateways took counts under the second,
     with what both cost. `delivery` is None where the gateway gives no reports, else `awaited`, `progress`, `delivered`,
-    `failed`, or `silent` for a message without a final report for too long. `segments` are the SMS that the texts were
+    `failed`, or `silent` for a message without a final report for too long. `segments` are the SMS that the texts are
     billed as, once each. `costs` are exact sums by currency as the gateways told them.
     """
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import case, select, update
-from sqlalchemy.dialects.postgresql import array, insert
+from sqlalchemy import case, cast, func, select, true, update
+from sqlalchemy.dialects.postgresql import JSONB, array, insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
@@ -23,31 +23,44 @@ WIPED: Final = "•••"
 async def add(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
     """New messages; one whose key is there already is left as it was."""
     if rows:
-        await session.exec(
-            insert(_NOTIFICATIONS).values([dict(row) for row in rows]).on_conflict_do_nothing(index_elements=["key"])
-        )
+        # Not `values(rows)`: SQLAlchemy would compile such a statement anew each time.
+        connection = await session.connection()
+        await connection.execute(insert(_NOTIFICATIONS).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
 async def lease(
-    session: AsyncSession, *, limit: int, lease_for: timedelta, urgent: bool | None = None
+    session: AsyncSession, *, limit: int, lease_for: timedelta, first_asked: str, urgent: bool | None = None
 ) -> list[Notification]:
     """Due messages, taken from all other dispatchers for a while; one that dies with them gives them back by time.
 
-    `urgent` chooses the urgent ones or the others; None takes both, the urgent first.
+    `urgent` chooses the urgent ones or the others; None takes both, the urgent first. An SMS that is leased for the first
+    time is noted as asked of the gateway `first_asked`, which the caller asks first.
     """
+    now = utc_now()
     due = (
         select(_NOTIFICATIONS.c.id)
-        .where(_NOTIFICATIONS.c.state == "pending", _NOTIFICATIONS.c.next_attempt_at <= utc_now())
+        .where(_NOTIFICATIONS.c.state == "pending", _NOTIFICATIONS.c.next_attempt_at <= now)
         .order_by(_NOTIFICATIONS.c.urgent.desc(), _NOTIFICATIONS.c.next_attempt_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     if urgent is not None:
         due = due.where(_NOTIFICATIONS.c.urgent == urgent)
+    new_sms = (
+        (_NOTIFICATIONS.c.channel == "sms")
+        & (_NOTIFICATIONS.c.attempts == 0)
+        & (_NOTIFICATIONS.c.tried == cast([], JSONB))
+        & func.coalesce(_NOTIFICATIONS.c.expires_at > now, true())
+    )
+    asked = cast([f"{first_asked}:asked"], JSONB)
     leased = await (await session.connection()).execute(
         update(_NOTIFICATIONS)
         .where(_NOTIFICATIONS.c.id.in_(due.scalar_subquery()))
-        .values(attempts=_NOTIFICATIONS.c.attempts + 1, next_attempt_at=utc_now() + lease_for)
+        .values(
+            attempts=_NOTIFICATIONS.c.attempts + 1,
+            next_attempt_at=now + lease_for,
+            tried=case((new_sms, asked), else_=_NOTIFICATIONS.c.tried),
+        )
         .returning(*_NOTIFICATIONS.c)
     )
     return [Notification(**row) for row in leased.mappings()]

@@ -15,18 +15,22 @@ async def tell(
     session: AsyncSession, partner_id: str, provider: str, balances: Mapping[str, Money], told_at: datetime
 ) -> None:
     """Keeps the latest word on each account; an older one that comes late changes nothing."""
-    # In one order, so that two callbacks at once cannot wait for each other.
-    for account, money in sorted(balances.items()):
-        statement = insert(ProviderBalance).values(
-            partner_id=partner_id, provider=provider, account=account, amount_minor=money.minor,
-            currency=money.currency, told_at=told_at,
-        )  # fmt: skip
-        await session.exec(
+    statement = insert(ProviderBalance)
+    rows = [
+        {
+            "partner_id": partner_id, "provider": provider, "account": account, "amount_minor": money.minor,
+            "currency": money.currency, "told_at": told_at,
+        }
+        for account, money in sorted(balances.items())  # one order: two callbacks at once cannot wait for each other
+    ]  # fmt: skip
+    if rows:
+        await (await session.connection()).execute(
             statement.on_conflict_do_update(
                 index_elements=["partner_id", "provider", "account"],
                 set_={name: statement.excluded[name] for name in ("amount_minor", "currency", "told_at")},
                 where=col(ProviderBalance.told_at) <= statement.excluded["told_at"],
-            )
+            ),
+            rows,
         )
 
 

@@ -174,6 +174,7 @@ class Door:
             return list(await session.exec(select(AuditEntry).where(AuditEntry.action == action)))
 
     async def rows(self, table: type[Any]) -> list[Any]:
+        await self.database.flush()
         async with self.database.transaction() as session:
             return list(await session.exec(select(table)))
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
+from core.sms_segments import segments
 from notices.outbox import _row as message_row
 from notices.reason_words import WORDS
 from notices.reasons import sentence
 from notices.render import LONGEST_SMS, LONGEST_SUBJECT, TEXTS, render
-from providers.sms import segments
 
 AMOUNT, TOTAL, BALANCE = "KES 125,000.00", "KES 125,460.00", "KES 1,310,540.50"
 REFERENCE = "TUP-7K2M9Q"

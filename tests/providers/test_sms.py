@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidRequest, Throttled
-from providers.sms import SmsCredentials, refused_by_status, require_text, segments
+from core.sms_segments import segments
+from providers.sms import SmsCredentials, refused_by_status, require_text
 
 GSM_LETTERS = st.sampled_from("abcXYZ 019@£Ωà\n")
 

@@ -45,7 +45,8 @@ KEYS = SmsCredentials("kivuko", "local-demo", "KIVUKO", "panel")
 WINDOW = timedelta(seconds=0.6)
 QUICK = Pace(
     lease=timedelta(seconds=30),
-    idle=timedelta(milliseconds=20),
+    look_every=timedelta(milliseconds=20),
+    look_urgently_every=timedelta(milliseconds=20),
     unclear_window=WINDOW,
     backoff=timedelta(milliseconds=10),
     urgent_backoff=timedelta(milliseconds=20),

@@ -192,7 +192,7 @@ async def test_a_report_that_comes_between_the_lease_and_the_question_stops_the_
     dispatcher = desk.dispatcher(desk.africastalking, desk.damza, pace=replace(QUICK, unclear_window=timedelta(0)))
     await dispatcher.send_due()
     async with desk.database.transaction() as session:
-        (leased,) = await outbox.lease(session, limit=1, lease_for=timedelta(seconds=30))
+        (leased,) = await outbox.lease(session, limit=1, lease_for=timedelta(seconds=30), first_asked="africastalking")
     report = Report("africastalking", "ATXid_1", "progress", recipient=PHONE)
     async with desk.database.transaction() as session:
         assert await take_report(session, report, within=timedelta(days=1)) == "noted"

@@ -256,6 +256,7 @@ async def test_a_callers_own_id_is_kept_if_it_is_fit_to_stand_in_a_log(door: Doo
 
 
 async def test_every_log_line_of_a_request_names_it(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     await door.visitor().get("/api/v1/partners", headers={"X-Request-Id": "find-me-1"})
     await door.visitor().get("/api/v1/partners", headers={"X-Request-Id": "find-me-2"})
     assert [caplog.text.count(f"find-me-{number}") for number in (1, 2)] == [1, 1]
