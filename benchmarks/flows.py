@@ -26,7 +26,7 @@ from models.messages.lending.loan_disbursement import DisbursementResult
 async def costs(folder: Path, *, sagas: int = 200) -> list[Cost]:
     """What a payment of each kind costs. The bare workflow beside them has five activities and nothing else."""
     async with running_stack(folder) as bench:
-        return await _costs(bench, await _approve(bench, sagas + IN_FLIGHT), sagas)
+        return await _costs(bench, await approve(bench, sagas + IN_FLIGHT), sagas)
 
 
 async def _costs(bench: Bench, loans: list[int], sagas: int) -> list[Cost]:
@@ -42,7 +42,7 @@ async def _costs(bench: Bench, loans: list[int], sagas: int) -> list[Cost]:
 async def run(folder: Path, *, sagas: int = 200) -> tuple[list[Figure], list[Cost]]:
     """Every figure about flows. Takes some minutes on two cores."""
     async with running_stack(folder) as bench:
-        loans = await _approve(bench, 2 * sagas + IN_FLIGHT + 60)
+        loans = await approve(bench, 2 * sagas + IN_FLIGHT + 60)
         found = await _costs(bench, loans[-sagas - IN_FLIGHT :], sagas)
         disbursements = await rate(loans[60 : 60 + sagas], lambda loan: _one(bench, loan))
         events, size = await _history(bench, loans[60])
@@ -72,7 +72,7 @@ async def run(folder: Path, *, sagas: int = 200) -> tuple[list[Figure], list[Cos
         return figures, found
 
 
-async def _approve(bench: Bench, count: int) -> list[int]:
+async def approve(bench: Bench, count: int) -> list[int]:
     """Loans approved without a hook; each to another phone, since M-Pesa limits what one may receive a day."""
     loans = []
     for number in range(count):

@@ -82,7 +82,7 @@ def activity_classes(
         (Loans(database, connections, top_up_url), (FINERACT_QUEUE,)),
         (Disbursements(database, top_up_url), (FLOWS_QUEUE,)),
         (CustomerPayments(database, connections), (FLOWS_QUEUE, FINERACT_QUEUE)),
-        (TopUps(database, client, top_up_url), (FLOWS_QUEUE,)),
+        (TopUps(database, top_up_url), (FLOWS_QUEUE,)),
         (FloatPurchases(database, CodeHasher(secrets), box, top_up_url), (FLOWS_QUEUE,)),
         (LoanWatching(database, connections, client), (FINERACT_QUEUE,)),
         (PaymentWatching(database, connections, client), (MPESA_QUEUE, FINERACT_QUEUE)),
