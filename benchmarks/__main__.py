@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import costs, flows, ledger
+from benchmarks import costs, flows, ledger, waiting
 from benchmarks.costs import Cost
 from benchmarks.figures import Figure
 from cli.local.postgres import EmbeddedPostgres
@@ -40,6 +40,13 @@ async def measure_costs(sagas: int) -> list[Cost]:
         return await flows.costs(Path(name), sagas=sagas)
 
 
+async def measure_waiting(sagas: int) -> list[Figure]:
+    """Only sagas that wait for float."""
+    with tempfile.TemporaryDirectory(prefix="kivuko-bench-") as name:
+        os.chmod(name, 0o755)  # noqa: PTH101 - PostgreSQL runs as another account when we are root
+        return await waiting.run(Path(name), sagas=sagas)
+
+
 def table(figures: list[Figure]) -> Table:
     shown = Table(title="Kivuko, measured", title_justify="left")
     for column in ("what", "value", "ratio", "aim"):
@@ -57,17 +64,21 @@ def main() -> None:
     arguments.add_argument("--sagas", type=int, default=200)
     arguments.add_argument("--seconds", type=float, default=3.0, help="how long each ledger figure is measured")
     arguments.add_argument("--costs", action="store_true", help="only what a payment of each kind costs")
+    arguments.add_argument("--waiting", type=int, metavar="SAGAS", help="only so many sagas that wait for float")
     chosen = arguments.parse_args()
+    figures: list[Figure] = []
+    found: list[Cost] = []
     if chosen.costs:
-        figures: list[Figure] = []
         found = asyncio.run(measure_costs(chosen.sagas))
+    elif chosen.waiting:
+        figures = asyncio.run(measure_waiting(chosen.waiting))
     else:
         figures, found = asyncio.run(measure(chosen.sagas, chosen.seconds, Console(stderr=True)))
     if chosen.json:
         told = {"figures": [asdict(figure) for figure in figures], "costs": [asdict(cost) for cost in found]}
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
     else:
-        for shown in ([table(figures)] if figures else []) + [costs.table(found)]:
+        for shown in ([table(figures)] if figures else []) + ([costs.table(found)] if found else []):
             Console().print(shown)
     sys.stdout.flush()
     os._exit(0)  # the SDK's threads can crash an ordinary interpreter exit

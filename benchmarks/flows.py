@@ -27,7 +27,7 @@ async def costs(folder: Path, *, sagas: int = 200) -> list[Cost]:
     """What a payment of each kind costs. The bare workflow beside them has five activities and nothing else; the textbook
     disbursement makes the same calls and promises less (benchmarks/textbook.py)."""
     async with running_stack(folder) as bench:
-        return await _costs(bench, await _approve(bench, _loans_for(sagas)), sagas)
+        return await _costs(bench, await approve(bench, _loans_for(sagas)), sagas)
 
 
 def _loans_for(sagas: int) -> int:
@@ -50,7 +50,7 @@ async def _costs(bench: Bench, loans: list[int], sagas: int) -> list[Cost]:
 async def run(folder: Path, *, sagas: int = 200) -> tuple[list[Figure], list[Cost]]:
     """Every figure about flows. Takes some minutes on two cores."""
     async with running_stack(folder) as bench:
-        loans = await _approve(bench, sagas + 60 + _loans_for(sagas))
+        loans = await approve(bench, sagas + 60 + _loans_for(sagas))
         found = await _costs(bench, loans[sagas + 60 :], sagas)
         disbursements = await rate(loans[60 : 60 + sagas], lambda loan: _one(bench, loan))
         events, size = await _history(bench, loans[60])
@@ -80,7 +80,7 @@ async def run(folder: Path, *, sagas: int = 200) -> tuple[list[Figure], list[Cos
         return figures, found
 
 
-async def _approve(bench: Bench, count: int) -> list[int]:
+async def approve(bench: Bench, count: int) -> list[int]:
     """Loans approved without a hook; each to another phone, since M-Pesa limits what one may receive a day."""
     loans = []
     for number in range(count):

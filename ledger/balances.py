@@ -24,6 +24,7 @@ SELECT a.id, a.currency, a.side, a.debits_posted + r.debits_posted AS debits_pos
       FROM ledger_rollups p WHERE a.pool AND p.account_id = a.id) r
 """
 _BY_ID: Final = text(_CURRENT + " WHERE a.id = :id")
+_LOCK: Final = text("SELECT FROM ledger_accounts WHERE id = :id AND NOT pool FOR NO KEY UPDATE")
 _BY_PREFIX: Final = text(_CURRENT + " WHERE starts_with(a.id, :prefix) ORDER BY a.id")
 
 _AS_OF: Final = text("""
@@ -142,6 +143,13 @@ async def balance(
         return _balance(row)
     zero = Money.zero(account.currency)
     return Balance(account.id, account.currency, zero, zero, zero, zero, zero)
+
+
+async def locked_balance(session: AsyncSession, account: Account) -> Balance:
+    """The balance now, which stays so until the transaction ends: postings to the account wait. Lock nothing after it but
+    through `post`. Not for a pool, which has no lock."""
+    await (await session.connection()).execute(_LOCK, {"id": account.id})
+    return await balance(session, account)
 
 
 async def balances(session: AsyncSession, prefix: str = "") -> list[Balance]:

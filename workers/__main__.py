@@ -14,6 +14,7 @@ from core.settings import Settings, get_settings
 from store.database import Database
 from temporal.client import connect
 from temporal.queues import FLOWS
+from workers.funds import FundsLine
 from workers.gateways import Gateways
 from workers.outbox import Dispatcher
 from workers.wiring import build_workers
@@ -36,7 +37,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         sends = FLOWS in built.queues
         sealer = CredentialBox([key.get_secret_value() for key in settings.security.credential_keys])
         dispatcher = Dispatcher(database, gateways.sms, gateways.email, sealer=sealer)
-        dispatching = [asyncio.create_task(dispatcher.run())] if sends else []
+        loops = (dispatcher.run, FundsLine(database, client).run) if sends else ()
+        dispatching = [asyncio.create_task(loop()) for loop in loops]
         stopped = asyncio.create_task(stop.wait())
         log.info("worker_ready", queues=built.queues)
         done, _ = await asyncio.wait([*running, *dispatching, stopped], return_when=asyncio.FIRST_COMPLETED)

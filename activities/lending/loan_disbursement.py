@@ -19,7 +19,7 @@ from notices.outbox import notify_client, notify_partner
 from store.database import Database
 from store.lending import paid_twice
 from store.platform import partners
-from store.saga import cases, payouts, saga_rows, timeline
+from store.saga import cases, funds_waits, payouts, saga_rows, timeline
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,9 @@ class Disbursements:
             row = await saga_rows.lock_living(session, Disbursement, request.disbursement_id)
             if row is None:
                 return
+            await funds_waits.leave(
+                session, request.workflow_id
+            )  # before its holds are looked for: no grant comes after
             holds = await open_holds(session, workflow_id=request.workflow_id)
             if order.failed_reference:
                 await payouts.finish(

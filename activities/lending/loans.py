@@ -10,8 +10,9 @@ from temporalio import activity
 from activities.clients.connections import Connections
 from activities.lending.loan_look import NO_ALLOWED_DATE, PAYMENT_TYPE, REFUSES_US, look_before_paying, read_loan
 from activities.lending.payable_loans import amount_to_pay
+from activities.lending.waiting_loans import stand_in_line
 from activities.lending.wallet_notices import WAITING_FUNDS, notify_if_low, notify_wallet_short
-from activities.saga import failing_posts
+from activities.saga import failing_posts, funds
 from core.clock import believed, local_date, utc_now
 from core.errors import Busy, Conflict, InsufficientFunds, InvalidRequest, LimitExceeded, NotAllowed, Rejected
 from core.money import Money
@@ -36,7 +37,7 @@ from providers.ports import DisbursalPost, Loan
 from store.database import Database
 from store.lending import loan_disbursement, loan_products
 from store.platform import partners, tariffs
-from store.saga import cases, payouts, saga_rows, timeline
+from store.saga import cases, funds_waits, payouts, saga_rows, timeline
 
 # What is missing is time: code → the stage in which the saga waits.
 _WAITS = {"daily_limit": "waiting_limit", NO_ALLOWED_DATE: "waiting_date"}
@@ -82,11 +83,12 @@ class Loans:
                 return await self._reserve(session, request, partner, settings, loan, client.name, msisdn)
         except InsufficientFunds as short:
             async with self.database.transaction() as session:
-                await saga_rows.change(session, request.workflow_id, stage="waiting_funds", **_facts(loan))
-                await notify_wallet_short(
-                    session, partner, request.workflow_id, short,
-                    about={"account_no": loan.account_no, "amount": str(loan.approved_principal)},
-                )  # fmt: skip
+                if await stand_in_line(session, request.disbursement_id, short):
+                    await saga_rows.change(session, request.workflow_id, stage="waiting_funds", **_facts(loan))
+                    await notify_wallet_short(
+                        session, partner, request.workflow_id, short,
+                        about={"account_no": loan.account_no, "amount": str(loan.approved_principal)},
+                    )  # fmt: skip
             raise
         except Busy as busy:
             await self._tell_if_refused(request, busy)
@@ -111,9 +113,10 @@ class Loans:
             )
 
     async def _note_refusal(self, request: DisbursementRequest, loan: Loan, refusal: Rejected) -> None:
-        """Which loan it was, and what it waits for if waiting helps."""
+        """Which loan it was, and what it waits for if waiting helps. It keeps no money from others meanwhile."""
         stage = _WAITS.get(refusal.code)
         async with self.database.transaction() as session:
+            granted = await funds_waits.leave(session, request.workflow_id)
             facts = _facts(loan)
             if stage:
                 facts |= {"stage": stage, "reason_code": refusal.code, "reason": refusal.detail[:500]}
@@ -123,6 +126,7 @@ class Loans:
                 await timeline.write(
                     session, request.workflow_id, key, refusal.detail, tone="warning", **refusal.extra
                 )  # fmt: skip
+            await post(session, *funds.given_back(granted))
 
     @activity.defn(name="loans.recheck")
     async def recheck(self, order: RecheckLoan) -> None:
@@ -184,6 +188,7 @@ class Loans:
         wallet = chart.partner_wallet(partner.id, to_pay.currency)
         held = await post(
             session,
+            *await funds.taken_over(session, request.workflow_id, partner.id, to_pay.currency),
             *(
                 Hold(
                     key=line.hold_key,

@@ -1,16 +1,14 @@
-"""The wallet's side of a top-up: credited once per bank transaction, and whoever waits for money is told."""
+"""The wallet's side of a top-up: credited once per bank transaction."""
 
 from dataclasses import dataclass
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
-from temporalio.client import Client
 
 from activities.lending.wallet_notices import notify_if_low
 from activities.saga.records import end_row
 from core.errors import Conflict
 from core.money import Money
-from inbound.lending.loan_disbursement import signal_waiting_sagas
 from ledger import chart
 from ledger.posting import post
 from ledger.transfers import Post
@@ -30,7 +28,6 @@ class TopUps:
     """Every method may be repeated: keys, and rows that an ended saga no longer changes."""
 
     database: Database
-    client: Client
     top_up_url: str = ""
 
     @activity.defn(name="top_ups.credit")
@@ -77,8 +74,6 @@ class TopUps:
                     "reference": request.reference or payment.reference or "-", "bank_reference": payment.external_id,
                 },
             )  # fmt: skip
-        # After the commit, and only a hint: whoever waits for money looks for itself.
-        await signal_waiting_sagas(self.client, self.database, request.partner_id)
         return WalletCredited(ours=True, claimed_by=request.workflow_id, amount=amount)
 
     async def _payment(self, session: AsyncSession, order: CreditWallet) -> IncomingPayment:

@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Response
 
 from api.http.auth import WalletCreditor, WalletReader
-from api.http.background import afterwards
 from api.http.dependencies import ServicesDep
 from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
@@ -13,7 +12,6 @@ from api.http.values import MoneyOut
 from api.lending import admin_credits
 from api.lending.wallets_schemas import CreditIn, CreditOut, WalletEntry, WalletOut
 from api.partners.partners import PartnerId
-from inbound.lending.loan_disbursement import signal_waiting_sagas
 from ledger import chart
 from ledger.balances import balance, entries
 from store.platform import audit, partners
@@ -78,8 +76,4 @@ async def credit_wallet(
                 subject=partner_id,
                 after={**shown.model_dump(mode="json"), "note": wanted.note, "top_up_id": booked.row.id},
             )
-        response = await once.reply(session, shown, status=201 if booked.new else 200)
-    response.background = afterwards(
-        "signal_waiting_sagas", lambda: signal_waiting_sagas(services.client, services.database, partner_id)
-    )
-    return response
+        return await once.reply(session, shown, status=201 if booked.new else 200)

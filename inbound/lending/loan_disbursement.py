@@ -1,8 +1,6 @@
-"""Starts disbursements and wakes waiting ones: the row in PostgreSQL first, then the workflow under its business id."""
+"""Starts disbursements: the row in PostgreSQL first, then the workflow under its business id."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -114,18 +112,3 @@ async def start_disbursement(
             record=record, agreed=agreed,
         )  # fmt: skip
     return await start_claimed(client, database, claimed)
-
-
-async def signal_waiting_sagas(client: Client, database: Database, partner_id: str) -> int:
-    """Hints to the sagas that wait for money that some has come; each looks for itself. Returns how many were told."""
-    async with database.transaction() as session:
-        waiting = await loan_disbursement.waiting_for_funds(session, partner_id)
-
-    async def tell(workflow_id: str) -> None:
-        # A hint may be lost: the saga looks again by itself.
-        with suppress(RPCError):
-            await client.get_workflow_handle(workflow_id).signal("wallet_credited")
-
-    for first in range(0, len(waiting), 20):
-        await asyncio.gather(*(tell(workflow_id) for workflow_id in waiting[first : first + 20]))
-    return len(waiting)

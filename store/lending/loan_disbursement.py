@@ -26,6 +26,7 @@ _DISBURSEMENTS = table_of(Disbursement)
 KIND: Final = kinds.named("loan-disbursement")
 # What follows when a payment that was recorded as failed was made after all (inbound/payout_reports.py).
 look_for_second_payment: Final = paid_twice.look
+BEFORE_PAYING: Final = ("requested", "waiting_funds", "waiting_limit", "waiting_date")
 NEVER_LEFT: Final = ("not_sent", "void")  # of an attempt's states: nothing was sent under its reference
 
 
@@ -186,16 +187,6 @@ async def known_loans(session: AsyncSession, partner_id: str, loan_ids: list[int
     return dict(found.all())
 
 
-async def waiting_for_funds(session: AsyncSession, partner_id: str) -> list[str]:
-    """Workflow ids of the sagas that wait for money in this partner's wallet."""
-    found = await session.exec(
-        select(Disbursement.workflow_id).where(
-            Disbursement.partner_id == partner_id, Disbursement.stage == "waiting_funds"
-        )
-    )
-    return list(found)
-
-
 async def paid_out_on(session: AsyncSession, partner_id: str, product_id: int, day: date, *, without: str) -> int:
     """Minor units promised or paid on a day under a product, without one disbursement (the one that asks)."""
     total = await session.exec(
@@ -203,7 +194,7 @@ async def paid_out_on(session: AsyncSession, partner_id: str, product_id: int, d
             Disbursement.partner_id == partner_id,
             Disbursement.product_id == product_id,
             Disbursement.reserved_on == day,
-            col(Disbursement.stage).not_in([*UNPAID_ENDS, "waiting_funds", "waiting_limit", "waiting_date"]),
+            col(Disbursement.stage).not_in([*UNPAID_ENDS, *BEFORE_PAYING[1:]]),
             Disbursement.id != without,
         )
     )

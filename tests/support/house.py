@@ -23,7 +23,7 @@ from core.crypto import CredentialBox
 from core.ids import new_id
 from core.money import Money
 from core.settings import Settings
-from inbound.lending.loan_disbursement import Started, signal_waiting_sagas, start_disbursement
+from inbound.lending.loan_disbursement import Started, start_disbursement
 from ledger import chart
 from ledger.balances import Balance, balance, open_holds
 from ledger.invariants import violations
@@ -43,6 +43,7 @@ from tests.support.deciding import decide_in_time
 from tests.support.lender import make_lender
 from tests.support.simulator_server import RunningSimulators
 from tests.support.waiting import eventually
+from workers.funds import FundsLine
 from workers.gateways import Gateways
 from workers.outbox import Dispatcher
 from workers.wiring import WorkerSet, build_workers
@@ -83,6 +84,7 @@ class House:
     http: httpx.AsyncClient
     workers: WorkerSet | None = None
     running: list[asyncio.Task[Any]] = field(default_factory=list)
+    line: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------------------------------------------- doing things
 
@@ -138,7 +140,6 @@ class House:
                     reason="test funding",
                 ),
             )
-        await signal_waiting_sagas(self.client, self.database, self.partner_id)
 
     async def spend(self, amount: str) -> None:
         """Takes money out of the wallet, back to where it came from."""
@@ -215,10 +216,15 @@ class House:
         """In this process; `database` is another way to the same one."""
         self.workers = build_workers(self.settings, self.client, database or self.database)
         self.running = [asyncio.create_task(worker.run()) for worker in self.workers.workers]
+        self.line = asyncio.create_task(FundsLine(database or self.database, self.client).run())
 
     async def stop_workers(self) -> None:
         if self.workers is None:
             return
+        if self.line is not None:
+            self.line.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.line
         await asyncio.gather(*(worker.shutdown() for worker in self.workers.workers))
         await asyncio.gather(*self.running, return_exceptions=True)
         await self.workers.close()

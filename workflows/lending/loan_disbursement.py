@@ -281,5 +281,5 @@ class LoanDisbursement(MoneySaga):
 
     @workflow.signal(name="wallet_credited")
     async def wallet_credited(self) -> None:
-        """A hint: money arrived in the wallet. The hold itself decides whether it is enough."""
+        """A hint: what the saga waits for in the wallet's line was granted to it. The next look takes it."""
         self.funds_arrived = True

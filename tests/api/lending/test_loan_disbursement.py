@@ -8,10 +8,12 @@ import httpx
 import pytest
 
 from api.saga import commands
+from core.money import Money
 from models.messages.saga.policies import DisbursementPolicy, PayoutPolicy
 from models.tables.lending.loan_disbursement import Disbursement
 from tests.api.conftest import Door
 from tests.support.house import House
+from tests.support.waiting import eventually
 
 # Nothing is asked and nothing ends by itself: the saga is soon in review, where a person decides.
 PARKED = DisbursementPolicy(
@@ -232,6 +234,11 @@ async def test_what_waits_for_money_can_be_cancelled_and_gives_everything_back(
     assert (await house_admin.post("/api/v1/tariffs", json={"bands": [band]})).status_code == 201
     started = await house.start(await house.approve_loan())
     await house.until_stage(started, "waiting_funds")
+
+    async def waits() -> bool:  # its row said so a moment before
+        return (await house.status(started)).stage == "waiting_funds"
+
+    await eventually(waits)
     path = f"/api/v1/disbursements/{started.disbursement_id}"
     taken = await house_admin.post(f"{path}/cancel", json={"note": "the lender asks for it"})
     assert (taken.status_code, taken.json()["stage"]) == (200, "waiting_funds")
@@ -239,3 +246,19 @@ async def test_what_waits_for_money_can_be_cancelled_and_gives_everything_back(
     assert (done["stage"], done["reason_code"]) == ("withdrawn", "cancelled")
     assert await house.payouts() == []
     assert (await house.wallet()).held.minor == 0
+
+
+async def test_money_that_is_told_of_twice_serves_one_waiting_loan(
+    house: House, house_admin: httpx.AsyncClient
+) -> None:
+    await house.spend("1000.00")
+    first, second = [await house.start(await house.approve_loan("900.00")) for _ in range(2)]
+    for loan in (first, second):
+        await house.until_stage(loan, "waiting_funds")
+    path = f"/api/v1/partners/{house.partner_id}/wallet/credits"
+    body = {"amount": {"amount": "20.00", "currency": "KES"}, "reference": "FT-1"}  # each loan's charges are 17.00
+    answers = [await house_admin.post(path, json=body) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert (await house.result(first)).ending == "completed"
+    assert (await house.row(second)).stage == "waiting_funds"
+    assert (await house.wallet()).available == Money.parse("3.00", "KES")
