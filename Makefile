@@ -13,6 +13,10 @@ PYTEST_ARGS ?=
 # Most tests wait for servers, so three processes suit even two cores; each has its own PostgreSQL and Temporal.
 PARALLEL ?= -n 3 --dist worksteal
 
+# A process that may not keep what it has compiled compiles it each time: twelve seconds of processor time for a run's own
+# files alone, and a second for every worker and API that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Late in the evening, when it is tomorrow in Nairobi; a month's last hour there; a leap day; the year's end.
 CLOCKS ?= 2026-11-30T23:30:00+00:00 2027-01-31T20:50:00+00:00 2028-02-29T09:00:00+00:00 2026-12-31T21:30:00+00:00
 CLOCK_TESTS := tests/architecture tests/core tests/notices tests/workflows tests/providers tests/simulators tests/store \
