@@ -22,7 +22,8 @@ CLOCKS ?= 2026-11-30T23:30:00+00:00 2027-01-31T20:50:00+00:00 2028-02-29T09:00:0
 CLOCK_TESTS := tests/architecture tests/core tests/notices tests/workflows tests/providers tests/simulators tests/store \
 	tests/ledger
 
-.PHONY: help up demo test test-fast test-clock storm check lint bench lock fmt clean install
+.PHONY: help up demo test test-fast test-clock storm check lint bench record-histories lock fmt clean \
+	install
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -66,6 +67,9 @@ bench: $(STAMP) ## measurements, each as a ratio within one run
 fmt: $(STAMP) ## format and sort imports
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+record-histories: $(STAMP) ## golden histories of the stories that have none yet
+	$(BIN)/python -m tests.golden.record
 
 lock: $(STAMP) ## both lock files from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --generate-hashes --no-header --python-version 3.11 \
