@@ -13,12 +13,17 @@ PYTEST_ARGS ?=
 # Most tests wait for servers, so three processes suit even two cores; each has its own PostgreSQL and Temporal.
 PARALLEL ?= -n 3 --dist worksteal
 
+# A process that may not keep what it has compiled compiles it each time: twelve seconds of processor time for a run's own
+# files alone, and a second for every worker and API that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Late in the evening, when it is tomorrow in Nairobi; a month's last hour there; a leap day; the year's end.
 CLOCKS ?= 2026-11-30T23:30:00+00:00 2027-01-31T20:50:00+00:00 2028-02-29T09:00:00+00:00 2026-12-31T21:30:00+00:00
 CLOCK_TESTS := tests/architecture tests/core tests/notices tests/workflows tests/providers tests/simulators tests/store \
 	tests/ledger
 
-.PHONY: help up demo test test-fast test-clock storm check lint bench lock fmt clean install
+.PHONY: help up demo test test-fast test-clock storm check lint bench record-histories lock fmt clean \
+	install
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -62,6 +67,9 @@ bench: $(STAMP) ## measurements, each as a ratio within one run
 fmt: $(STAMP) ## format and sort imports
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+record-histories: $(STAMP) ## golden histories of the stories that have none yet
+	$(BIN)/python -m tests.golden.record
 
 lock: $(STAMP) ## both lock files from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --generate-hashes --no-header --python-version 3.11 \

@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, Self
 
 import httpx
@@ -203,4 +204,11 @@ def _tls(endpoint: Endpoint) -> ssl.SSLContext:
         return httpx.create_ssl_context(verify=False, trust_env=False)
     if endpoint.ca_pem:
         return ssl.create_default_context(cadata=endpoint.ca_pem)
+    return _known_authorities()
+
+
+@cache
+def _known_authorities() -> ssl.SSLContext:
+    """One for all connections of a process, which no connection changes: reading the authorities takes 50 ms of processor
+    time, and each connection to a provider has a client of its own."""
     return httpx.create_ssl_context(trust_env=False)

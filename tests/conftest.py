@@ -9,13 +9,14 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from cli.local.postgres import EmbeddedPostgres
-from core.settings import Security, Settings
+from core.settings import Settings
 from store.database import Database
 from tests.support.databases import database_from, make_template
 from tests.support.folders import quick_folder
+from tests.support.settings import of_a_test, wired_to
 from tests.support.shifted_clock import set_clock
 from tests.support.simulator_server import AppServer, RunningSimulators, SharedSimulators, running_simulators
-from tests.support.temporal import TEST_PAYLOAD_KEYS, start_environment
+from tests.support.temporal import start_environment
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,15 +59,26 @@ def template_database(postgres_server: EmbeddedPostgres) -> str:
 
 @pytest.fixture
 def database_url(postgres_server: EmbeddedPostgres, template_database: str) -> Iterator[str]:
-    """The libpq URL of a migrated database for this test alone."""
-    with database_from(postgres_server, template_database) as url:
+    """The libpq URL of a migrated database for this test alone. Every test's has the same name."""
+    with database_from(postgres_server, template_database, "test_now") as url:
         yield url
 
 
+@pytest.fixture(scope="session")
+async def known_statements() -> AsyncIterator[dict[str, Database]]:
+    """One `Database` for each address: a new one would put every statement into SQL once more."""
+    known: dict[str, Database] = {}
+    yield known
+    for database in known.values():
+        await database.close()
+
+
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """Our `Database` on a migrated database for this test alone."""
-    database = Database(database_url)
+async def database(database_url: str, known_statements: dict[str, Database]) -> AsyncIterator[Database]:
+    """Our `Database` on a migrated database for this test alone; no connection of an earlier test is left."""
+    if database_url not in known_statements:
+        known_statements[database_url] = Database(database_url)
+    database = known_statements[database_url]
     yield database
     await database.close()
 
@@ -121,23 +133,10 @@ def simulators(shared_simulators: SharedSimulators) -> Iterator[RunningSimulator
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of a test: nothing from `.env`, keys of the tests, data in a folder of this test alone."""
-    security = Security.model_validate({"payload_keys": TEST_PAYLOAD_KEYS, "payload_key_active": "test-1"})
-    return Settings(_env_file=None, environment="test", data_dir=tmp_path / "data", security=security)
+    return of_a_test(tmp_path / "data")
 
 
 @pytest.fixture
 def wired_settings(settings: Settings, database_url: str, simulators: RunningSimulators) -> Settings:
     """`settings` that point to this test's database and simulators."""
-    sms = settings.sms
-    return settings.model_copy(
-        update={
-            "database": settings.database.model_copy(update={"url": database_url}),
-            "email": settings.email.model_copy(update={"port": simulators.smtp_port}),
-            "sms": sms.model_copy(
-                update={
-                    name: getattr(sms, name).model_copy(update={"base_url": f"{simulators.url}/{name}"})
-                    for name in ("damza", "africastalking")
-                }
-            ),
-        }
-    )
+    return wired_to(settings, database_url, simulators)

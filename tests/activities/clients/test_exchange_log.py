@@ -37,12 +37,14 @@ async def test_a_call_outside_of_any_step_is_written_at_once(database: Database)
 async def test_a_line_is_written_with_the_next_commit_and_by_no_transaction_of_its_own(database: Database) -> None:
     log = ExchangeLog(database, None)
     commits: list[object] = []
-    event.listen(database.engine.sync_engine, "commit", commits.append)
+    note = commits.append
+    event.listen(database.engine.sync_engine, "commit", note)
     async with with_next_commit(database):
         await log(call("first"))
         await asyncio.create_task(log(call("second")))
         async with database.transaction() as session:
             await session.exec(select(ProviderExchange.id))
+    event.remove(database.engine.sync_engine, "commit", note)
     assert len(commits) == 1
     assert await lines(database) == ["first", "second"]
 

@@ -28,7 +28,7 @@ async def test_the_process_opens_without_temporal_and_ends_well_when_it_is_asked
         sys.executable, "-m", "api", env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        async with httpx.AsyncClient(verify=False, base_url=f"http://127.0.0.1:{port}") as http:
 
             async def answers() -> bool:
                 try:

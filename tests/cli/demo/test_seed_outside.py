@@ -22,7 +22,7 @@ REPAID = {"entity": "LOAN", "action": "REPAYMENT"}
 
 @pytest.fixture
 def world(simulators: RunningSimulators) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=simulators.url, timeout=10) as http:
+    with httpx.Client(verify=False, base_url=simulators.url, timeout=10) as http:
         yield http
 
 

@@ -8,12 +8,11 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from models.messages.saga.policies import DEFAULT_DISBURSEMENT_POLICY
+from tests.golden.record import HISTORIES, STORIES, wanted
 from tests.support.house import PHONE, House
 from tests.support.temporal import TEST_CONVERTER
 from workers.sandbox import runner
 from workers.wiring import WORKFLOWS
-
-HISTORIES = Path(__file__).parents[2] / "golden" / "histories"
 
 
 async def test_a_disbursement_that_goes_well_takes_fewer_than_forty_events(house: House) -> None:
@@ -56,3 +55,11 @@ async def test_the_histories_of_released_sagas_replay(path: Path) -> None:
 
 def test_there_are_histories_to_replay() -> None:
     assert len(list(HISTORIES.glob("*.json"))) >= 5
+
+
+def test_every_story_is_recorded_and_written_over_only_by_its_name(tmp_path: Path) -> None:
+    assert wanted([]) == []
+    assert wanted(["loan-disbursement-failed"]) == ["loan-disbursement-failed"]
+    assert wanted([], kept=tmp_path) == list(STORIES)
+    with pytest.raises(SystemExit, match="no such story: loan-disbursement-eaten"):
+        wanted(["loan-disbursement-eaten"])

@@ -175,7 +175,7 @@ async def test_controls_show_no_secret(bench: Bench) -> None:
 
 
 async def test_behaviour_changes_what_is_named_and_keeps_the_rest(bench: Bench) -> None:
-    async with httpx.AsyncClient(base_url=bench.url) as plain:
+    async with httpx.AsyncClient(verify=False, base_url=bench.url) as plain:
         changed = await plain.patch("/bank/simulator/behaviour", json={"payer_seconds": 7})
     assert changed.json() == (await bench.get("/bank/simulator/behaviour")).json()
     assert (changed.json()["payer_seconds"], changed.json()["settle_seconds"]) == (7, 0.03)
@@ -195,7 +195,7 @@ def test_transaction_ids_never_repeat_and_have_the_banks_form(bench: Bench) -> N
 
 
 async def test_the_books_and_faults_of_the_bank_are_part_of_all_simulators(simulators: RunningSimulators) -> None:
-    async with httpx.AsyncClient(base_url=simulators.url) as http:
+    async with httpx.AsyncClient(verify=False, base_url=simulators.url) as http:
         account = {"number": WALLET.number, "name": WALLET.name, "balance": "25.00"}
         assert (await http.post("/bank/simulator/accounts", json=account)).status_code == 200
         deposit = {"account": WALLET.number, "amount": "1.50", "narration": "KVK"}
