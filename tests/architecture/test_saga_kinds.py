@@ -17,7 +17,6 @@ A_LIST = 3
 LISTS_ALLOWED = {
     "models/kinds.py": "the list itself",
     "benchmarks/money_in.py": "measures three of them side by side",
-    "cli/demo/commands.py": "each demo's scenes and options, in the words of its story",
 }
 
 # Where a kind's part is in each role, whatever the kind.
