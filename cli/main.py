@@ -1,4 +1,4 @@
-"""`kivuko`: one program for people who run the crossing. Every command takes `--json`; errors are one plain sentence.
+"""`kivuko`: one program for the people who run the payments. Every command takes `--json`; errors are one plain sentence.
 
 Commands are loaded with their module; what they need of Temporal or PostgreSQL is imported inside them, so that
 `kivuko --help` answers at once and a production image needs none of the local servers.

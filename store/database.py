@@ -11,6 +11,8 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+# A flush sorts tables by their foreign keys, so that whoever opens the database must know every table.
+from models.tables import registry  # noqa: F401
 from store.platform import exchanges
 from store.write_behind import Write, WriteBehind
 

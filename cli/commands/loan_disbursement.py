@@ -1,4 +1,4 @@
-"""`kivuko disburse|disbursements|resolve`: one loan's crossing, from the operator's side."""
+"""`kivuko disburse|disbursements|resolve`: one loan's disbursement, from the operator's side."""
 
 from typing import Annotated, Final
 

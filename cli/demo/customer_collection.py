@@ -3,15 +3,17 @@
 import time
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from cli.context import wait_for
+import typer
+
 from cli.demo.guide import Guide
 from cli.demo.lender import CURRENCY
+from cli.demo.playing import SHILLINGS, check_amount, play
 from cli.demo.promises import Scene, kes, masked
 from cli.demo.verdicts import PaymentsSeen, judge_payments
 from cli.errors import Failure
-from core.settings import Settings
+from cli.output import AsJson
 
 TITLES: Final = {
     "paid": "A borrower is prompted and pays, then pays by paybill as well",
@@ -24,6 +26,28 @@ _OWED: Final = "20000"
 # M-Pesa's list is asked for up to a whole second, so that it lacks what has come within this one.
 _LISTED_AFTER_SECONDS: Final = 1.1
 _WRONG_ACCOUNT: Final = "LOAN OF MAMA NJERI"
+
+
+def add_to(parent: typer.Typer) -> None:
+    parent.command("collect")(collect)
+
+
+def collect(
+    ctx: typer.Context,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Announcements lost, doubled and shuffled; an account that nobody has.")
+    ] = False,
+    amount: Annotated[str, typer.Option(help="What the borrower pays, in whole KES.")] = "1000",
+    as_json: AsJson = False,
+) -> None:
+    """A borrower pays a loan back, prompted on the phone and by paybill; Fineract books each payment once, live.
+
+    Exit code 1 if anything is not as promised.
+    """
+    check_amount(amount, SHILLINGS, "1000")
+    lost = ["lost_callback", "doubled_and_shuffled", "lost_confirmation", "unknown_account"]
+    names = lost if faults else ["paid"]
+    play(ctx, CollectDemo, names, TITLES, amount, as_json=as_json)
 
 
 class CollectDemo:
@@ -40,21 +64,17 @@ class CollectDemo:
         )
 
     def play(self, name: str, amount: str) -> Scene:
-        began = time.monotonic()
-        scene = Scene(name)
-        earlier = {payment["receipt"] for payment in self.world.collections(self.phone)}
-        owed_before = self._owed()
-        {
-            "paid": self._paid,
-            "lost_callback": self._lost_callback,
-            "doubled_and_shuffled": self._shuffled,
-            "lost_confirmation": self._lost_confirmation,
-            "unknown_account": self._unknown_account,
-        }[name](scene, amount)
-        self._judge(scene, earlier, owed_before)
-        self.guide.promise_trouble(scene)
-        scene.seconds = round(time.monotonic() - began, 2)
-        scene.facts["Time"] = f"{scene.seconds:.1f} s"
+        with self.guide.scene(name) as scene:
+            earlier = {payment["receipt"] for payment in self.world.collections(self.phone)}
+            owed_before = self._owed()
+            {
+                "paid": self._paid,
+                "lost_callback": self._lost_callback,
+                "doubled_and_shuffled": self._shuffled,
+                "lost_confirmation": self._lost_confirmation,
+                "unknown_account": self._unknown_account,
+            }[name](scene, amount)
+            self._judge(scene, earlier, owed_before)
         return scene
 
     # --------------------------------------------------------------------------------------------------- what is done
@@ -88,7 +108,7 @@ class CollectDemo:
         self.guide.aside(f"{kes(Decimal(amount))} by paybill, {receipt}, and its confirmation is lost.")
         self.guide.aside("The list of payments is pulled every hour; the demo, as an operator, pulls it now.")
         time.sleep(_LISTED_AFTER_SECONDS)
-        wait_for(_pull_now(self.guide.here, self.guide.partner_id))
+        self.guide.watch_now("daraja")
         row = self._booked(scene, receipt)
         channels = (row.get("payment") or {}).get("announced") or []
         scene.promise("the pull alone found it", channels == ["pull"], ", ".join(channels) or "none")
@@ -213,10 +233,3 @@ def _money(amount: str) -> dict[str, str]:
 
 def _half(amount: str) -> str:
     return str(max(int(amount) // 2, 1))
-
-
-async def _pull_now(here: Settings, partner_id: str) -> None:
-    from temporal.client import connect
-    from temporal.schedules import watch_id
-
-    await (await connect(here)).get_schedule_handle(watch_id("daraja", partner_id)).trigger()

@@ -1,18 +1,20 @@
 """`kivuko demo float`: a lender buys M-Pesa float from its wallet, and one of its people confirms it with a code."""
 
 import re
-import time
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import typer
 
 from cli.demo.guide import Guide
 from cli.demo.lender import AUTHORISED_PHONE, B2C_ACCOUNT, CURRENCY, SHORTCODE, WALLET_ACCOUNT
+from cli.demo.playing import MONEY, check_amount, play
 from cli.demo.promises import Scene, decimal, kes
 from cli.demo.verdicts import FloatSeen, judge_bought, judge_rejected
 from cli.demo.wallet_top_up import announce
 from cli.errors import Failure
-from cli.output import money
+from cli.output import AsJson, money
 
 TITLES: Final = {
     "bought": "A lender buys M-Pesa float",
@@ -26,36 +28,53 @@ _SILENT_SECONDS: Final = 1
 _REASON: Final = "OPERATOR_UNAVAILABLE"
 
 
+def add_to(parent: typer.Typer) -> None:
+    parent.command("float")(float_)
+
+
+def float_(
+    ctx: typer.Context,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="A wrong code, a bank that does not answer, a float that is rejected.")
+    ] = False,
+    amount: Annotated[str, typer.Option(help="The float in KES.")] = "2000",
+    as_json: AsJson = False,
+) -> None:
+    """A lender buys M-Pesa float from its wallet; one of its people confirms it with the code of an SMS, live.
+
+    Exit code 1 if anything is not as promised.
+    """
+    check_amount(amount, MONEY, "2000 or 2000.00")
+    names = ["silent_transfer", "rejected", "bought_after_all"] if faults else ["bought"]
+    play(ctx, FloatDemo, names, TITLES, amount, as_json=as_json)
+
+
 class FloatDemo:
     def __init__(self, guide: Guide) -> None:
         self.guide, self.world = guide, guide.world
 
     def play(self, name: str, amount: str) -> Scene:
-        began = time.monotonic()
-        scene = Scene(name)
-        quote = self._quote(scene, amount)
-        before, bank_before = self.guide.wallet(), self._bank()
-        if name == "silent_transfer":
-            silent = {"account": WALLET_ACCOUNT}
-            self.guide.trouble(scene, "bank.transfer", "timeout_after_execution", silent, seconds=_SILENT_SECONDS)
-        if name == "rejected":
-            self.guide.trouble(scene, "bank.float", "reject_later", {"account": B2C_ACCOUNT}, code=_REASON)
-        told_before = len(self._returned())
-        row = self._buy(scene, quote)
-        scene.add(row)
-        seen = self._seen(row, quote, before, bank_before)
-        scene.seen |= asdict(seen)
-        scene.promises += judge_rejected(seen) if name == "rejected" else judge_bought(seen)
-        self._promise_code(scene, row)
-        if name == "rejected":
-            texts = self._promise_returned(scene, told_before)
-        else:
-            texts = self.guide.promise_messages(scene, str(row["purchase_reference"]))
-        scene.facts = self._facts(seen, texts)
-        self.guide.promise_books(scene)
-        self.guide.promise_trouble(scene)
-        scene.seconds = round(time.monotonic() - began, 2)
-        scene.facts["Time"] = f"{scene.seconds:.1f} s"
+        with self.guide.scene(name) as scene:
+            quote = self._quote(scene, amount)
+            before, bank_before = self.guide.wallet(), self._bank()
+            if name == "silent_transfer":
+                silent = {"account": WALLET_ACCOUNT}
+                self.guide.trouble(scene, "bank.transfer", "timeout_after_execution", silent, seconds=_SILENT_SECONDS)
+            if name == "rejected":
+                self.guide.trouble(scene, "bank.float", "reject_later", {"account": B2C_ACCOUNT}, code=_REASON)
+            told_before = len(self._returned())
+            row = self._buy(scene, quote)
+            scene.add(row)
+            seen = self._seen(row, quote, before, bank_before)
+            scene.seen |= asdict(seen)
+            scene.promises += judge_rejected(seen) if name == "rejected" else judge_bought(seen)
+            self._promise_code(scene, row)
+            if name == "rejected":
+                texts = self._promise_returned(scene, told_before)
+            else:
+                texts = self.guide.promise_messages(scene, str(row["purchase_reference"]))
+            scene.facts = self._facts(seen, texts)
+            self.guide.promise_books(scene)
         return scene
 
     # --------------------------------------------------------------------------------------------------- what is done

@@ -1,5 +1,6 @@
 """What every demo does: act through the API, follow a saga live, look into the books of all sides."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,8 +51,18 @@ class Guide:
         self.narrator = Narrator(self.out)
         self.out.print(f"\n[bold]{title}[/]\n")
 
+    @contextmanager
+    def scene(self, name: str) -> Iterator[Scene]:
+        """A scene and its clock. What was to go wrong in it must have gone wrong, or else it shows nothing."""
+        began = time.monotonic()
+        scene = Scene(name)
+        yield scene
+        self._promise_trouble(scene)
+        scene.seconds = round(time.monotonic() - began, 2)
+        scene.facts["Time"] = f"{scene.seconds:.1f} s"
+
     def ask(self, path: str, **body: Any) -> dict[str, Any]:
-        """A wish of the demo lender's."""
+        """What the demo lender asks for, as the API answers it."""
         return dict(self.api.post(path, {"partner_id": self.partner_id, **body}))
 
     def aside(self, *lines: str) -> None:
@@ -73,16 +84,20 @@ class Guide:
         return dict(self.api.get(path_of(saga_id)))
 
     def trouble(self, scene: Scene, operation: str, action: str, match: dict[str, str], **options: Any) -> None:
-        """What goes wrong with the next call that has these facts; see `promise_trouble`."""
+        """What goes wrong with the next call that has these facts; see `scene`."""
         self._dealt.setdefault(scene.name, {})[f"{operation}:{action}"] = self.world.dealt(operation, action)
         self.world.fault(operation, action, match, **options)
 
-    def promise_trouble(self, scene: Scene) -> None:
-        """What was to go wrong did, or else the scene shows nothing."""
+    def _promise_trouble(self, scene: Scene) -> None:
         planned = self._dealt.get(scene.name, {})
         missing = [name for name, before in planned.items() if self.world.dealt(*name.split(":")) <= before]
         if planned:
             scene.promise("what was to go wrong went wrong", not missing, ", ".join(missing or planned))
+
+    def watch_now(self, provider: str) -> None:
+        """What a schedule looks for at this provider is looked for now. Raises Failure if there is no such schedule."""
+        if not wait_for(_watch_now(self.here, provider, self.partner_id)):
+            raise Failure(f"No schedule watches {provider} for {LENDER}: `kivuko up` makes it.", code="not_found")
 
     def eventually(self, look: Callable[[], T], enough: Callable[[T], object], seconds: float = _SEEN_WITHIN) -> T:
         """What is seen as soon as it is enough, or when the time is up."""
@@ -166,6 +181,13 @@ class Guide:
 def _booked(books: Books, number: str) -> Decimal:
     account = f"bank:{number}:{CURRENCY}"
     return sum((decimal(pool["posted"]) for pool in books.pools if pool["account"] == account), Decimal(0))
+
+
+async def _watch_now(here: Settings, provider: str, partner_id: str) -> bool:
+    from temporal.client import connect
+    from temporal.schedules import trigger_watch
+
+    return await trigger_watch(await connect(here), provider, partner_id)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a demo promised, what the books say of it, and the verdict: the same for every demo."""
 
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -23,7 +24,7 @@ class Promise:
 
 
 @dataclass
-class Judged:
+class Judged(ABC):
     """Something that was shown, with its promises."""
 
     promises: list[Promise] = field(default_factory=list, kw_only=True)
@@ -31,6 +32,14 @@ class Judged:
     @property
     def as_promised(self) -> bool:
         return all(promise.kept for promise in self.promises)
+
+    @abstractmethod
+    def table(self) -> dict[str, Any]:
+        """What happened, for people's eyes."""
+
+    @abstractmethod
+    def workflows(self) -> list[str]:
+        """The workflow ids of its sagas."""
 
     def plain(self) -> dict[str, Any]:
         """As `--json` shows it."""
@@ -55,6 +64,12 @@ class Scene(Judged):
         self.saga_ids.append(row["id"])
         self.workflow_ids.append(row["workflow_id"])
         self.stages.append(row["stage"])
+
+    def table(self) -> dict[str, Any]:
+        return self.facts
+
+    def workflows(self) -> list[str]:
+        return self.workflow_ids
 
     def promise(self, text: str, kept: bool, seen: object = "") -> None:
         self.promises.append(Promise(text, kept, str(seen)))
@@ -90,25 +105,25 @@ def temporal_link(here: Settings, workflow_id: str) -> str | None:
     return f"{ui}/namespaces/{quote(str(config['namespace']), safe='')}/workflows/{quote(workflow_id, safe='')}"
 
 
-def show(facts: dict[str, Any], workflow_ids: Iterable[str], promises: Sequence[Promise], here: Settings) -> None:
+def show(one: Judged, here: Settings) -> None:
     """The table of facts, the links, the promises with a mark each."""
     out = console()
     out.print()
-    out.print(pairs(None, facts))
+    out.print(pairs(None, one.table()))
     out.print()
-    links = [link for workflow_id in workflow_ids if (link := temporal_link(here, workflow_id))]
+    links = [link for workflow_id in one.workflows() if (link := temporal_link(here, workflow_id))]
     for link in links:
         out.print(f"[dim]In Temporal[/] {link}")
     if links:
         out.print()
-    _tick(out, promises)
+    _tick(out, one.promises)
 
 
-def conclude(shown: Sequence[Judged], *, as_json: bool, named: str = "scenes") -> None:
-    """The verdict over all that was shown. Exit code 1 if a promise does not hold."""
+def conclude(shown: Sequence[Judged], *, as_json: bool, key: str) -> None:
+    """The verdict over all that was shown, which JSON calls `key`. Exit code 1 if a promise does not hold."""
     kept = all(one.as_promised for one in shown)
     if as_json:
-        print_json({"as_promised": kept, named: [one.plain() for one in shown]})
+        print_json({"as_promised": kept, key: [one.plain() for one in shown]})
     elif kept:
         console().print("\n[bold green]Everything is as promised.[/]\n")
     else:

@@ -4,18 +4,19 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import httpx
+import typer
 
 from cli.demo.guide import Guide
 from cli.demo.lender import CURRENCY, PUSH_SECRET, WALLET_ACCOUNT
+from cli.demo.playing import MONEY, check_amount, play
 from cli.demo.promises import Scene, kes
 from cli.demo.verdicts import CreditSeen, judge_credit, judge_uncredited
 from cli.errors import Failure
-from cli.output import money
+from cli.output import AsJson, money
 from core.clock import utc_now
-from providers.reference_bank.wire import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 TITLES: Final = {
     "announced": "A lender tops its wallet up by bank transfer",
@@ -27,6 +28,27 @@ _PUSHED: Final = {"account": WALLET_ACCOUNT, "dialect": "reference", "type": "ac
 _LATE_SECONDS: Final = 2
 
 
+def add_to(parent: typer.Typer) -> None:
+    parent.command("topup")(topup)
+
+
+def topup(
+    ctx: typer.Context,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Told three times; late, after a forgery; without a code.")
+    ] = False,
+    amount: Annotated[str, typer.Option(help="What is paid in, in KES.")] = "2500",
+    as_json: AsJson = False,
+) -> None:
+    """A lender announces money, somebody pays it in at the bank under its code, the wallet grows by it once, live.
+
+    Exit code 1 if anything is not as promised.
+    """
+    check_amount(amount, MONEY, "2500 or 2500.00")
+    names = ["told_twice", "late_and_forged", "no_code"] if faults else ["announced"]
+    play(ctx, TopUpDemo, names, TITLES, amount, as_json=as_json)
+
+
 @dataclass
 class Banker:
     """Pushes as the bank makes them, or as somebody who knows our address and not the secret would."""
@@ -35,6 +57,8 @@ class Banker:
 
     def push(self, transaction_id: str, amount: str, narration: str, secret: str) -> int:
         """The HTTP status that we answer with."""
+        from providers.reference_bank.wire import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+
         data = {
             "bank_transaction_id": transaction_id, "account": WALLET_ACCOUNT, "amount": amount, "currency": CURRENCY,
             "reference": narration, "payer_name": "DEMO SACCO", "payer_phone": None,
@@ -53,17 +77,13 @@ class TopUpDemo:
         self.guide, self.world = guide, guide.world
 
     def play(self, name: str, amount: str) -> Scene:
-        began = time.monotonic()
-        scene = Scene(name)
-        before = self.guide.wallet()
-        if name == "no_code":
-            self._without_code(scene, amount, before)
-        else:
-            self._announced(scene, amount, before)
-        self.guide.promise_books(scene)
-        self.guide.promise_trouble(scene)
-        scene.seconds = round(time.monotonic() - began, 2)
-        scene.facts["Time"] = f"{scene.seconds:.1f} s"
+        with self.guide.scene(name) as scene:
+            before = self.guide.wallet()
+            if name == "no_code":
+                self._without_code(scene, amount, before)
+            else:
+                self._announced(scene, amount, before)
+            self.guide.promise_books(scene)
         return scene
 
     # ------------------------------------------------------------------------------------------------- with its code

@@ -107,12 +107,12 @@ def test_up_demo_stop_and_up_again(installation: Installation) -> None:
     assert Path(ready["admin_key_file"]).stat().st_mode & 0o777 == 0o600
     assert len(installation.family) >= 6  # PostgreSQL, Temporal, simulators, workers, API and the guard
 
-    # One loan crosses, and every promise is held against the books of what really happened.
+    # One loan is paid out, and every promise is held against the books of what really happened.
     demo = installation.answer("demo", "loan", "--amount", "12500")
     assert demo["as_promised"] is True
-    [crossing] = demo["crossings"]
-    assert [line["amount"]["amount"] for line in crossing["charges"]] == ["-11.00", "-10.00", "-2.00"]
-    assert crossing["receipts"] == [payout["receipt"] for payout in crossing["payouts"]]
+    [run] = demo["runs"]
+    assert [line["amount"]["amount"] for line in run["charges"]] == ["-11.00", "-10.00", "-2.00"]
+    assert run["receipts"] == [payout["receipt"] for payout in run["payouts"]]
     assert installation.answer("balances", "--check")["balanced"] is True
     _money_in_keeps_its_promises(installation)
     _doctor_is_content(installation, ready["partner_id"])
@@ -132,7 +132,7 @@ def test_up_demo_stop_and_up_again(installation: Installation) -> None:
     installation.answer("retry", waiting)
     assert installation.run("watch", waiting, "--seconds", "30").returncode == 0
     rows = {row["id"]: row["stage"] for row in installation.answer("disbursements")}
-    assert rows == {crossing["disbursement_id"]: "completed", waiting: "completed"}
+    assert rows == {run["disbursement_id"]: "completed", waiting: "completed"}
     # The bank and M-Pesa have followed us to the new address.
     for demo in ("topup", "float", "collect"):
         assert installation.answer("demo", demo)["as_promised"] is True
@@ -143,7 +143,7 @@ def test_up_demo_stop_and_up_again(installation: Installation) -> None:
 
 def _money_in_keeps_its_promises(installation: Installation) -> None:
     """Each demo holds its promises against the books of all sides, whatever goes wrong. Collections touch neither wallet nor
-    bank, so that they may cross beside the others."""
+    bank, so that they may run beside the others."""
     with ThreadPoolExecutor(1) as beside:
         collecting = beside.submit(installation.answer, "demo", "collect", "--faults")
         shown = {demo: installation.answer("demo", demo, "--faults") for demo in ("topup", "float")}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.demo.loan_disbursement import Crossing, judge
+from cli.demo.loan_disbursement import DemoRun, judge
 
 KES = "KES"
 
@@ -15,9 +15,9 @@ def money(amount: str) -> dict[str, str]:
     return {"amount": amount, "currency": KES}
 
 
-def crossed() -> Crossing:
-    """A crossing as it should be."""
-    return Crossing(
+def good_run() -> DemoRun:
+    """A demo run as it should be."""
+    return DemoRun(
         trouble="none",
         loan_id=91,
         disbursement_id="dsb_1",
@@ -35,26 +35,26 @@ def crossed() -> Crossing:
     )
 
 
-def broken(crossing: Crossing, sagas: int = 1) -> list[str]:
+def broken(run: DemoRun, sagas: int = 1) -> list[str]:
     """The promises that were not kept."""
-    promises = judge(crossing, Decimal("12500"), [{}] * sagas)
+    promises = judge(run, Decimal("12500"), [{}] * sagas)
     return [promise.text for promise in promises if not promise.kept]
 
 
-def test_a_crossing_as_it_should_be_keeps_every_promise() -> None:
-    assert broken(crossed()) == []
+def test_a_demo_run_as_it_should_be_keeps_every_promise() -> None:
+    assert broken(good_run()) == []
 
 
-def _pay_twice(crossing: Crossing) -> None:
-    crossing.payouts.append({**crossing.payouts[0], "receipt": "UKL0000000"})
+def _pay_twice(run: DemoRun) -> None:
+    run.payouts.append({**run.payouts[0], "receipt": "UKL0000000"})
 
 
-def _book_twice(crossing: Crossing) -> None:
-    crossing.loan["transactions"].append(dict(crossing.loan["transactions"][0]))
+def _book_twice(run: DemoRun) -> None:
+    run.loan["transactions"].append(dict(run.loan["transactions"][0]))
 
 
-def _change(name: str, value: Any) -> Callable[[Crossing], None]:
-    return lambda crossing: setattr(crossing, name, value)
+def _change(name: str, value: Any) -> Callable[[DemoRun], None]:
+    return lambda run: setattr(run, name, value)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def _change(name: str, value: Any) -> Callable[[Crossing], None]:
         (_change("messages", [{"text": "one"}]), "SMS"),
     ],
 )
-def test_what_is_wrong_in_the_books_breaks_a_promise(spoil: Callable[[Crossing], None], word: str) -> None:
-    crossing = crossed()
-    spoil(crossing)
-    assert any(word in text for text in broken(crossing))
+def test_what_is_wrong_in_the_books_breaks_a_promise(spoil: Callable[[DemoRun], None], word: str) -> None:
+    run = good_run()
+    spoil(run)
+    assert any(word in text for text in broken(run))
 
 
 def test_two_sagas_for_one_loan_break_a_promise() -> None:
-    assert broken(crossed(), sagas=2) == ["hook and poll together started one saga"]
+    assert broken(good_run(), sagas=2) == ["hook and poll together started one saga"]
