@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 log = structlog.get_logger()
 
 Write = Callable[[AsyncSession], Awaitable[None]]
-_GATHERED_FOR: Final = 0.5  # seconds
+_GATHERED_FOR: Final = 1.0  # seconds
 
 
 class WriteBehind:

@@ -205,7 +205,10 @@ class Loans:
         if held:
             available = held[-1].balance_of(wallet).available
             await notify_if_low(session, partner, request.workflow_id, available, top_up_url=self.top_up_url)
-        await cases.close_of_workflow(session, request.workflow_id, [WAITING_FUNDS], resolution="the wallet has enough")
+        if row.stage != "requested":  # it has waited
+            await cases.close_of_workflow(
+                session, request.workflow_id, [WAITING_FUNDS], resolution="the wallet has enough"
+            )
         return DisbursementPlan(
             loan_id=loan.loan_id,
             account_no=loan.account_no,

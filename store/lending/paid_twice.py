@@ -32,6 +32,8 @@ async def look(session: AsyncSession, workflow_id: str, *, reported: str | None 
             .order_by(col(PayoutAttempt.created_at))
         )
     )
+    if len(attempts) < 2:
+        return False
     contradicted = await session.exec(
         select(InboxItem.reference).where(
             col(InboxItem.reference).in_([one.reference for one in attempts]),

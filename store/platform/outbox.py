@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import case, cast, func, select, true, update
-from sqlalchemy.dialects.postgresql import JSONB, array, insert
+from sqlalchemy import case, select, text, update
+from sqlalchemy.dialects.postgresql import array, insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
@@ -18,6 +18,20 @@ from models.tables.platform.traffic import Notification
 _NOTIFICATIONS = table_of(Notification)
 
 WIPED: Final = "•••"
+
+# Asked every second for ever, so it is made once.
+_LEASE: Final = text("""
+UPDATE notifications
+   SET attempts = attempts + 1, next_attempt_at = :until,
+       tried = CASE WHEN channel = 'sms' AND attempts = 0 AND tried = '[]' AND coalesce(expires_at > :now, true)
+                    THEN CAST(:asked AS jsonb) ELSE tried END
+ WHERE id IN (
+       SELECT id FROM notifications
+        WHERE state = 'pending' AND next_attempt_at <= :now AND (CAST(:urgent AS boolean) IS NULL OR urgent = :urgent)
+        ORDER BY urgent DESC, next_attempt_at LIMIT :limit
+          FOR UPDATE SKIP LOCKED)
+RETURNING *
+""").columns(**{column.name: column.type for column in _NOTIFICATIONS.c})
 
 
 async def add(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -36,32 +50,15 @@ async def lease(
     `urgent` chooses the urgent ones or the others; None takes both, the urgent first. An SMS that is leased for the first
     time is noted as asked of the gateway `first_asked`, which the caller asks first.
     """
-    now = utc_now()
-    due = (
-        select(_NOTIFICATIONS.c.id)
-        .where(_NOTIFICATIONS.c.state == "pending", _NOTIFICATIONS.c.next_attempt_at <= now)
-        .order_by(_NOTIFICATIONS.c.urgent.desc(), _NOTIFICATIONS.c.next_attempt_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    if urgent is not None:
-        due = due.where(_NOTIFICATIONS.c.urgent == urgent)
-    new_sms = (
-        (_NOTIFICATIONS.c.channel == "sms")
-        & (_NOTIFICATIONS.c.attempts == 0)
-        & (_NOTIFICATIONS.c.tried == cast([], JSONB))
-        & func.coalesce(_NOTIFICATIONS.c.expires_at > now, true())
-    )
-    asked = cast([f"{first_asked}:asked"], JSONB)
     leased = await (await session.connection()).execute(
-        update(_NOTIFICATIONS)
-        .where(_NOTIFICATIONS.c.id.in_(due.scalar_subquery()))
-        .values(
-            attempts=_NOTIFICATIONS.c.attempts + 1,
-            next_attempt_at=now + lease_for,
-            tried=case((new_sms, asked), else_=_NOTIFICATIONS.c.tried),
-        )
-        .returning(*_NOTIFICATIONS.c)
+        _LEASE,
+        {
+            "now": (now := utc_now()),
+            "until": now + lease_for,
+            "urgent": urgent,
+            "limit": limit,
+            "asked": f'["{first_asked}:asked"]',
+        },
     )
     return [Notification(**row) for row in leased.mappings()]
 
