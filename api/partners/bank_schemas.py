@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from api.http.values import Body, Currency, ShortLine, example
-from api.partners.connections_schemas import DarajaIn, FineractIn, Secret, ShortCode, TrustIn, Url, plain
+from api.partners.connections_schemas import Secret, ShortCode, TrustIn, Url, plain
 from models.messages.connections.bank import BankSecrets, BankSettings
 
 AccountNumber = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9-]{4,34}$")]
@@ -138,6 +138,3 @@ class BankIn(Body):
             push_password=plain(self.push_password),
             push_secrets=tuple(secret.get_secret_value() for secret in self.push_secrets),
         ).model_dump_json()
-
-
-ConnectionIn = FineractIn | DarajaIn | BankIn

@@ -10,7 +10,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 
 from api.http.dependencies import Services
-from api.partners.bank_schemas import BankIn, ConnectionIn
+from api.partners.connections_schemas import ConnectionIn
 from core.clock import utc_now
 from core.errors import Busy, Conflict, InvalidRequest, NotAllowed, Rejected, Transient, Unknown
 from core.ids import CONNECTION, new_id
@@ -39,21 +39,20 @@ _CHECK_SECONDS: Final = 55.0
 
 def sealed_connection(services: Services, partner_id: str, given: ConnectionIn, version: int = 1) -> SealedConnection:
     """What a caller gave, with its secrets sealed. Raises InvalidRequest for what production does not allow."""
-    addresses = {"base_url": given.base_url}
-    if isinstance(given, BankIn) and given.till is not None:
-        addresses["till.base_url"] = given.till.base_url
-    for field, address in addresses.items():
+    plain = given.settings()
+    settings = providers.settings_of(given.provider, plain)
+    for field, address in settings.addresses().items():
         if services.settings.environment == "production" and not address.startswith("https://"):
             raise InvalidRequest(
                 "In production an address must be https.", code="insecure", field=f"{given.provider}.{field}"
             )
-    if services.settings.environment == "production" and not given.trust.verify_tls:
+    if services.settings.environment == "production" and not settings.trust.verify_tls:
         raise InvalidRequest(
             "In production certificates are checked.", code="insecure", field=f"{given.provider}.trust.verify_tls"
         )
     return SealedConnection(
         provider=given.provider,
-        settings=given.settings(),
+        settings=plain,
         sealed=services.box.seal(given.secrets_json()),
         partner_id=partner_id,
         version=version,
@@ -88,10 +87,12 @@ async def check_or_refuse(services: Services, connection: SealedConnection) -> C
 
 
 def keeps_currency(partner_currency: str, given: ConnectionIn) -> None:
-    """Raises InvalidRequest for a bank whose accounts are in another currency than the partner's wallet."""
-    if isinstance(given, BankIn) and given.currency != partner_currency:
+    """Raises InvalidRequest for accounts in another currency than the partner's wallet."""
+    if providers.settings_of(given.provider, given.settings()).currency_of_accounts() not in (None, partner_currency):
         raise InvalidRequest(
-            f"The partner's currency is {partner_currency}.", code="currency_differs", field="bank.currency"
+            f"The partner's currency is {partner_currency}.",
+            code="currency_differs",
+            field=f"{given.provider}.currency",
         )
 
 

@@ -13,8 +13,9 @@ from api.http.openapi import WRITES, again, problems
 from api.http.values import Out, id_pattern
 from api.operations import two_people
 from api.partners import connection_jobs
-from api.partners.bank_schemas import BankIn, ConnectionIn
+from api.partners.bank_schemas import BankIn
 from api.partners.connections_schemas import (
+    ConnectionIn,
     ConnectionOut,
     DarajaIn,
     FineractIn,
@@ -67,7 +68,7 @@ async def put_fineract(
     """Tried first: what does not work is a 422 that names the field, and the old settings stay. What a partner's key gives
     at an address that the platform has not vetted is kept as `unproven`, and nothing is sent there. 409
     `claimed_elsewhere` if another partner has the tenant."""
-    return await _put(partner_id, wanted, services, principal, moved)
+    return await give(partner_id, wanted, services, principal, moved)
 
 
 @router.put("/connections/daraja", responses=problems(404, 409, *WRITES), summary="Give or rotate M-Pesa's settings")
@@ -76,7 +77,7 @@ async def put_daraja(
 ) -> ConnectionOut:
     """Tried first, with a question for the balance, whose answer proves the short code: without it within some seconds the
     connection is `unchecked`. Working credentials also lift a block: payouts that waited for them go on."""
-    return await _put(partner_id, wanted, services, principal, moved)
+    return await give(partner_id, wanted, services, principal, moved)
 
 
 @router.put("/connections/bank", responses=problems(404, 409, *WRITES), summary="Give or rotate the bank's settings")
@@ -86,7 +87,7 @@ async def put_bank(
     """For the platform alone: who sets what proves a push credits a wallet. Tried first. The bank must be told its address:
     see `address`."""
     principal.only_platform("A bank connection feeds the wallet, so the platform gives it.")
-    return await _put(partner_id, wanted, services, principal, moved)
+    return await give(partner_id, wanted, services, principal, moved)
 
 
 @router.get(
@@ -303,9 +304,10 @@ async def _proposed(session: AsyncSession, principal: Principal, row: Contact, w
     return ContactOut.of(row, proposal.id)
 
 
-async def _put(
+async def give(
     partner_id: str, wanted: ConnectionIn, services: Services, principal: Principal, moved: bool
 ) -> ConnectionOut:
+    """A connection to any provider, tried and stored; each provider's `PUT` says what its body is."""
     principal.visible(partner_id)
     if moved:
         principal.only_platform("That a system is the same at another address is the platform's to say.")

@@ -2,7 +2,7 @@
 
 import ssl
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -59,6 +59,17 @@ Certificate = Annotated[
 TrustedCertificates = Annotated[
     str, _PEM, checked_by(_trust_store, "bad_certificate", "Give one or more PEM certificates")
 ]
+
+
+class ConnectionIn(Protocol):
+    """What is given of a connection to any provider, whichever file its body stands in."""
+
+    @property
+    def provider(self) -> str: ...
+    def settings(self) -> dict[str, Any]:
+        """As they are stored: of the provider's own class (models/providers.py)."""
+
+    def secrets_json(self) -> str: ...
 
 
 def plain(secret: SecretStr | None) -> str | None:

@@ -7,8 +7,8 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.http.values import Body, Currency, Line, MoneyIn, MoneyOut, Out, PhoneText, Prose, Timezone, example
-from api.partners.bank_schemas import BankIn, ConnectionIn
-from api.partners.connections_schemas import ConnectionOut, DarajaIn, FineractIn
+from api.partners.bank_schemas import BankIn
+from api.partners.connections_schemas import ConnectionIn, ConnectionOut, DarajaIn, FineractIn
 from core.money import Money
 from core.msisdn import Msisdn
 from models.tables.platform.connection import Connection

@@ -36,6 +36,9 @@ class BankSettings(ConnectionSettings):
     def claims(self) -> tuple[OutsideKey, ...]:
         return tuple(self.account_claim(account) for account in (self.wallet_account, self.b2c_account))
 
+    def currency_of_accounts(self) -> str:
+        return self.currency
+
     def account_claim(self, account: str) -> OutsideKey:
         return bank_account(self.dialect, self.base_url, account)
 

@@ -35,6 +35,10 @@ class ConnectionSettings(Message):
         """What it names that one partner at most may have; first the one that its credentials prove."""
         return ()
 
+    def currency_of_accounts(self) -> str | None:
+        """That of our accounts there; None where the system is told no currency."""
+        return None
+
     def account_claim(self, account: str) -> OutsideKey | None:
         """The claim to the account of ours on which a payment came in; None where such accounts are not claimed."""
         return None
