@@ -6,7 +6,7 @@ evidence of who was paid, and stay for the statutory term.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -79,10 +79,7 @@ def rules(policy: Retention, now: datetime) -> list[Rule]:
                  _PROMPTS.c.msisdn.is_not(None)),
             {"msisdn": None},
         ),
-        *(
-            Rule(saga.name, saga, and_(saga.c.ended_at < payers, saga.c.msisdn.is_not(None)), {"msisdn": None})
-            for saga in takers
-        ),
+        *_of_sagas(payers),
         Rule(
             "incoming_payments", _INCOMING,
             and_(ended, or_(_INCOMING.c.payer_phone.is_not(None), _INCOMING.c.payer_name != "")),
@@ -90,6 +87,15 @@ def rules(policy: Retention, now: datetime) -> list[Rule]:
         ),
         Rule("idempotency_keys", _KEYS, _KEYS.c.claimed_at < before(policy.idempotency_days)),
     ]  # fmt: skip
+
+
+def _of_sagas(ended_before: datetime) -> Iterator[Rule]:
+    """What each kind's rows say is personal in them."""
+    for kind in kinds.KINDS:
+        table, personal = table_of(kind.row_class), kind.row_class.personal
+        if personal:
+            kept = or_(*(table.c[column].is_not(None) for column in personal))
+            yield Rule(table.name, table, and_(table.c.ended_at < ended_before, kept), dict.fromkeys(personal))
 
 
 async def erase(database: Database, policy: Retention, *, within: timedelta, now: datetime | None = None) -> Pass:

@@ -2,7 +2,7 @@
 its facts."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -14,7 +14,10 @@ from models.tables.base import UtcDateTime
 
 class SagaRow(SQLModel):
     """`stage` follows the workflow; `ended_at` is set with the last one. Lists are read from here, never from Temporal.
-    `policy` is what its saga starts with where that is not the usual one: a row alone says how its saga starts."""
+    `policy` is what its saga starts with where that is not the usual one: a row alone says how its saga starts.
+    `personal` are the columns that hold people's numbers: they are emptied some time after its end."""
+
+    personal: ClassVar[tuple[str, ...]] = ()
 
     id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_type=Text, foreign_key="partners.id", nullable=False)
@@ -30,8 +33,10 @@ class SagaRow(SQLModel):
 
 
 class MoneyInRow(SagaRow):
-    """A saga that takes money: `incoming_id` is the one payment that it took, `msisdn` whom it prompts, erased some time
-    after its end. Tables declare both themselves, with the index that makes one payment one saga."""
+    """A saga that takes money: `incoming_id` is the one payment that it took, `msisdn` whom it prompts. Tables declare
+    both themselves, with the index that makes one payment one saga."""
+
+    personal = ("msisdn",)
 
     incoming_id: str | None
     msisdn: str | None
