@@ -286,7 +286,8 @@ class MoneySaga(DecidingSaga):
         """The receipt of the payment that came in, if one did."""
         if self.payment is not None:
             return self.payment.external_id
-        return self.leg.status.receipt if isinstance(self.leg, CollectionLeg) else None
+        prompted = (leg.status.receipt for leg in self.legs if isinstance(leg, CollectionLeg))
+        return next((receipt for receipt in prompted if receipt is not None), None)
 
 
 def _check_outcome(leg: Leg, said: Resolution) -> None:

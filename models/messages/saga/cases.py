@@ -61,7 +61,7 @@ KINDS: Final[dict[str, CaseKind]] = {
         "A provider refuses a connection's credentials: give working ones, and what waits goes on by itself."
     ),
     "transfer_back_failed": CaseKind(
-        "Float was not bought, and the money did not come back to the wallet's bank account: repeat the transfer.",
+        "A payment that failed was to be undone, and the money did not come back: mend the reason, then repeat the transfer.",
         ("retry",),
         heals=True,
     ),
