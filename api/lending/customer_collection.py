@@ -91,7 +91,7 @@ async def create_collection(
         )
         return row, CollectionOut.of(row)
 
-    return await accept(services, principal, once, COLLECTIONS, principal.for_partner(wanted.partner_id), make)
+    return await accept(services, principal, once, COLLECTIONS, wanted, make)
 
 
 async def _can_prompt(session: AsyncSession, services: Services, partner: Partner) -> None:

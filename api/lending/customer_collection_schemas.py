@@ -17,18 +17,19 @@ from api.http.values import (
     PositiveMoney,
     Prose,
     example,
-    id_pattern,
 )
-from api.saga.schemas import DecisionIn, PaymentOut, PromptOut, ProposalId, SagaNow, SagaOut, masked
-from core.ids import PARTNER
+from api.saga.schemas import DecisionIn, PaymentOut, PromptOut, ProposalId, SagaNow, SagaOut, StartIn, masked
 from core.money import Money
 from models.messages.lending.customer_collection import CollectionStage
 from models.messages.saga.decisions import AccountKind, Allocation, Verdict
 from models.tables.lending.customer_collection import Collection
 
 _ROW: dict[str, Any] = {
-    "id": "col_01ktv0r5m8e9a7d3c2b4x6y8z0", "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0", "stage": "completed",
-    "ended": True, "reason_code": None, "reason": None, "requested_by": "key_01ktv0r5m8e9a7d3c2b4x6y8z0",
+    "id": "col_01ktv0r5m8e9a7d3c2b4x6y8z0", "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0",
+    "stage": "completed", "status": "completed",
+    "ended": True,
+    "client_reference": "INV-2026-0117", "metadata": {"branch": "Thika"},
+    "reason_code": None, "reason": None, "requested_by": "key_01ktv0r5m8e9a7d3c2b4x6y8z0",
     "workflow_id": "customer-collection/col_01ktv0r5m8e9a7d3c2b4x6y8z0", "created_at": "2026-11-21T06:14:03Z",
     "updated_at": "2026-11-21T06:14:45Z", "ended_at": "2026-11-21T06:14:45Z", "channel": "prompt",
     "amount": {"amount": "500.00", "currency": "KES"}, "account": "000000091", "phone": "+2547•••••678",
@@ -42,13 +43,11 @@ _ROW: dict[str, Any] = {
 }  # fmt: skip
 
 
-class CollectionNew(Body):
-    """Ask a customer to pay, by a prompt on the phone. The partner is the key's own, and is named only by keys of the
-    house."""
+class CollectionNew(StartIn):
+    """Ask a customer to pay, by a prompt on the phone."""
 
     model_config = example(amount={"amount": "500.00", "currency": "KES"}, phone="+254712345678", account="000000091")
 
-    partner_id: str | None = Field(default=None, strict=True, pattern=id_pattern(PARTNER))
     amount: PositiveMoney = Field(description="Whole shillings")
     phone: PhoneText = Field(description="Whom to prompt: +254712345678, or 0712345678", examples=["+254712345678"])
     account: AccountNumber = Field(description="The loan or savings account that the payment is for")

@@ -129,7 +129,7 @@ async def create_float_purchase(
         )
         return row, FloatOut.of(row)
 
-    return await accept(services, principal, once, PURCHASES, principal.for_partner(wanted.partner_id), make)
+    return await accept(services, principal, once, PURCHASES, wanted, make)
 
 
 async def _price(session: AsyncSession, partner: Partner, wanted: FloatWish) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from api.http.values import Body, Moment, MoneyOut, Out, PositiveMoney, Prose, example, id_pattern
-from api.saga.schemas import AttemptOut, ChargeHeld, DecisionIn, ProposalId, SagaNow, SagaOut
+from api.saga.schemas import AttemptOut, ChargeHeld, DecisionIn, ProposalId, SagaNow, SagaOut, StartIn
 from core.ids import PARTNER
 from core.money import Money
 from models.messages.lending.float_purchase import FloatStage, Operator
@@ -20,8 +20,11 @@ _LINES = [
 ]
 _TOTAL = {"amount": "50080.00", "currency": "KES"}
 _ROW: dict[str, Any] = {
-    "id": "flt_01ktv0r5m8e9a7d3c2b4x6y8z0", "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0", "stage": "awaiting_code",
-    "ended": False, "reason_code": None, "reason": None, "requested_by": "key_01ktv0r5m8e9a7d3c2b4x6y8z0",
+    "id": "flt_01ktv0r5m8e9a7d3c2b4x6y8z0", "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0",
+    "stage": "awaiting_code", "status": "pending",
+    "ended": False,
+    "client_reference": "INV-2026-0117", "metadata": {"branch": "Thika"},
+    "reason_code": None, "reason": None, "requested_by": "key_01ktv0r5m8e9a7d3c2b4x6y8z0",
     "workflow_id": "float-purchase/flt_01ktv0r5m8e9a7d3c2b4x6y8z0", "created_at": "2026-11-21T06:14:03Z",
     "updated_at": "2026-11-21T06:14:05Z", "ended_at": None, "operator": "mpesa",
     "amount": {"amount": "50000.00", "currency": "KES"}, "lines": _LINES, "total": _TOTAL, "transfer_reference": None,
@@ -39,7 +42,7 @@ class FloatWish(Body):
     amount: PositiveMoney
 
 
-class FloatNew(FloatWish):
+class FloatNew(FloatWish, StartIn):
     """A purchase at the price that was shown."""
 
     model_config = example(operator="mpesa", amount={"amount": "50000.00", "currency": "KES"}, expected_total=_TOTAL)

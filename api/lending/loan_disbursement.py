@@ -77,6 +77,8 @@ async def create_disbursement(
     `second_person_needed` names the proposal, to which another person must agree."""
 
     async def record(session: AsyncSession, row: Disbursement) -> None:
+        wanted.mark(row)
+        session.add(row)
         after = DisbursementOut.of(row).model_dump(mode="json")
         await audit.write(session, actor=principal.id, action="disbursements.create", subject=row.id, after=after)
 

@@ -1,13 +1,12 @@
 """Loan disbursements: started by a loan's id, read as a row with its attempts, commanded by people."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Literal, Self, get_args
 
 from pydantic import Field
 
-from api.http.values import BIGINT, Body, Moment, MoneyOut, Out, Prose, example, id_pattern
-from api.saga.schemas import AttemptOut, ChargeHeld, DecisionIn, ProposalId, SagaNow
-from core.ids import PARTNER
+from api.http.values import BIGINT, Moment, MoneyOut, Out, Prose, example
+from api.saga.schemas import AttemptOut, ChargeHeld, DecisionIn, ProposalId, SagaNow, SagaOut, StartIn
 from core.money import Money
 from ledger.balances import HoldView
 from models.messages.lending.loan_disbursement import Stage
@@ -17,7 +16,9 @@ STAGES: tuple[str, ...] = get_args(Stage)
 
 _ROW: dict[str, Any] = {
     "id": "dsb_01ktv0r5m8e9a7d3c2b4x6y8z0", "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0", "loan_id": 91,
-    "stage": "paying", "ended": False, "source": "api", "account": "000000091", "product_id": 1,
+    "stage": "paying", "status": "processing", "ended": False,
+    "client_reference": "INV-2026-0117", "metadata": {"branch": "Thika"},
+    "source": "api", "account": "000000091", "product_id": 1,
     "amount": {"amount": "12500.00", "currency": "KES"}, "principal": {"amount": "12500.00", "currency": "KES"},
     "charges": {"amount": "23.00", "currency": "KES"}, "paid": {"amount": "0.00", "currency": "KES"}, "receipts": [],
     "transaction_id": None, "reason_code": None, "reason": None,
@@ -26,28 +27,24 @@ _ROW: dict[str, Any] = {
 }  # fmt: skip
 
 
-class DisbursementNew(Body):
-    """Pay out one approved loan. The partner is the key's own, and is named only by keys of the house."""
+class DisbursementNew(StartIn):
+    """Pay out one approved loan."""
 
     model_config = example(loan_id=91)
 
-    partner_id: str | None = Field(default=None, strict=True, pattern=id_pattern(PARTNER))
     loan_id: int = Field(strict=True, ge=1, le=BIGINT, description="The loan's id in Fineract")
     evidence: Prose | None = Field(
         default=None, description="Why it may be paid again: needed for a loan whose payout was sent before"
     )
 
 
-class DisbursementOut(Out):
+class DisbursementOut(SagaOut):
     """A disbursement as its row tells. `charges` are Kivuko's and M-Pesa's fees, held in the wallet until it ends."""
 
     model_config = example(**_ROW)
 
-    id: str
-    partner_id: str
     loan_id: int
     stage: Stage
-    ended: bool
     source: Literal["poll", "hook", "api"]
     account: str | None
     product_id: int | None
@@ -57,19 +54,12 @@ class DisbursementOut(Out):
     paid: MoneyOut
     receipts: list[str]
     transaction_id: int | None
-    reason_code: str | None
-    reason: str | None
-    workflow_id: str
     approved_on: date | None
-    created_at: datetime
-    updated_at: datetime
-    ended_at: datetime | None
 
     @classmethod
     def facts(cls, row: Disbursement) -> dict[str, Any]:
         return {
-            **{name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)},
-            "ended": row.ended_at is not None,
+            **cls.plain(row),
             "account": row.account_no,
             "amount": MoneyOut.minor(row.amount_minor, row.currency),
             "principal": MoneyOut.minor(row.principal_minor, row.currency),

@@ -80,7 +80,7 @@ async def create_top_up(wanted: TopUpNew, services: ServicesDep, principal: TopU
         )
         return row, TopUpAccepted.model_validate({**TopUpOut.facts(row), "pay_to": await _pay_to(session, row)})
 
-    return await accept(services, principal, once, TOP_UPS, principal.for_partner(wanted.partner_id), make)
+    return await accept(services, principal, once, TOP_UPS, wanted, make)
 
 
 async def _pay_to(session: AsyncSession, row: TopUp) -> PayTo | None:

@@ -5,7 +5,6 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from api.http.values import (
-    Body,
     Capitals,
     Moment,
     MoneyOut,
@@ -14,17 +13,18 @@ from api.http.values import (
     PositiveMoney,
     Prose,
     example,
-    id_pattern,
 )
-from api.saga.schemas import DecisionIn, PaymentOut, PromptOut, ProposalId, SagaNow, SagaOut, masked
-from core.ids import PARTNER
+from api.saga.schemas import DecisionIn, PaymentOut, PromptOut, ProposalId, SagaNow, SagaOut, StartIn, masked
 from core.money import Money
 from models.messages.lending.wallet_top_up import TopUpStage
 from models.tables.lending.wallet_top_up import TopUp
 
 _ROW: dict[str, Any] = {
-    "id": "top_01ktv0r5m8e9a7d3c2b4x6y8z0", "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0", "stage": "waiting_money",
-    "ended": False, "reason_code": None, "reason": None, "requested_by": "key_01ktv0r5m8e9a7d3c2b4x6y8z0",
+    "id": "top_01ktv0r5m8e9a7d3c2b4x6y8z0", "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0",
+    "stage": "waiting_money", "status": "pending",
+    "ended": False,
+    "client_reference": "INV-2026-0117", "metadata": {"branch": "Thika"},
+    "reason_code": None, "reason": None, "requested_by": "key_01ktv0r5m8e9a7d3c2b4x6y8z0",
     "workflow_id": "wallet-top-up/top_01ktv0r5m8e9a7d3c2b4x6y8z0", "created_at": "2026-11-21T06:14:03Z",
     "updated_at": "2026-11-21T06:14:05Z", "ended_at": None, "method": "bank_transfer",
     "amount": {"amount": "5000.00", "currency": "KES"}, "reference": "KVT7F3A9C2E", "phone": None,
@@ -33,13 +33,12 @@ _ROW: dict[str, Any] = {
 _PAY_TO = {"account": "1000200030", "name": "KIVUKO WALLET"}
 
 
-class TopUpNew(Body):
+class TopUpNew(StartIn):
     """Money for the wallet. Without a phone it is paid by bank transfer, under the code that the answer gives; with one,
-    its holder is prompted. The partner is the key's own, and is named only by keys of the house."""
+    its holder is prompted."""
 
     model_config = example(amount={"amount": "5000.00", "currency": "KES"})
 
-    partner_id: str | None = Field(default=None, strict=True, pattern=id_pattern(PARTNER))
     amount: PositiveMoney
     phone: PhoneText | None = Field(
         default=None, description="Whom to prompt: +254711000222, or 0711000222", examples=["+254711000222"]

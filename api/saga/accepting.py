@@ -13,6 +13,7 @@ from api.http.auth import Principal
 from api.http.dependencies import Services
 from api.http.idempotency import Once
 from api.saga.resource import Resource
+from api.saga.schemas import StartIn
 from models.tables.platform.partner import Partner
 from models.tables.saga.saga_row import SagaRow
 from store.platform import audit, partners
@@ -27,13 +28,16 @@ Maker = Callable[[AsyncSession, Partner], Awaitable[tuple[SagaRow, BaseModel]]]
 
 
 async def accept(
-    services: Services, principal: Principal, once: Once, resource: Resource[S], partner_id: str, make: Maker
+    services: Services, principal: Principal, once: Once, resource: Resource[S], wanted: StartIn, make: Maker
 ) -> Response:
     """Row, audit and the remembered answer are one transaction; then the saga is started. If that fails, or we die before
     it, the row stands and the sweep starts the same saga. Raises NotFound or NotAllowed (partner), and what `make` does."""
     async with services.database.transaction() as session:
-        partner = await partners.active(session, partner_id)
+        partner = await partners.active(session, principal.for_partner(wanted.partner_id))
         row, shown = await make(session, partner)
+        wanted.mark(row)
+        session.add(row)
+        shown = shown.model_copy(update={"client_reference": row.client_reference, "metadata": wanted.metadata})
         await audit.write(
             session,
             actor=principal.id,

@@ -17,6 +17,7 @@ from api.saga.schemas import DecisionIn
 from core.errors import NotFound
 from models.kinds import SagaKind
 from store.saga import reads, saga_rows
+from store.saga.saga_rows import Filters
 
 R = TypeVar("R", bound=Row)
 R_contra = TypeVar("R_contra", contravariant=True)
@@ -111,7 +112,7 @@ class Resource(Generic[R]):
 
     async def page(
         self, services: Services, principal: Principal, *, partner_id: str | None, stage: str | None,
-        before: str | None, limit: int,
+        before: str | None, limit: int, only: Filters,
     ) -> list[R]:  # fmt: skip
         """Newest first: of the partner, else of all that the key sees. Raises NotFound for another's partner."""
         if partner_id is not None:
@@ -119,7 +120,7 @@ class Resource(Generic[R]):
         async with services.database.transaction() as session:
             return await saga_rows.page(
                 session, self._model, partner_id=partner_id or principal.partner_id, stage=stage, before=before,
-                limit=limit,
+                limit=limit, only=only,
             )  # fmt: skip
 
     async def wait_for(

@@ -16,16 +16,22 @@ from api.http.idempotency import Idempotent, Keyed, Once
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
 from api.http.paging import IdCursor, Limit, Page, PartnerFilter, page
-from api.http.values import id_pattern
+from api.http.values import Moment, id_pattern
 from api.saga import commands, deciding
 from api.saga.deciding import Act
 from api.saga.resource import R, Resource
-from api.saga.schemas import CommandIn, CommandTakenOut, DecisionIn, EventOut, SagaNow, Timeline
+from api.saga.schemas import ClientReference, CommandIn, CommandTakenOut, DecisionIn, EventOut, SagaNow, Timeline
 from models.kinds import Verb
 from models.messages.saga.decisions import CommandTaken, RetryNow
+from models.statuses import Status
 from store.saga import timeline
+from store.saga.saga_rows import Filters
 
 Wait = Annotated[float, Query(ge=0, le=120, description="Seconds to wait for an ended stage, bounded by us")]
+StatusFilter = Annotated[Status | None, Query(description="How far, in the words that all kinds share")]
+CreatedFrom = Annotated[Moment | None, Query(description="Asked for at this time or later")]
+CreatedBefore = Annotated[Moment | None, Query(description="Asked for before this time")]
+ReferenceFilter = Annotated[ClientReference | None, Query(description="The caller's own name for it")]
 _WRITE_PROBLEMS: Final = problems(404, 409, *WRITES)
 
 
@@ -56,11 +62,16 @@ def _add_list(router: APIRouter, resource: Resource[R]) -> None:
         principal: Principal,
         partner_id: PartnerFilter = None,
         stage: str | None = None,
+        status: StatusFilter = None,
+        created_from: CreatedFrom = None,
+        created_before: CreatedBefore = None,
+        client_reference: ReferenceFilter = None,
         cursor: IdCursor = None,
         limit: Limit = 50,
     ) -> Page[Any]:
+        only = Filters(status, created_from, created_before, client_reference)
         rows = await resource.page(
-            services, principal, partner_id=partner_id, stage=stage, before=cursor, limit=limit + 1
+            services, principal, partner_id=partner_id, stage=stage, before=cursor, limit=limit + 1, only=only
         )
         return page(rows, limit, lambda row: out.model_validate(resource.out.facts(row)), lambda row: row.id)
 

@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from api.http.values import Body, MoneyOut, Note, Out, example, id_pattern
-from core.ids import DECISION
+from core.ids import DECISION, PARTNER
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.saga.decisions import Verdict
 from models.messages.saga.status import LegStatus, SagaStatus
+from models.statuses import Status, status_of
 from models.tables.saga.incoming_payment import IncomingPayment
 from models.tables.saga.payout_attempt import PayoutAttempt
 from models.tables.saga.prompt import Prompt
@@ -33,27 +34,58 @@ def masked(msisdn: str | None) -> str | None:
     return Msisdn(msisdn).masked if msisdn else None
 
 
+ClientReference = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:#/\-]*$"),
+]
+MetadataKey = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,39}$")]
+MetadataValue = Annotated[str, StringConstraints(strict=True, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+
+
+class StartIn(Body):
+    """What every request for a payment may name. The partner is the key's own, and is named only by keys of the house.
+    `client_reference` and `metadata` are the caller's own: kept, given back, never read by us; no personal data belongs
+    there."""
+
+    partner_id: str | None = Field(default=None, strict=True, pattern=id_pattern(PARTNER))
+    client_reference: ClientReference | None = Field(
+        default=None, description="Your own name for it, by which lists find it; need not be unique"
+    )
+    metadata: dict[MetadataKey, MetadataValue] = Field(default={}, max_length=20, description="Your own notes on it")
+
+    def mark(self, row: SagaRow) -> None:
+        """Writes the caller's own words into the row."""
+        row.client_reference, row.client_metadata = self.client_reference, self.metadata or None
+
+
 class SagaOut(Out):
-    """What the rows of all sagas of money have in common."""
+    """What the rows of all sagas of money have in common. `status` is how far it is in words that all kinds share, `stage`
+    in its own."""
 
     id: str
     partner_id: str
+    status: Status
     stage: str
     ended: bool
     reason_code: str | None
     reason: str | None
     requested_by: str
     workflow_id: str
+    client_reference: str | None
+    metadata: dict[str, str]
     created_at: datetime
     updated_at: datetime
     ended_at: datetime | None
 
     @classmethod
     def plain(cls, row: SagaRow) -> dict[str, Any]:
-        """The fields that are columns of the row, and `ended`."""
+        """The fields that are columns of the row, and what follows from them."""
+        ended = row.ended_at is not None
         return {
-            **{name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)},
-            "ended": row.ended_at is not None,
+            **{name: getattr(row, name) for name in cls.model_fields if name in type(row).model_fields},
+            "ended": ended,
+            "status": status_of(row.stage, ended=ended),
+            "metadata": row.client_metadata or {},
         }
 
 

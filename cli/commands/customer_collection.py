@@ -5,14 +5,11 @@ from typing import Annotated, Final
 import typer
 
 from cli.commands.sagas import (
-    AtMost,
     Currency,
     FollowIt,
-    OfPartner,
-    OfStage,
     Partner,
+    add_list,
     plain_money,
-    show_list,
     show_one,
     started,
     with_partner,
@@ -52,13 +49,12 @@ def ask(
     started(ctx, row, follow_it, as_json)
 
 
-@app.command("list")
-def list_collections(
-    ctx: typer.Context, partner: OfPartner = None, stage: OfStage = None, limit: AtMost = 20, as_json: AsJson = False
-) -> None:
-    """The newest payments, prompted and by paybill; those at `waiting_account` wait for a person (`kivuko cases list`)."""
-    columns = {"channel": "channel", "amount": "amount", "account": "account", "receipt": "receipt"}
-    show_list(ctx, KIND, columns, partner=partner, stage=stage, limit=limit, as_json=as_json)
+add_list(
+    app,
+    KIND,
+    {"channel": "channel", "amount": "amount", "account": "account", "receipt": "receipt"},
+    "The newest payments, prompted and by paybill; those at `waiting_account` wait for a person (`kivuko cases list`).",
+)
 
 
 @app.command()

@@ -7,14 +7,11 @@ import typer
 
 from cli.commands import sagas
 from cli.commands.sagas import (
-    AtMost,
     Currency,
     FollowIt,
-    OfPartner,
-    OfStage,
     Partner,
+    add_list,
     plain_money,
-    show_list,
     show_one,
     started,
     with_partner,
@@ -116,13 +113,12 @@ def cancel(
     sagas.command(ctx, purchase_id, "cancel", {"note": note}, as_json)
 
 
-@app.command("list")
-def list_floats(
-    ctx: typer.Context, partner: OfPartner = None, stage: OfStage = None, limit: AtMost = 20, as_json: AsJson = False
-) -> None:
-    """The newest float purchases."""
-    columns = {"operator": "operator", "float": "amount", "total": "total", "receipt": "purchase_reference"}
-    show_list(ctx, KIND, columns, partner=partner, stage=stage, limit=limit, as_json=as_json)
+add_list(
+    app,
+    KIND,
+    {"operator": "operator", "float": "amount", "total": "total", "receipt": "purchase_reference"},
+    "The newest float purchases.",
+)
 
 
 @app.command()

@@ -4,13 +4,15 @@ from typing import Annotated, Final
 
 import typer
 
-from cli.commands.sagas import FollowIt, command, started
+from cli.commands.sagas import FollowIt, add_list, command, started
 from cli.context import api
 from cli.errors import Failure
-from cli.output import AsJson, console, print_json, table, tinted
+from cli.output import AsJson
+from models import kinds
 
 DisbursementId = Annotated[str, typer.Argument(help="Such as dsb_01ktv…")]
 
+KIND: Final = kinds.named("loan-disbursement")
 # What of one is for people's eyes.
 SHOWN: Final = (
     "partner_id", "loan_id", "account", "source", "amount", "principal", "charges", "paid", "receipts",
@@ -37,27 +39,6 @@ def disburse(
 
 def _why(evidence: str | None) -> dict[str, str]:
     return {"evidence": evidence} if evidence else {}
-
-
-def list_disbursements(
-    ctx: typer.Context,
-    partner: Annotated[str | None, typer.Option(help="Of this partner only.")] = None,
-    stage: Annotated[str | None, typer.Option(help="At this stage only, such as in_review.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """The newest disbursements."""
-    with api(ctx) as client:
-        rows = client.get("/disbursements", partner_id=partner, stage=stage, limit=limit)["items"]
-    if as_json:
-        print_json(rows)
-        return
-    told = [
-        (row["id"], row["loan_id"], tinted(row["stage"]), row.get("amount"), row.get("receipts"), row["created_at"])
-        for row in rows
-    ]
-    columns = ["id", "loan", "stage", "amount", "receipts", "since"]
-    console().print(table(None, columns, told) if rows else "No disbursements yet.")
 
 
 def resolve(
@@ -94,5 +75,7 @@ def resolve(
 
 
 def add_to(parent: typer.Typer) -> None:
-    for name, command_ in (("disburse", disburse), ("disbursements", list_disbursements), ("resolve", resolve)):
-        parent.command(name, rich_help_panel="Payments")(command_)
+    parent.command("disburse", rich_help_panel="Payments")(disburse)
+    columns = {"loan": "loan_id", "amount": "amount", "receipts": "receipts"}
+    add_list(parent, KIND, columns, "The newest disbursements.", "disbursements", panel="Payments")
+    parent.command("resolve", rich_help_panel="Payments")(resolve)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -13,12 +14,10 @@ from cli.kinds import ENDED, key_of, kind_of, path_of, shown_of
 from cli.output import AsJson, as_json_text, console, pairs, plain, print_json, table, tinted
 from core.money import Money
 from models.kinds import KINDS, SagaKind
+from models.statuses import Status
 
 SagaId = Annotated[str, typer.Argument(help=f"Such as {', '.join(f'{kind.id_prefix}_01ktv…' for kind in KINDS)}")]
 Partner = Annotated[str | None, typer.Option(help="The partner's id, prt_…; a partner's own key needs none.")]
-OfPartner = Annotated[str | None, typer.Option("--partner", help="Of this partner only.")]
-OfStage = Annotated[str | None, typer.Option("--stage", help="At this stage only, such as in_review.")]
-AtMost = Annotated[int, typer.Option("--limit", min=1, max=200)]
 Currency = Annotated[str, typer.Option(help="The wallet's currency.")]
 FollowIt = Annotated[bool, typer.Option("--watch", help="Follow it to its end.")]
 
@@ -90,27 +89,57 @@ def started(ctx: typer.Context, row: dict[str, Any], follow_it: bool, as_json: b
         watch(ctx, row["id"], as_json=as_json)
 
 
-def show_list(
-    ctx: typer.Context,
+def add_list(
+    app: typer.Typer,
     kind: SagaKind,
     columns: Mapping[str, str],
+    about: str,
+    name: str = "list",
     *,
-    partner: str | None,
-    stage: str | None,
-    limit: int,
-    as_json: bool,
+    panel: str | None = None,
 ) -> None:
-    """The newest of a kind; `columns` are the names of further fields by their heading."""
-    with api(ctx) as client:
-        rows = client.get(kind.path, partner_id=partner, stage=stage, limit=limit)["items"]
-    if as_json:
-        print_json(rows)
-        return
-    told = [
-        [row["id"], tinted(row["stage"]), *(row.get(name) for name in (*columns.values(), "created_at"))]
-        for row in rows
-    ]
-    console().print(table(None, ["id", "stage", *columns, "since"], told) if rows else f"No {kind.word}s yet.")
+    """A command that lists the newest of a kind; `columns` are the names of further fields by their heading."""
+
+    @app.command(name, help=about, rich_help_panel=panel)
+    def list_them(
+        ctx: typer.Context,
+        partner: Annotated[str | None, typer.Option(help="Of this partner only.")] = None,
+        stage: Annotated[str | None, typer.Option(help="At this stage only, such as in_review.")] = None,
+        status: Annotated[Status | None, typer.Option(help="How far, in the words that all payments share.")] = None,
+        reference: Annotated[
+            str | None, typer.Option(help="Your own name for it, as it was given at its start.")
+        ] = None,
+        since: Annotated[
+            str | None, typer.Option(help="Asked for then or later: 2026-11-21 or 2026-11-21T06:00.")
+        ] = None,
+        before: Annotated[str | None, typer.Option(help="Asked for before then.")] = None,
+        limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+        as_json: AsJson = False,
+    ) -> None:
+        only = {
+            "partner_id": partner, "stage": stage, "status": status, "client_reference": reference,
+            "created_from": moment(since), "created_before": moment(before),
+        }  # fmt: skip
+        with api(ctx) as client:
+            rows = client.get(kind.path, **only, limit=limit)["items"]
+        if as_json:
+            print_json(rows)
+            return
+        fields = (*columns.values(), "created_at")
+        told = [[row["id"], tinted(row["stage"]), *(row.get(field) for field in fields)] for row in rows]
+        console().print(table(None, ["id", "stage", *columns, "since"], told) if rows else f"No {kind.word}s yet.")
+
+
+def moment(given: str | None) -> str | None:
+    """A day or a time as people write it, as the API takes it: by this machine's clock where no zone is named. Raises
+    Failure."""
+    if given is None:
+        return None
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        raise Failure(f"{given} is no time: write it such as 2026-11-21 or 2026-11-21T06:00.", code="usage") from None
+    return found.astimezone().isoformat()
 
 
 def show_one(ctx: typer.Context, kind: SagaKind, saga_id: str, as_json: bool) -> None:

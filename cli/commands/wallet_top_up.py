@@ -5,14 +5,11 @@ from typing import Annotated, Final
 import typer
 
 from cli.commands.sagas import (
-    AtMost,
     Currency,
     FollowIt,
-    OfPartner,
-    OfStage,
     Partner,
+    add_list,
     plain_money,
-    show_list,
     show_one,
     started,
     with_partner,
@@ -56,15 +53,18 @@ def start(
     started(ctx, row, follow_it, as_json, *hints)
 
 
-@app.command("list")
-def list_top_ups(
-    ctx: typer.Context, partner: OfPartner = None, stage: OfStage = None, limit: AtMost = 20, as_json: AsJson = False
-) -> None:
-    """The newest top-ups; those at `unallocated` wait for a person (`kivuko cases list`)."""
-    columns = {
-        "method": "method", "amount": "amount", "code": "reference", "credited": "credited", "bank": "bank_reference",
-    }  # fmt: skip
-    show_list(ctx, KIND, columns, partner=partner, stage=stage, limit=limit, as_json=as_json)
+add_list(
+    app,
+    KIND,
+    {
+        "method": "method",
+        "amount": "amount",
+        "code": "reference",
+        "credited": "credited",
+        "bank": "bank_reference",
+    },
+    "The newest top-ups; those at `unallocated` wait for a person (`kivuko cases list`).",
+)
 
 
 @app.command()

@@ -3,19 +3,31 @@ file of its own name."""
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, update
+from sqlalchemy import ColumnElement, Table, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
 from models import kinds
+from models.statuses import CANCELLED, COMPLETED, PENDING, Status
 from models.tables.base import table_of
 from models.tables.saga.saga_row import SagaRow
 
 R = TypeVar("R", bound=SagaRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which rows of a list are wanted; what is None asks for nothing. `created_before` is not in the range itself."""
+
+    status: Status | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    client_reference: str | None = None
 
 
 # ------------------------------------------------------------------------------------------------- one saga, of any kind
@@ -106,9 +118,12 @@ async def page(
     stage: str | None = None,
     before: str | None = None,
     limit: int = 50,
+    only: Filters | None = None,
 ) -> list[R]:
     """Newest first; `before` is the id of the last row of the page before."""
     query = select(model).order_by(col(model.id).desc()).limit(limit)
+    if only is not None:
+        query = query.where(*_conditions(model, only))
     if partner_id:
         query = query.where(model.partner_id == partner_id)
     if stage:
@@ -116,6 +131,33 @@ async def page(
     if before:
         query = query.where(col(model.id) < before)
     return list(await session.exec(query))
+
+
+def _conditions(model: type[SagaRow], only: Filters) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if only.status is not None:
+        found.append(_has_status(model, only.status))
+    if only.created_from is not None:
+        found.append(col(model.created_at) >= only.created_from)
+    if only.created_before is not None:
+        found.append(col(model.created_at) < only.created_before)
+    if only.client_reference is not None:
+        found.append(col(model.client_reference) == only.client_reference)
+    return found
+
+
+def _has_status(model: type[SagaRow], status: Status) -> ColumnElement[bool]:
+    """The condition that `models/statuses.py: status_of` states for one row."""
+    stage, lives = col(model.stage), col(model.ended_at).is_(None)
+    if status == "pending":
+        return lives & stage.in_(PENDING)
+    if status == "processing":
+        return lives & stage.not_in(PENDING)
+    if status == "completed":
+        return ~lives & stage.in_(COMPLETED)
+    if status == "cancelled":
+        return ~lives & stage.in_(CANCELLED)
+    return ~lives & stage.not_in((*COMPLETED, *CANCELLED))
 
 
 async def unstarted(session: AsyncSession, *, older_than: datetime, limit: int) -> list[SagaRow]:

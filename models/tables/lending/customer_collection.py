@@ -9,7 +9,7 @@ from sqlmodel import Field
 
 from core.money import Money
 from models.tables.base import UtcDateTime
-from models.tables.saga.saga_row import MoneyInRow
+from models.tables.saga.saga_row import MoneyInRow, by_client_reference
 
 COLLECTION_STAGES = (
     "requested", "prompting", "in_review", "approval", "identifying", "waiting_account", "posting", "post_review",
@@ -37,6 +37,7 @@ class Collection(MoneyInRow, table=True):
             postgresql_where=text("payer_reference IS NOT NULL"),
         ),
         Index("ix_collections_partner_id_id", "partner_id", "id"),
+        by_client_reference("collections"),
         Index("ix_collections_stage", "stage", postgresql_where=text("ended_at IS NULL")),
     )  # fmt: skip
 

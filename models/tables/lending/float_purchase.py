@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from models.tables.saga.saga_row import SagaRow
+from models.tables.saga.saga_row import SagaRow, by_client_reference
 
 FLOAT_STAGES = (
     "requested", "awaiting_code", "transferring", "buying", "returning", "in_review", "approval", "settling", "completed",
@@ -23,6 +23,7 @@ class FloatPurchase(SagaRow, table=True):
         CheckConstraint("operator IN ('mpesa', 'airtel', 'mtn')", name="operator"),
         CheckConstraint("amount_minor > 0 AND total_minor >= amount_minor", name="amounts"),
         Index("ix_float_purchases_partner_id_id", "partner_id", "id"),
+        by_client_reference("float_purchases"),
         Index("ix_float_purchases_stage", "stage", postgresql_where=text("ended_at IS NULL")),
     )
 

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Index, Text, U
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from models.tables.saga.saga_row import SagaRow
+from models.tables.saga.saga_row import SagaRow, by_client_reference
 
 STAGES = (
     "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "approval", "posting",
@@ -34,6 +34,7 @@ class Disbursement(SagaRow, table=True):
             postgresql_where=text(f"stage NOT IN {_IN_UNPAID}"),
         ),
         Index("ix_disbursements_partner_id_id", "partner_id", "id"),
+        by_client_reference("disbursements"),
         Index("ix_disbursements_stage", "stage", postgresql_where=text("ended_at IS NULL")),
         Index("ix_disbursements_reserved", "partner_id", "product_id", "reserved_on"),
         CheckConstraint(f"stage IN {STAGES}", name="stage"),

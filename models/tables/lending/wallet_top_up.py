@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, T
 from sqlmodel import Field
 
 from core.money import Money
-from models.tables.saga.saga_row import MoneyInRow
+from models.tables.saga.saga_row import MoneyInRow, by_client_reference
 
 TOP_UP_STAGES = (
     "requested", "prompting", "waiting_money", "in_review", "unallocated", "approval", "crediting", "completed", "returned",
@@ -23,6 +23,7 @@ class TopUp(MoneyInRow, table=True):
         Index("uq_top_ups_incoming_id", "incoming_id", unique=True, postgresql_where=text("incoming_id IS NOT NULL")),
         Index("uq_top_ups_reference", "reference", unique=True, postgresql_where=text("reference IS NOT NULL")),
         Index("ix_top_ups_partner_id_id", "partner_id", "id"),
+        by_client_reference("top_ups"),
         Index("ix_top_ups_stage", "stage", postgresql_where=text("ended_at IS NULL")),
     )
 

@@ -4,7 +4,7 @@ its facts."""
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Text
+from sqlalchemy import Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -15,6 +15,7 @@ from models.tables.base import UtcDateTime
 class SagaRow(SQLModel):
     """`stage` follows the workflow; `ended_at` is set with the last one. Lists are read from here, never from Temporal.
     `policy` is what its saga starts with where that is not the usual one: a row alone says how its saga starts.
+    `client_reference` and `client_metadata` are the caller's own words for it, which we only keep and give back.
     `personal` are the columns that hold people's numbers: they are emptied some time after its end."""
 
     personal: ClassVar[tuple[str, ...]] = ()
@@ -27,9 +28,19 @@ class SagaRow(SQLModel):
     reason_code: str | None = Field(default=None, sa_type=Text)
     reason: str | None = Field(default=None, sa_type=Text)
     policy: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB, nullable=False)
+    client_reference: str | None = Field(default=None, sa_type=Text)
+    client_metadata: dict[str, str] | None = Field(default=None, sa_type=JSONB)
     created_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
     updated_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+def by_client_reference(table: str) -> Index:
+    """The index by which a partner finds its own reference again; every saga's table has it."""
+    return Index(
+        f"ix_{table}_client_reference", "partner_id", "client_reference",
+        postgresql_where=text("client_reference IS NOT NULL"),
+    )  # fmt: skip
 
 
 class MoneyInRow(SagaRow):

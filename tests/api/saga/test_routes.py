@@ -34,8 +34,9 @@ class Promise(NamedTuple):
     parameters: set[str]
 
 
+LIST_FILTERS: Final = {"partner_id", "stage", "status", "created_from", "created_before", "client_reference"}
 PROMISED: Final = {
-    ("get", ""): Promise("list_{}s", "read", READ_PROBLEMS, {"partner_id", "stage", "cursor", "limit"}),
+    ("get", ""): Promise("list_{}s", "read", READ_PROBLEMS, LIST_FILTERS | {"cursor", "limit"}),
     ("get", "/{id}"): Promise("get_{}", "read", READ_PROBLEMS, {"id", "wait"}),
     ("get", "/{id}/events"): Promise("list_{}_events", "read", READ_PROBLEMS, {"id"}),
     ("post", "/{id}/resolve"): Promise("resolve_{}", "resolve", WRITE_PROBLEMS, {"id", "Idempotency-Key"}),

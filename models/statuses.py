@@ -1,0 +1,23 @@
+"""How far a payment is, in five words that are the same for every kind of saga: what a client's own system branches on. The
+stage beside it says it finely, in the kind's own words, and may get new words."""
+
+from typing import Final, Literal
+
+Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
+
+# "merged": the money was booked, by another saga.
+COMPLETED: Final = ("completed", "merged")
+CANCELLED: Final = ("withdrawn",)
+# Before any money moves: what it waits for is money, a person's code, a day or a limit.
+PENDING: Final = (
+    "requested", "waiting_funds", "waiting_limit", "waiting_date", "waiting_money", "awaiting_code",
+)  # fmt: skip
+
+
+def status_of(stage: str, *, ended: bool) -> Status:
+    """`failed` is any other end: refused, expired, given back, not paid; the reason says which."""
+    if not ended:
+        return "pending" if stage in PENDING else "processing"
+    if stage in COMPLETED:
+        return "completed"
+    return "cancelled" if stage in CANCELLED else "failed"
