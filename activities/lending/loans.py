@@ -22,8 +22,8 @@ from ledger.transfers import Hold
 from models.messages.connections import DarajaSettings
 from models.messages.lending.loan_disbursement import (
     ChargeLine,
+    DisbursementNamed,
     DisbursementPlan,
-    DisbursementRequest,
     PostDisbursal,
     Posted,
     RecheckLoan,
@@ -95,7 +95,7 @@ class Loans:
             await self._note_refusal(request, loan, refusal)
             raise
 
-    async def _tell_if_refused(self, request: DisbursementRequest, busy: Busy) -> None:
+    async def _tell_if_refused(self, request: DisbursementNamed, busy: Busy) -> None:
         """One case for all loans of a lender whose Fineract refuses our user: they wait, and go on by themselves."""
         if busy.code not in REFUSES_US:
             return
@@ -110,7 +110,7 @@ class Loans:
                 partner_id=request.partner_id,
             )
 
-    async def _note_refusal(self, request: DisbursementRequest, loan: Loan, refusal: Rejected) -> None:
+    async def _note_refusal(self, request: DisbursementNamed, loan: Loan, refusal: Rejected) -> None:
         """Which loan it was, and what it waits for if waiting helps."""
         stage = _WAITS.get(refusal.code)
         async with self.database.transaction() as session:
@@ -143,7 +143,7 @@ class Loans:
     async def _reserve(
         self,
         session: AsyncSession,
-        request: DisbursementRequest,
+        request: DisbursementNamed,
         partner: Partner,
         settings: DarajaSettings,
         loan: Loan,
@@ -234,7 +234,7 @@ class Loans:
     async def _charges(
         self,
         session: AsyncSession,
-        request: DisbursementRequest,
+        request: DisbursementNamed,
         partner: Partner,
         parts: tuple[Money, ...],
         at: datetime,
@@ -277,7 +277,7 @@ class Loans:
             await saga_rows.change(
                 session, request.workflow_id, stage="posting", paid_minor=paid.minor, receipts=receipts
             )
-        sent_at, slack = attempt.created_at if attempt else utc_now(), request.policy.clock_slack
+        sent_at, slack = attempt.created_at if attempt else utc_now(), order.clock_slack
         async with failing_posts.shown(
             self.database, request.workflow_id, "post", "Fineract has not booked the disbursement yet"
         ):
