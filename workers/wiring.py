@@ -57,7 +57,9 @@ class Resources:
 
     def give(self, activity_class: type) -> Any:
         """An object of an activity class. Raises AttributeError, naming the field, for one that wants what nobody has."""
-        return activity_class(**{field.name: getattr(self, field.name) for field in fields(activity_class)})
+        return activity_class(
+            **{field.name: getattr(self, field.name) for field in fields(activity_class) if field.init}
+        )
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """A loan in Fineract: re-read and checked before anything is paid, posted once after it was."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities.clients.connections import Connections
+from activities.lending.lenders import Lender, Lenders
 from activities.lending.loan_look import NO_ALLOWED_DATE, PAYMENT_TYPE, REFUSES_US, look_before_paying, read_loan
 from activities.lending.payable_loans import amount_to_pay
 from activities.lending.waiting_loans import stand_in_line
@@ -23,8 +24,8 @@ from ledger.transfers import Hold
 from models.messages.connections.daraja import DarajaSettings
 from models.messages.lending.loan_disbursement import (
     ChargeLine,
+    DisbursementNamed,
     DisbursementPlan,
-    DisbursementRequest,
     PostDisbursal,
     Posted,
     RecheckLoan,
@@ -51,6 +52,10 @@ class Loans:
     database: Database
     connections: Connections
     top_up_url: str = ""
+    lenders: Lenders = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lenders", Lenders(self.database, self.connections))
 
     @activity.defn(name="loans.reserve")
     async def reserve(self, order: Reserve) -> DisbursementPlan:
@@ -62,14 +67,8 @@ class Loans:
         "opens_at" while the day has not come), LimitExceeded (code "daily_limit"), InsufficientFunds.
         """
         request = order.request
-        async with self.database.transaction() as session:
-            row = await session.get(Disbursement, request.disbursement_id)
-            partner = await partners.at_step(session, request.partner_id, row.stage if row else "requested")
-            settings = DarajaSettings.model_validate(
-                (await partners.connection(session, partner.id, "daraja")).settings
-            )
-            fineract = await self.connections.fineract(session, request.partner_id)
-            early = {row.product_id for row in await loan_products.of_partner(session, partner.id) if row.may_go_early}
+        lender = await self.lenders.of(request.partner_id, request.disbursement_id)
+        partner, fineract = lender.partner, lender.fineract
         try:
             loan = await read_loan(fineract, request.loan_id)
         except Busy as busy:
@@ -77,10 +76,10 @@ class Loans:
             raise
         try:
             client, msisdn = await look_before_paying(
-                fineract, loan, partner.country, may_go_early=loan.product_id in early
+                fineract, loan, partner.country, may_go_early=loan.product_id in lender.early
             )
             async with self.database.transaction() as session:
-                return await self._reserve(session, request, partner, settings, loan, client.name, msisdn)
+                return await self._reserve(session, request, lender, loan, client.name, msisdn)
         except InsufficientFunds as short:
             async with self.database.transaction() as session:
                 if await stand_in_line(session, request.disbursement_id, short):
@@ -97,7 +96,7 @@ class Loans:
             await self._note_refusal(request, loan, refusal)
             raise
 
-    async def _tell_if_refused(self, request: DisbursementRequest, busy: Busy) -> None:
+    async def _tell_if_refused(self, request: DisbursementNamed, busy: Busy) -> None:
         """One case for all loans of a lender whose Fineract refuses our user: they wait, and go on by themselves."""
         if busy.code not in REFUSES_US:
             return
@@ -112,7 +111,7 @@ class Loans:
                 partner_id=request.partner_id,
             )
 
-    async def _note_refusal(self, request: DisbursementRequest, loan: Loan, refusal: Rejected) -> None:
+    async def _note_refusal(self, request: DisbursementNamed, loan: Loan, refusal: Rejected) -> None:
         """Which loan it was, and what it waits for if waiting helps. It keeps no money from others meanwhile."""
         stage = _WAITS.get(refusal.code)
         async with self.database.transaction() as session:
@@ -147,20 +146,23 @@ class Loans:
     async def _reserve(
         self,
         session: AsyncSession,
-        request: DisbursementRequest,
-        partner: Partner,
-        settings: DarajaSettings,
+        request: DisbursementNamed,
+        lender: Lender,
         loan: Loan,
         client_name: str,
         msisdn: Msisdn,
     ) -> DisbursementPlan:
         now = utc_now()
-        today = local_date(now, partner.timezone)
         row = await saga_rows.lock_living(session, Disbursement, request.disbursement_id)
         if row is None:
             raise Conflict("This disbursement has already ended.", code="already_ended")
         to_pay = amount_to_pay(loan)
-        product = check_product(await loan_products.get(session, partner.id, loan.product_id), to_pay)
+        found = await loan_products.get(session, request.partner_id, loan.product_id)
+        partner = await self.lenders.unchanged(session, lender, row.stage, found)
+        today = local_date(now, partner.timezone)
+        product = check_product(found, to_pay)
+        mpesa = await partners.connection(session, partner.id, "daraja")
+        settings = DarajaSettings.model_validate(mpesa.settings)
         parts = split(to_pay, product, settings)
         charges = await self._charges(session, request, partner, parts, now)
         total = sum((line.amount for line in charges), Money.zero(to_pay.currency))
@@ -239,7 +241,7 @@ class Loans:
     async def _charges(
         self,
         session: AsyncSession,
-        request: DisbursementRequest,
+        request: DisbursementNamed,
         partner: Partner,
         parts: tuple[Money, ...],
         at: datetime,
@@ -282,7 +284,7 @@ class Loans:
             await saga_rows.change(
                 session, request.workflow_id, stage="posting", paid_minor=paid.minor, receipts=receipts
             )
-        sent_at, slack = attempt.created_at if attempt else utc_now(), request.policy.clock_slack
+        sent_at, slack = attempt.created_at if attempt else utc_now(), order.clock_slack
         async with failing_posts.shown(
             self.database, request.workflow_id, "post", "Fineract has not booked the disbursement yet"
         ):

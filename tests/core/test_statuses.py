@@ -1,9 +1,11 @@
 """Five words for every kind of saga: each stage of each kind has one, whether it has ended or not."""
 
 import pytest
+from sqlalchemy import CheckConstraint
 
 from models.kinds import KINDS, SagaKind
 from models.statuses import status_of
+from models.tables.base import table_of
 
 
 def stages_of(kind: SagaKind) -> list[str]:

@@ -144,9 +144,17 @@ class LoanDisbursement(MoneySaga):
 
     async def post_to_fineract(self, plan: DisbursementPlan) -> Posted:
         async def post(key_number: int) -> Posted:
-            order = PostDisbursal(request=self.request, plan=plan, payments=tuple(self.payments), key_number=key_number)
-            within = self.request.policy.post_for
-            return await self.step(Loans.post, order, "post the disbursement to Fineract", policies.POST, within=within)
+            policy = self.request.policy
+            order = PostDisbursal(
+                request=self.request,
+                plan=plan,
+                payments=tuple(self.payments),
+                clock_slack=policy.clock_slack,
+                key_number=key_number,
+            )
+            return await self.step(
+                Loans.post, order, "post the disbursement to Fineract", policies.POST, within=policy.post_for
+            )
 
         self.posting = PostingStep(
             self,

@@ -1,6 +1,6 @@
 """The words of the loan disbursement saga."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 from core.money import Money
@@ -23,12 +23,17 @@ Stage = Literal[
 Ending = Literal["completed", "refused", "failed", "withdrawn"]
 
 
-class DisbursementRequest(SagaRequest):
-    """The saga's input."""
+class DisbursementNamed(SagaRequest):
+    """Which disbursement a step is of."""
 
     disbursement_id: str
     loan_id: int
     provider: Literal["daraja"] = "daraja"
+
+
+class DisbursementRequest(DisbursementNamed):
+    """The saga's input. What it keeps for itself, the policy, travels to no step."""
+
     policy: DisbursementPolicy = DisbursementPolicy()
 
 
@@ -61,20 +66,20 @@ class DisbursementPlan(Message):
 class Reserve(Message):
     """Re-read the loan, check its limits, hold its charges."""
 
-    request: DisbursementRequest
+    request: DisbursementNamed
 
 
 class RecheckLoan(Message):
     """Read loan, client and dates again before a payout that had to wait. Nothing is held or written."""
 
-    request: DisbursementRequest
+    request: DisbursementNamed
     plan: DisbursementPlan
 
 
 class Release(Message):
     """Give the charges back and record why nothing was paid."""
 
-    request: DisbursementRequest
+    request: DisbursementNamed
     ending: Ending
     code: str
     detail: str
@@ -82,11 +87,13 @@ class Release(Message):
 
 
 class PostDisbursal(Message):
-    """Book the payout in Fineract. `key_number` grows when the server's stored failure must not be replayed."""
+    """Book the payout in Fineract. `key_number` grows when the server's stored failure must not be replayed. `clock_slack` is
+    how far the provider's clock may be from ours."""
 
-    request: DisbursementRequest
+    request: DisbursementNamed
     plan: DisbursementPlan
     payments: tuple[Paid, ...]
+    clock_slack: timedelta
     key_number: int = 1
 
 
@@ -98,7 +105,7 @@ class Posted(Message):
 class Settle(Message):
     """Capture the charges, close the books of this saga, tell client and partner."""
 
-    request: DisbursementRequest
+    request: DisbursementNamed
     plan: DisbursementPlan
     payments: tuple[Paid, ...]
     posted: Posted

@@ -237,6 +237,8 @@ async def test_a_payout_that_a_provider_dates_years_ago_is_booked_today(house: H
     )  # fmt: skip
     keys = [key.get_secret_value() for key in house.settings.security.credential_keys]
     connections = Connections(house.database, CredentialBox(keys), house.settings.dialling_rules())
-    await Loans(house.database, connections).post(PostDisbursal(request=request, plan=plan, payments=(paid,)))
+    await Loans(house.database, connections).post(
+        PostDisbursal(request=request, plan=plan, payments=(paid,), clock_slack=request.policy.clock_slack)
+    )
     await connections.close()
     assert [posting["date"] for posting in await house.postings(loan_id)] == [today().isoformat()]
