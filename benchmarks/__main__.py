@@ -8,15 +8,18 @@ import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import costs, flows, ledger, waiting
+from benchmarks import costs, flows, ledger, pgledger, waiting
 from benchmarks.costs import Cost
 from benchmarks.figures import Figure
 from cli.local.postgres import EmbeddedPostgres
 from store.migrate import migrate
+
+WAITING: Final = 1000  # of `make bench`; `make bench-waiting` takes ten thousand
 
 
 async def measure(sagas: int, seconds: float, say: Console) -> tuple[list[Figure], list[Cost]]:
@@ -28,8 +31,11 @@ async def measure(sagas: int, seconds: float, say: Console) -> tuple[list[Figure
         with EmbeddedPostgres(folder / "pg") as server:
             migrate(server.url)
             figures += await ledger.run(server.url, seconds=seconds)
+            figures += await pgledger.run(server.url, say, seconds=seconds)
         say.print("flows …")
-        more, found = await flows.run(folder, sagas=sagas)
+        more, found = await flows.run(folder / "flows", sagas=sagas)
+        say.print("waiting …")
+        more += await waiting.run(folder / "waiting", sagas=WAITING)
     return figures + more, found
 
 
