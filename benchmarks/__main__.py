@@ -8,15 +8,18 @@ import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import costs, flows, ledger, waiting
+from benchmarks import costs, flows, ledger, pgledger, start, waiting
 from benchmarks.costs import Cost
 from benchmarks.figures import Figure
 from cli.local.postgres import EmbeddedPostgres
 from store.migrate import migrate
+
+WAITING: Final = 1000  # of `make bench`; `make bench-waiting` takes ten thousand
 
 
 async def measure(sagas: int, seconds: float, say: Console) -> tuple[list[Figure], list[Cost]]:
@@ -28,8 +31,11 @@ async def measure(sagas: int, seconds: float, say: Console) -> tuple[list[Figure
         with EmbeddedPostgres(folder / "pg") as server:
             migrate(server.url)
             figures += await ledger.run(server.url, seconds=seconds)
+            figures += await pgledger.run(server.url, say, seconds=seconds)
         say.print("flows …")
-        more, found = await flows.run(folder, sagas=sagas)
+        more, found = await flows.run(folder / "flows", sagas=sagas)
+        say.print("waiting …")
+        more += await waiting.run(folder / "waiting", sagas=WAITING)
     return figures + more, found
 
 
@@ -45,6 +51,13 @@ async def measure_waiting(sagas: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="kivuko-bench-") as name:
         os.chmod(name, 0o755)  # noqa: PTH101 - PostgreSQL runs as another account when we are root
         return await waiting.run(Path(name), sagas=sagas)
+
+
+def measure_start() -> list[Figure]:
+    """Only the start of the stack and its memory."""
+    with tempfile.TemporaryDirectory(prefix="kivuko-bench-") as name:
+        os.chmod(name, 0o755)  # noqa: PTH101 - PostgreSQL runs as another account when we are root
+        return start.run(Path(name))
 
 
 def table(figures: list[Figure]) -> Table:
@@ -65,11 +78,16 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=3.0, help="how long each ledger figure is measured")
     arguments.add_argument("--costs", action="store_true", help="only what a payment of each kind costs")
     arguments.add_argument("--waiting", type=int, metavar="SAGAS", help="only so many sagas that wait for float")
+    arguments.add_argument(
+        "--start", action="store_true", help="only how long the stack takes to start, and its memory"
+    )
     chosen = arguments.parse_args()
     figures: list[Figure] = []
     found: list[Cost] = []
     if chosen.costs:
         found = asyncio.run(measure_costs(chosen.sagas))
+    elif chosen.start:
+        figures = measure_start()
     elif chosen.waiting:
         figures = asyncio.run(measure_waiting(chosen.waiting))
     else:

@@ -41,7 +41,7 @@ async def run(database_url: str, *, seconds: float = 3.0) -> list[Figure]:
     try:
         run_id = new_id("bench")
         wallets = [partner_wallet(f"{run_id}_{n}", "KES") for n in range(PARTNERS)]
-        await _fund(database, wallets)
+        await fund(database, wallets)
         # The textbook way needs a row that holds the fee account's balance, so its fee account is no pool.
         locked = Account(f"bench:locked:{run_id}", "KES", "credit", floor_minor=None, pool=False)
         async with database.transaction() as session:
@@ -63,7 +63,7 @@ async def run(database_url: str, *, seconds: float = 3.0) -> list[Figure]:
                 await post(session, *charges)
             return BATCH
 
-        baseline, one, many = await _best_rates([interactive, single, batch], seconds)
+        baseline, one, many = await best_rates([interactive, single, batch], seconds)
     finally:
         await database.close()
     return [
@@ -84,14 +84,14 @@ def _charge(key: str, wallet: Account) -> Post:
     return Post(key, wallet, sms_fees("KES"), _FEE, "sms fee")
 
 
-async def _fund(database: Database, wallets: list[Account]) -> None:
+async def fund(database: Database, wallets: list[Account]) -> None:
     bank = bank_funding("KES")
     top_ups = [Post(new_id("bench"), bank, wallet, Money(100_000_000, "KES"), "benchmark") for wallet in wallets]
     async with database.transaction() as session:
         await post(session, *top_ups)
 
 
-async def _best_rates(works: Sequence[Callable[[], Awaitable[int]]], seconds: float) -> list[float]:
+async def best_rates(works: Sequence[Callable[[], Awaitable[int]]], seconds: float) -> list[float]:
     """Transfers a second, each way the best of ROUNDS. The ways take turns, so that a busy moment of the machine does
     not fall on one of them alone, and a first turn that is not counted warms connections and plans."""
     rounds = [

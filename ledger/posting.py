@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
-from sqlalchemy.exc import DBAPIError
+import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -56,7 +56,8 @@ class Posted:
         raise KeyError(account.id)
 
 
-# Straight to the driver, which prepares it: SQLAlchemy's own statement objects cost as much as the rest of the call.
+# Straight to the driver of the session's connection, in the session's transaction, and prepared: SQLAlchemy's own statement
+# objects cost as much as the rest of the call.
 _POST: Final = "SELECT ledger_post_v1(%s::json, %s::json, %s::integer, %s)::text"
 
 # The transaction was chosen as a deadlock's victim, lost a race, or waited too long for a lock or altogether.
@@ -92,14 +93,17 @@ async def post(session: AsyncSession, *commands: Command) -> list[Posted]:
     if not commands:
         return []
     accounts, batch, segments = _request(commands)
+    driver = await _driver(session)
+    values = (json.dumps(accounts), json.dumps(batch), segments, any("target" in row for row in batch))
     try:
-        values = (json.dumps(accounts), json.dumps(batch), segments, any("target" in row for row in batch))
-        answer = await session.run_sync(_call, values)
-    except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None)
-        if state in _TRY_AGAIN or error.connection_invalidated:
+        cursor = await driver.execute(_POST, values, prepare=True)
+        (answer,) = await cursor.fetchone() or ("",)
+    except psycopg.Error as error:
+        if driver.closed:  # the session may not use it again, not even to roll back
+            await session.run_sync(_invalidate)
+        if driver.closed or error.sqlstate in _TRY_AGAIN:
             raise Busy("The books are busy; nothing was posted.", code="ledger_busy") from error
-        if state == _TOO_LARGE:
+        if error.sqlstate == _TOO_LARGE:
             raise LimitExceeded("A balance would be too large.", code="amount_too_large") from error
         raise
     result = json.loads(answer)
@@ -108,8 +112,17 @@ async def post(session: AsyncSession, *commands: Command) -> list[Posted]:
     return _posted(commands, result)
 
 
-def _call(session: Session, values: tuple[str, str, int, bool]) -> str:
-    return str(session.connection().exec_driver_sql(_POST, values).scalar_one())
+def _invalidate(session: Session) -> None:
+    session.connection().invalidate()
+
+
+async def _driver(session: AsyncSession) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    """The connection on which the session's transaction runs."""
+
+    def of(sync: Session) -> Any:
+        return sync.connection().connection.driver_connection
+
+    return cast("psycopg.AsyncConnection[tuple[Any, ...]]", await session.run_sync(of))
 
 
 def _request(commands: Iterable[Command]) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
@@ -176,8 +189,11 @@ def _row(command: Command) -> dict[str, Any]:
             return {"key": key, "kind": "reverse", "target": target, "reason": reason}
 
 
+_SORTED: Final = json.JSONEncoder(sort_keys=True)  # made once: `json.dumps` would make one for every row
+
+
 def _content(row: dict[str, Any]) -> str:
-    return blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return blake2b(_SORTED.encode(row).encode(), digest_size=16).hexdigest()
 
 
 def _posted(commands: tuple[Command, ...], result: dict[str, Any]) -> list[Posted]:

@@ -47,6 +47,8 @@ def child_environment(settings: Settings, temporal_address: str) -> dict[str, st
     ours = {
         "PYTHONPATH": path,
         "PYTHONUNBUFFERED": "1",
+        # glibc gives every thread of the SDK's an arena of its own, which keeps what it once needed.
+        "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
         "TEMPORAL_ADDRESS": temporal_address,
         "TEMPORAL_NAMESPACE": os.environ.get("TEMPORAL_NAMESPACE", settings.temporal.namespace),
     }

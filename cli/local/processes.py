@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from cli.local.guard import guard, release
 
@@ -32,6 +33,29 @@ def log_tail(log_file: Path, lines: int = 15) -> str:
     return f"  … from {log_file}:\n{tail}" if tail else f"  ({log_file} is empty)"
 
 
+def open_log(log_file: Path) -> BinaryIO:
+    """To append to; a long one is put aside."""
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    if log_file.exists() and log_file.stat().st_size > _LONGEST_LOG_BYTES:
+        log_file.replace(log_file.with_suffix(".old.log"))
+    log_file.touch(mode=0o600)
+    log_file.chmod(0o600)  # one of an earlier start too
+    return log_file.open("ab")
+
+
+class Process(Protocol):
+    """What the supervisor needs of a process, whoever started it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+
 def launch(
     argv: Sequence[str | Path],
     log_file: Path,
@@ -41,14 +65,10 @@ def launch(
     user: int | None = None,
     group: int | None = None,
     orphan_signal: int = signal.SIGTERM,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Starts a guarded process in a session of its own (Ctrl-C reaches us alone), its output appended to `log_file`."""
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    if log_file.exists() and log_file.stat().st_size > _LONGEST_LOG_BYTES:
-        log_file.replace(log_file.with_suffix(".old.log"))
-    log_file.touch(mode=0o600)
-    log_file.chmod(0o600)  # one of an earlier start too
-    with log_file.open("ab") as log:
+    with open_log(log_file) as log:
         process = subprocess.Popen(  # noqa: S603 - argv is ours, never a user's
             [str(part) for part in argv],
             stdin=subprocess.DEVNULL,
@@ -61,12 +81,13 @@ def launch(
             group=group,
             extra_groups=None if user is None else [],
             umask=0o077,  # what it makes is for its owner alone
+            pass_fds=pass_fds,
         )
     guard(process.pid, orphan_signal)
     return process
 
 
-def end(process: subprocess.Popen[bytes], *steps: tuple[int, float]) -> int:
+def end(process: Process, *steps: tuple[int, float]) -> int:
     """Sends each signal in turn and waits its seconds, until the process ends; returns its exit code.
 
     Without `steps`: SIGTERM, ten seconds, SIGKILL.
@@ -83,13 +104,15 @@ def end(process: subprocess.Popen[bytes], *steps: tuple[int, float]) -> int:
 
 @dataclass(frozen=True)
 class Child:
-    """What to run. `healthy` is asked until it says yes; `stop_grace` is the time between SIGTERM and SIGKILL."""
+    """What to run: a new process of `argv`, unless `start` starts it another way. `healthy` is asked until it says yes;
+    `stop_grace` is the time between SIGTERM and SIGKILL."""
 
     name: str
     argv: Sequence[str | Path]
     log_file: Path
     env: Mapping[str, str] | None = None
     cwd: Path | None = None
+    start: Callable[[], Process] | None = None
     healthy: Callable[[], Awaitable[bool]] | None = None
     start_deadline: float = 30.0
     stop_grace: float = 10.0
@@ -98,7 +121,7 @@ class Child:
 @dataclass
 class _Running:
     child: Child
-    process: subprocess.Popen[bytes]
+    process: Process
     started: float = field(default_factory=time.monotonic)
     watcher: asyncio.Task[None] | None = None
 
@@ -116,7 +139,7 @@ class ProcessGroup:
 
     async def start(self, child: Child) -> None:
         """Starts it and waits until it is healthy. Raises StartFailed, with the end of its log, if it is not."""
-        running = _Running(child, self._launch(child))
+        running = _Running(child, await asyncio.to_thread(self._launch, child))
         self._running.append(running)
         try:
             await self._until_healthy(running)
@@ -138,7 +161,9 @@ class ProcessGroup:
             await asyncio.to_thread(end, running.process, (signal.SIGTERM, running.child.stop_grace))
 
     @staticmethod
-    def _launch(child: Child) -> subprocess.Popen[bytes]:
+    def _launch(child: Child) -> Process:
+        if child.start is not None:
+            return child.start()
         return launch(child.argv, child.log_file, env=child.env, cwd=child.cwd)
 
     async def _until_healthy(self, running: _Running) -> None:
@@ -168,7 +193,7 @@ class ProcessGroup:
             backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
             running.started = time.monotonic()
             try:
-                running.process = self._launch(running.child)
+                running.process = await asyncio.to_thread(self._launch, running.child)
             except OSError as error:
                 self._on_event(running.child.name, f"cannot be started: {error.strerror}")
                 continue

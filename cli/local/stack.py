@@ -19,9 +19,11 @@ from pydantic import SecretStr
 
 from cli.context import write_secret
 from cli.local.environment import child_environment, fitted
+from cli.local.guard import guard
+from cli.local.nursery import SUPPORTED, Nursery
 from cli.local.ports import PortTaken, ensure_free
 from cli.local.postgres import EmbeddedPostgres
-from cli.local.processes import Child, ProcessGroup, StartFailed
+from cli.local.processes import Child, Process, ProcessGroup, StartFailed, end, launch
 from cli.local.temporal_server import EmbeddedTemporal
 from cli.pollers import pollers
 from core.settings import Database, Settings, Worker
@@ -57,6 +59,7 @@ class LocalStack:
         self._logs = self._data / "logs"
         self._group = ProcessGroup(on_progress)
         self._keeper: asyncio.Task[None] | None = None
+        self._nursery: Nursery | None = None
         self._stopping = asyncio.Event()
         self._postgres: EmbeddedPostgres | None = None
         self._temporal: EmbeddedTemporal | None = None
@@ -123,6 +126,9 @@ class LocalStack:
         _make_private(self._data)
         write_secret(self._data / CODEC_FILE, self._codec_secret.get_secret_value())
         try:
+            if SUPPORTED and self._children:  # it imports the programs while the servers start
+                log = self._logs / "nursery.log"
+                self._nursery = Nursery(sorted(self._children), log, child_environment(self._settings, ""))
             await self._start_servers()
             await self._prepare()
             await self._start_children()
@@ -140,6 +146,10 @@ class LocalStack:
             await self._keeper
             self._keeper = None
         await self._group.stop()
+        if self._nursery is not None:
+            self._nursery.close()
+            await asyncio.to_thread(end, self._nursery.process)
+            self._nursery = None
         if self._temporal is not None:
             await self._temporal.stop()
         if self._postgres is not None:
@@ -203,12 +213,24 @@ class LocalStack:
         self, module: str, name: str, settings: Settings, healthy: Callable[[], Awaitable[bool]], grace: float
     ) -> None:
         self._say(name, "starting")
+        log, env = self._logs / f"{name}.log", child_environment(settings, self._temporal_address)
+
+        def start() -> Process:
+            """Forked, where there is a nursery; it may have died since."""
+            if self._nursery is not None:
+                with contextlib.suppress(OSError):
+                    forked = self._nursery.fork(module, log, env)
+                    guard(forked.pid)
+                    return forked
+            return launch([sys.executable, "-m", module], log, env=env)
+
         await self._group.start(
             Child(
                 name,
                 [sys.executable, "-m", module],
-                self._logs / f"{name}.log",
-                env=child_environment(settings, self._temporal_address),
+                log,
+                env=env,
+                start=start,
                 healthy=healthy,
                 start_deadline=60.0,
                 stop_grace=grace,

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import text
 
 from core.clock import utc_now
-from core.errors import Conflict, InsufficientFunds, InvalidRequest, NotFound
+from core.errors import Busy, Conflict, InsufficientFunds, InvalidRequest, NotFound
 from core.money import Money
 from ledger.balances import entries
 from ledger.chart import Account, bank_funding, partner_wallet
@@ -128,6 +128,24 @@ async def test_a_connection_lost_before_the_commit_leaves_neither_balance_nor_tr
         await killed()
     assert await figures(database) == (1000, 0, 1000)
     await assert_sound(database)
+    [posted] = await do(database, charge("c1", 400))
+    assert not posted.replayed
+
+
+async def test_a_connection_lost_before_the_posting_is_told_as_busy_and_used_no_more(database: Database) -> None:
+    await do(database, top_up("t1", 1000))
+
+    async def killed() -> None:
+        async with database.transaction() as session:
+            own = await (await session.connection()).execute(text("SELECT pg_backend_pid()"))
+            async with database.transaction() as other:
+                kill = text("SELECT pg_terminate_backend(:pid, 5000)")
+                await (await other.connection()).execute(kill, {"pid": own.scalar_one()})
+            await post(session, charge("c1", 400))
+
+    with pytest.raises(Busy):
+        await killed()
+    assert await figures(database) == (1000, 0, 1000)
     [posted] = await do(database, charge("c1", 400))
     assert not posted.replayed
 

@@ -89,10 +89,12 @@ class LoanDisbursement(MoneySaga):
                     Loans.reserve, order, "re-read the loan, check limits, hold charges", policies.RESERVE
                 )
             except StepFailed as failed:
-                await self.wait_for_what_is_missing(failed.reason)
+                reason = failed.reason
             else:
                 self.account_no = plan.account_no
                 return plan
+            # Not while the failure is being handled: a wait of weeks would keep it, and every frame on its way, in memory.
+            await self.wait_for_what_is_missing(reason)
 
     async def pay_client(self, plan: DisbursementPlan) -> None:
         """The pivot. A loan above the per-transaction maximum goes out in parts, one leg each."""

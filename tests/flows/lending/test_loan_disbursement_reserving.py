@@ -1,5 +1,7 @@
 """Before anything is paid: the loan is re-read, limits are checked, charges held; what is missing is waited for."""
 
+from typing import Any
+
 import pytest
 
 from activities.clients.connections import Connections
@@ -234,7 +236,10 @@ async def test_charges_are_held_by_what_the_lender_is_now_not_by_what_was_read_a
         product.may_go_early = not product.may_go_early
         assert await refusal(product) == "lender_changed"
         await session.rollback()
-    changes = {"connection_unproven": {"status": "unproven"}, "lender_changed": {"status": "ok", "version": 99}}
+    changes: dict[str, dict[str, Any]] = {
+        "connection_unproven": {"status": "unproven"},
+        "lender_changed": {"status": "ok", "version": 99},
+    }
     for said, changed in changes.items():
         async with house.database.transaction() as session:
             row = await partners.connection(session, house.partner_id, "fineract")
