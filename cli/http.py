@@ -40,12 +40,12 @@ class ApiClient:
         return self._call("GET", path, params={name: value for name, value in params.items() if value is not None})
 
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
-        """`key` is the `Idempotency-Key`; without one each call is a new wish."""
+        """`key` is the `Idempotency-Key`; without one each call is a new request."""
         headers = {"Idempotency-Key": key or f"cli-{secrets.token_hex(12)}"}
         return self._call("POST", path, json={} if body is None else body, headers=headers)
 
     def post_csv(self, path: str, text: str) -> Any:
-        """A file, as a new wish."""
+        """A file, as a new request."""
         headers = {"Idempotency-Key": f"cli-{secrets.token_hex(12)}", "Content-Type": "text/csv; charset=utf-8"}
         return self._call("POST", path, content=text.encode(), headers=headers)
 

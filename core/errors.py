@@ -89,7 +89,7 @@ class NotReached(Transient):
 
 
 class Throttled(Transient):
-    """The other side asks us to slow down; `retry_after` is its wish, where it gave one."""
+    """The other side asks us to slow down; `retry_after` is for how long, where it said so."""
 
     default_code = "throttled"
 

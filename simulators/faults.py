@@ -79,12 +79,12 @@ class FaultBook:
 
     def add(self, script: FaultScript) -> None:
         """Raises ValueError, naming what is known, for an operation or action that no simulator declared."""
-        for wish in (*script.faults, *(script.rates or ())):
-            actions = self._known.get(wish.operation)
+        for asked in (*script.faults, *(script.rates or ())):
+            actions = self._known.get(asked.operation)
             if actions is None:
-                raise ValueError(f"operation {wish.operation!r} is not one of {sorted(self._known)}")
-            if wish.action not in actions:
-                raise ValueError(f"action {wish.action!r} of {wish.operation} is not one of {sorted(actions)}")
+                raise ValueError(f"operation {asked.operation!r} is not one of {sorted(self._known)}")
+            if asked.action not in actions:
+                raise ValueError(f"action {asked.action!r} of {asked.operation} is not one of {sorted(actions)}")
         if script.seed is not None:
             self._seed = script.seed
             self._dice.clear()

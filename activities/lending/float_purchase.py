@@ -222,7 +222,7 @@ class FloatPurchases:
 
     @activity.defn(name="floats.end")
     async def end(self, order: EndFloat) -> None:
-        """Nothing was bought: every open hold goes back, the row ends, the partner hears why unless it wished so."""
+        """Nothing was bought: every open hold goes back, the row ends, the partner hears why unless it asked for it."""
         request = order.request
         async with self.database.transaction() as session:
             if await saga_rows.lock_living(session, FloatPurchase, request.purchase_id) is None:

@@ -125,7 +125,7 @@ class TopUps:
 
     @activity.defn(name="top_ups.end")
     async def end(self, order: EndTopUp) -> None:
-        """The saga ends without a credit of its own; the partner hears of it unless it wished so."""
+        """The saga ends without a credit of its own; the partner hears of it unless it asked for it."""
         request = order.request
         async with self.database.transaction() as session:
             if await saga_rows.lock_living(session, TopUp, request.top_up_id) is None:

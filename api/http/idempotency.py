@@ -31,7 +31,7 @@ RequiredKey = Annotated[
     Header(
         alias=_NAME,
         pattern=_FORM,
-        description=f"{_SAID} Required: nothing else tells a repeated wish from a second one.",
+        description=f"{_SAID} Required: nothing else tells a repeated request from a second one.",
         examples=["top-up-2026-11-21-1"],
     ),
 ]
@@ -84,8 +84,8 @@ class Once:
 async def _claiming(request: Request, services: Services, principal: Principal, key: str | None) -> AsyncIterator[Once]:
     claim = None
     if key is not None:
-        wish = f"{request.method} {request.url.path}"
-        claim = idempotency.new_claim(principal.id, key, wish, _body_hash(services, wish, await request.body()))
+        asked = f"{request.method} {request.url.path}"
+        claim = idempotency.new_claim(principal.id, key, asked, _body_hash(services, asked, await request.body()))
         async with services.database.transaction() as session:
             holder = await idempotency.claim(session, claim)
         if holder is not None:
@@ -109,7 +109,7 @@ async def _keyed(request: Request, services: ServicesDep, principal: Anyone, key
 
 
 Idempotent = Annotated[Once, Depends(_once)]
-# Where a wish has no natural key: without the header it is a 422 that names it.
+# Where a request has no natural key: without the header it is a 422 that names it.
 Keyed = Annotated[Once, Depends(_keyed)]
 
 
@@ -139,11 +139,11 @@ def _answer_of(services: Services, claim: Claim, holder: IdempotencyKey) -> Exce
     return Replayed(holder, answer)
 
 
-def _body_hash(services: Services, wish: str, body: bytes) -> str:
+def _body_hash(services: Services, asked: str, body: bytes) -> str:
     """Of the content, not of its spelling: a client may order its fields anew when it repeats itself. Keyed, since a body may
     be as small as a one-time code, which a plain hash gives away."""
     try:
         content = json.dumps(json.loads(body), sort_keys=True) if body else ""
     except (ValueError, RecursionError):
         content = body.hex()
-    return services.codes.hash(wish, "body", content)
+    return services.codes.hash(asked, "body", content)

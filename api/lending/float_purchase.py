@@ -19,8 +19,8 @@ from api.lending.float_purchase_schemas import (
     FloatNew,
     FloatOut,
     FloatQuote,
+    FloatQuoteRequest,
     FloatResolution,
-    FloatWish,
 )
 from api.saga.accepting import accept
 from api.saga.money_rules import in_currency_of
@@ -75,7 +75,7 @@ router = saga_routes(PURCHASES)
 
 
 @router.post("/quotes", responses=problems(404, 409, *WRITES), summary="What float would cost now")
-async def quote_float(wanted: FloatWish, services: ServicesDep, principal: FloatWriter) -> FloatQuote:
+async def quote_float(wanted: FloatQuoteRequest, services: ServicesDep, principal: FloatWriter) -> FloatQuote:
     """Nothing is stored and nothing is held."""
     async with services.database.transaction() as session:
         partner = await partners.active(session, principal.for_partner(wanted.partner_id))
@@ -132,7 +132,7 @@ async def create_float_purchase(
     return await accept(services, principal, once, PURCHASES, wanted, make)
 
 
-async def _price(session: AsyncSession, partner: Partner, wanted: FloatWish) -> list[dict[str, Any]]:
+async def _price(session: AsyncSession, partner: Partner, wanted: FloatQuoteRequest) -> list[dict[str, Any]]:
     """What it costs now. Raises what forbids the purchase: another currency, no bank, float that the bank does not sell,
     no tariff."""
     amount = in_currency_of(partner, wanted.amount)

@@ -32,7 +32,7 @@ _ROW: dict[str, Any] = {
 }  # fmt: skip
 
 
-class FloatWish(Body):
+class FloatQuoteRequest(Body):
     """How much float of which operator. The partner is the key's own, and is named only by keys of the house."""
 
     model_config = example(operator="mpesa", amount={"amount": "50000.00", "currency": "KES"})
@@ -42,7 +42,7 @@ class FloatWish(Body):
     amount: PositiveMoney
 
 
-class FloatNew(FloatWish, StartIn):
+class FloatNew(FloatQuoteRequest, StartIn):
     """A purchase at the price that was shown."""
 
     model_config = example(operator="mpesa", amount={"amount": "50000.00", "currency": "KES"}, expected_total=_TOTAL)

@@ -109,7 +109,7 @@ class CaseAllocation(Body):
 
 
 class CaseAct(Body):
-    """A person's decision where the machine must not guess, or the wish that the saga goes on at once (`retry`).
+    """A person's decision where the machine must not guess, or the command to go on at once (`retry`).
 
     Every decision needs its evidence. `paid` needs the receipt and may tell when; `posted` may name Fineract's
     transaction; `allocate` names a customer's accounts, and none for a credit to the wallet. `approve` and `decline`

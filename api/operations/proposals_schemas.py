@@ -1,4 +1,4 @@
-"""Proposals: what one person wishes and a second one must agree to."""
+"""Proposals: what one person asks for and a second one must agree to."""
 
 from datetime import datetime
 from typing import Any, Literal, Self

@@ -1,6 +1,6 @@
 """A person's act on a saga, whichever page or desk it comes from: who may, what is recorded of it, and how the saga gets it.
 
-`decide` makes every decision and `command` sends every other wish; no page has a way of its own.
+`decide` makes every decision and `command` sends every other command; no page has a way of its own.
 """
 
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ def _need(principal: Principal, workflow_id: str | None, verb: Verb) -> None:
 
 
 async def command(services: Services, act: Act, update: str, message: Message) -> CommandTaken:
-    """Sends a wish that proves nothing by itself (`retry`, `cancel_request`, …), recorded before it is sent, so that no act
+    """Sends what proves nothing by itself (`retry`, `cancel_request`, …), recorded before it is sent, so that no act
     leaves without a trace; a refusal is recorded too. Raises what `commands.send_update` raises."""
     update_id = f"api:{_named(act) if act.key is not None else new_id('cmd')}"
     async with recorded_refusals(services, act):
@@ -176,7 +176,7 @@ async def _record(session: AsyncSession, act: Act, message: Message, decision_id
 
 def _update_id(act: Act, verdict: Verdict, last: str) -> str:
     """Without a key the same words about the same attempt are one decision where it is final by itself. Elsewhere saying
-    it again may be a new wish: a declined proposal made anew, a second part posted by hand."""
+    it again may be a new decision: a declined proposal made anew, a second part posted by hand."""
     if act.key is not None:
         return f"api:{_named(act)}"
     workflow_id = act.saga.workflow_id

@@ -70,10 +70,10 @@ def buy(
     as_json: AsJson = False,
 ) -> None:
     """Buys float at the price that is shown; refused if it has changed since. An authorised person gets a code."""
-    wish = {"operator": operator, "amount": plain_money(amount, currency)}
+    wanted = {"operator": operator, "amount": plain_money(amount, currency)}
     with api(ctx) as client:
         agreed = plain_money(total, currency) if total else _agree(client, amount, operator, partner, currency, as_json)
-        row = client.post("/float-purchases", with_partner({**wish, "expected_total": agreed}, partner))
+        row = client.post("/float-purchases", with_partner({**wanted, "expected_total": agreed}, partner))
     started(ctx, row, follow_it, as_json, f"the code goes to kivuko floats confirm {row['id']}")
 
 
@@ -128,8 +128,8 @@ def show(ctx: typer.Context, purchase_id: PurchaseId, as_json: AsJson = False) -
 
 
 def _quote(client: ApiClient, amount: str, operator: str, partner: str | None, currency: str) -> dict[str, Any]:
-    wish = {"operator": operator, "amount": plain_money(amount, currency)}
-    return dict(client.post(f"{KIND.path}/quotes", with_partner(wish, partner)))
+    wanted = {"operator": operator, "amount": plain_money(amount, currency)}
+    return dict(client.post(f"{KIND.path}/quotes", with_partner(wanted, partner)))
 
 
 def _show_price(price: dict[str, Any]) -> None:

@@ -81,15 +81,15 @@ class FloatDemo:
 
     def _quote(self, scene: Scene, amount: str) -> dict[str, Any]:
         """The price. If the wallet is too low for it, somebody pays in first."""
-        wish = {"operator": "mpesa", "amount": {"amount": f"{Decimal(amount):.2f}", "currency": CURRENCY}}
-        quote = self.guide.ask("/float-purchases/quotes", **wish)
+        wanted = {"operator": "mpesa", "amount": {"amount": f"{Decimal(amount):.2f}", "currency": CURRENCY}}
+        quote = self.guide.ask("/float-purchases/quotes", **wanted)
         if not quote["enough"]:
             missing = decimal(quote["total"]) - decimal(quote["available"])
             self.guide.aside(f"The wallet is {kes(missing)} short: the lender tops it up first.")
             row = announce(self.guide, str(missing))
             self.world.pay_in(row["pay_to"]["account"], f"{missing:.2f}", str(row["reference"]))
             self.guide.follow(scene, row["id"])
-            quote = self.guide.ask("/float-purchases/quotes", **wish)
+            quote = self.guide.ask("/float-purchases/quotes", **wanted)
         price = ", ".join(f"{line['item'].replace('_', ' ')} {money(line['amount'])}" for line in quote["lines"])
         self.guide.aside(f"The price is shown: {price}; {money(quote['total'])} in all.")
         return quote

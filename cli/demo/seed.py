@@ -154,8 +154,8 @@ def _fund(api: ApiClient, world: httpx.Client, partner_id: str) -> None:
     entries = world.get("/books/bank/entries").raise_for_status().json()
     found = [one["bank_transaction_id"] for one in entries if one["narration"] == _OPENING]
     if not found:
-        wish = {"account": WALLET_ACCOUNT, "amount": OPENING_CREDIT, "narration": _OPENING}
-        found = [world.post("/bank/simulator/deposits", json=wish).raise_for_status().json()["bank_transaction_id"]]
+        deposit = {"account": WALLET_ACCOUNT, "amount": OPENING_CREDIT, "narration": _OPENING}
+        found = [world.post("/bank/simulator/deposits", json=deposit).raise_for_status().json()["bank_transaction_id"]]
     api.post(
         f"/partners/{partner_id}/wallet/credits",
         {

@@ -128,13 +128,13 @@ def _main() -> None:
             message = channel.recv(_LONGEST_MESSAGE)
             if not message:
                 os._exit(0)
-            wish = json.loads(message)
+            wanted = json.loads(message)
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 for fd in (channel.fileno(), woken, wake):
                     os.close(fd)
-                _become(wish["module"], wish["log"], wish["env"])
+                _become(wanted["module"], wanted["log"], wanted["env"])
             channel.send(json.dumps({"pid": pid}).encode())
 
 

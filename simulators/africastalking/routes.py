@@ -76,8 +76,8 @@ def routes(world: World) -> APIRouter:
         return JSONResponse({"UserData": {"balance": "KES 1785.5000"}})
 
     @router.post("/simulator/delivery-url", status_code=204)
-    async def set_delivery_url(wish: DeliveryUrl) -> None:
-        world.documents.put(_SETTINGS, "delivery", {"url": wish.url})
+    async def set_delivery_url(wanted: DeliveryUrl) -> None:
+        world.documents.put(_SETTINGS, "delivery", {"url": wanted.url})
 
     return router
 

@@ -27,9 +27,9 @@ def control_routes(world: World, bank: Bank) -> APIRouter:
     router = APIRouter(prefix="/simulator")
 
     @router.post("/accounts")
-    async def open_or_change_account(wish: OpenAccount) -> dict[str, Any]:
+    async def open_or_change_account(wanted: OpenAccount) -> dict[str, Any]:
         try:
-            return bank.ledger.open(wish)
+            return bank.ledger.open(wanted)
         except InvalidRequest as error:
             raise HTTPException(422, error.detail) from None
 
@@ -41,10 +41,10 @@ def control_routes(world: World, bank: Bank) -> APIRouter:
         return {"name": customer.name, "accounts": customer.accounts}
 
     @router.post("/pushes")
-    async def subscribe(wish: Subscription) -> dict[str, Any]:
-        _known(bank, wish.account)
-        world.documents.put(SUBSCRIPTIONS, f"{wish.account}:{wish.dialect}", wish.model_dump())
-        return {"account": wish.account, "dialect": wish.dialect, "url": wish.url}
+    async def subscribe(subscription: Subscription) -> dict[str, Any]:
+        _known(bank, subscription.account)
+        world.documents.put(SUBSCRIPTIONS, f"{subscription.account}:{subscription.dialect}", subscription.model_dump())
+        return {"account": subscription.account, "dialect": subscription.dialect, "url": subscription.url}
 
     @router.get("/pushes")
     async def deliveries() -> list[dict[str, Any]]:
@@ -53,16 +53,18 @@ def control_routes(world: World, bank: Bank) -> APIRouter:
         return [{name: row[name] for name in shown} for row in world.documents.all(DELIVERIES)]
 
     @router.post("/deposits", status_code=201)
-    async def pay_in(wish: Deposit) -> dict[str, Any]:
+    async def pay_in(deposit: Deposit) -> dict[str, Any]:
         bank.resume()
-        account = _known(bank, wish.account)[0]
+        account = _known(bank, deposit.account)[0]
         try:
-            amount = Money.parse(wish.amount, account["currency"])
+            amount = Money.parse(deposit.amount, account["currency"])
         except InvalidRequest as error:
             raise HTTPException(422, error.detail) from None
         if amount.minor <= 0:
             raise HTTPException(422, "The amount must be above zero.")
-        transaction_id = bank.deposit(wish.account, amount, wish.narration, wish.payer_name, wish.payer_phone)
+        transaction_id = bank.deposit(
+            deposit.account, amount, deposit.narration, deposit.payer_name, deposit.payer_phone
+        )
         return {"bank_transaction_id": transaction_id}
 
     @router.get("/orders")
@@ -79,9 +81,9 @@ def control_routes(world: World, bank: Bank) -> APIRouter:
         return behaviour(world)
 
     @router.patch("/behaviour")
-    async def change_behaviour(wish: Behaviour) -> Behaviour:
+    async def change_behaviour(wanted: Behaviour) -> Behaviour:
         """Changes what the body names and leaves the rest."""
-        changed = behaviour(world).model_copy(update=wish.model_dump(exclude_unset=True))
+        changed = behaviour(world).model_copy(update=wanted.model_dump(exclude_unset=True))
         world.documents.put(SETTINGS, "behaviour", changed.model_dump())
         return changed
 

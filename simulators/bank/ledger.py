@@ -40,17 +40,17 @@ class Ledger:
     def __init__(self, world: World) -> None:
         self.documents = world.documents
 
-    def open(self, wish: OpenAccount) -> dict[str, Any]:
-        known = self.documents.get(ACCOUNTS, wish.number) or {"opening": 0}
-        opening = Money.parse(wish.balance, wish.currency).minor
-        account = {"number": wish.number, "name": wish.name, "currency": wish.currency, "opening": opening}
-        self.documents.put(ACCOUNTS, wish.number, account)
+    def open(self, wanted: OpenAccount) -> dict[str, Any]:
+        known = self.documents.get(ACCOUNTS, wanted.number) or {"opening": 0}
+        opening = Money.parse(wanted.balance, wanted.currency).minor
+        account = {"number": wanted.number, "name": wanted.name, "currency": wanted.currency, "opening": opening}
+        self.documents.put(ACCOUNTS, wanted.number, account)
         more = opening - int(known["opening"])
-        source, target = (OUTSIDE, wish.number) if more > 0 else (wish.number, OUTSIDE)
+        source, target = (OUTSIDE, wanted.number) if more > 0 else (wanted.number, OUTSIDE)
         if more:
             facts: Facts = {"narration": "OPENING BALANCE", "kind": "opening"}
-            self.move(source, target, Money(abs(more), wish.currency), facts)
-        return self.show(wish.number)
+            self.move(source, target, Money(abs(more), wanted.currency), facts)
+        return self.show(wanted.number)
 
     def account(self, number: str) -> dict[str, Any] | None:
         return self.documents.get(ACCOUNTS, number)

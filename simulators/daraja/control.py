@@ -34,8 +34,8 @@ def control_routes(world: World, bank: Bank, announcements: Announcements) -> AP
         return PlainTextResponse(bank.key.certificate_pem, media_type="application/x-pem-file")
 
     @router.post("/apps")
-    async def open_or_change_app(wish: OpenApp) -> dict[str, Any]:
-        return open_app(world, wish)
+    async def open_or_change_app(wanted: OpenApp) -> dict[str, Any]:
+        return open_app(world, wanted)
 
     @router.get("/apps")
     async def apps() -> list[dict[str, Any]]:
@@ -50,9 +50,9 @@ def control_routes(world: World, bank: Bank, announcements: Announcements) -> AP
         return behaviour(world)
 
     @router.patch("/behaviour")
-    async def change_behaviour(wish: Behaviour) -> Behaviour:
+    async def change_behaviour(wanted: Behaviour) -> Behaviour:
         """Changes what the body names and leaves the rest."""
-        changed = behaviour(world).model_copy(update=wish.model_dump(exclude_unset=True))
+        changed = behaviour(world).model_copy(update=wanted.model_dump(exclude_unset=True))
         world.documents.put(SETTINGS, "behaviour", changed.model_dump())
         return changed
 

@@ -20,33 +20,33 @@ def behaviour(world: World) -> Behaviour:
     return Behaviour.model_validate(world.documents.get(SETTINGS, "behaviour") or {})
 
 
-def open_app(world: World, wish: OpenApp) -> dict[str, Any]:
+def open_app(world: World, wanted: OpenApp) -> dict[str, Any]:
     """Upserts the app and its short code; see OpenApp for what happens to the balance."""
     documents = world.documents
     documents.put(
         APPS,
-        wish.consumer_key,
-        wish.model_dump(include={
+        wanted.consumer_key,
+        wanted.model_dump(include={
             "consumer_key", "consumer_secret", "shortcode", "b2c_versions", "new_token_kills_old",
             "expires_in_as_number", "strict",
         }),
     )  # fmt: skip
-    known = documents.get(SHORTCODES, wish.shortcode) or {"opened_with": None, "utility": 0, "charges": 0}
-    if known["opened_with"] != wish.utility_balance:
-        known["utility"] = Money.parse(wish.utility_balance, "KES").minor
+    known = documents.get(SHORTCODES, wanted.shortcode) or {"opened_with": None, "utility": 0, "charges": 0}
+    if known["opened_with"] != wanted.utility_balance:
+        known["utility"] = Money.parse(wanted.utility_balance, "KES").minor
     known |= {
-        "shortcode": wish.shortcode,
-        "opened_with": wish.utility_balance,
-        "working": Money.parse(wish.working_balance, "KES").minor,
-        "initiator_name": wish.initiator_name,
-        "initiator_password": wish.initiator_password,
-        "organisation": wish.organisation,
+        "shortcode": wanted.shortcode,
+        "opened_with": wanted.utility_balance,
+        "working": Money.parse(wanted.working_balance, "KES").minor,
+        "initiator_name": wanted.initiator_name,
+        "initiator_password": wanted.initiator_password,
+        "organisation": wanted.organisation,
         "wrong_passwords": 0,
-        "passkey": wish.passkey,
-        "till": wish.till,
+        "passkey": wanted.passkey,
+        "till": wanted.till,
     }
-    documents.put(SHORTCODES, wish.shortcode, known)
-    return show_app(world, wish.consumer_key)
+    documents.put(SHORTCODES, wanted.shortcode, known)
+    return show_app(world, wanted.consumer_key)
 
 
 def show_app(world: World, consumer_key: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ async def touch(session: AsyncSession, key: ApiKey) -> None:
 
 
 async def add(session: AsyncSession, key: ApiKey) -> bool:
-    """False if a living key of the same partner has this name already: the name is what makes a repeated wish known."""
+    """False if a living key of the same partner has this name already: the name is what makes a repeated request known."""
     holder = key.partner_id or "house"
     await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"api-key:{holder}:{key.name}", 0))))
     taken = await session.exec(

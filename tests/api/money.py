@@ -27,7 +27,7 @@ BUY: Final[dict[str, Any]] = {**FLOAT, "expected_total": {"amount": "2080.00", "
 COLLECT: Final[dict[str, Any]] = {
     "amount": {"amount": "500.00", "currency": "KES"}, "phone": "+254712345678", "account": "000000091",
 }  # fmt: skip
-WISHES: Final = {"/top-ups": TOP_UP, "/float-purchases": BUY, "/collections": COLLECT}
+REQUESTS: Final = {"/top-ups": TOP_UP, "/float-purchases": BUY, "/collections": COLLECT}
 PARTNER_SCOPES: Final = (
     "top-ups:read", "top-ups:write", "float-purchases:read", "float-purchases:write", "collections:read",
     "collections:write",

@@ -123,7 +123,7 @@ def test_nothing_is_bought_at_a_price_that_nobody_agreed_to(run: Run, answering:
     assert answering.asked == []
 
 
-def test_what_was_agreed_to_goes_with_the_wish(run: Run, answering: Answering) -> None:
+def test_what_was_agreed_to_goes_with_the_request(run: Run, answering: Answering) -> None:
     answering.will(202, row(FLT, "requested"))
     shown = run("floats", "buy", "2000", "--operator", "airtel", "--total", "2080", "--partner", PRT)
     assert answering.asked[0][2] == {

@@ -38,8 +38,8 @@ def test_an_error_carries_its_code_its_sentence_and_its_facts(kind: type[KivukoE
     assert (told.code, told.extra) == ("own_code", {"field": "phone"})
 
 
-def test_a_throttle_carries_the_wish_of_the_other_side() -> None:
+def test_a_throttle_carries_what_the_other_side_asked_for() -> None:
     assert Throttled("Slow down.").retry_after is None
-    wished = Throttled("Slow down.", retry_after=timedelta(seconds=7), gateway="damza")
-    assert wished.retry_after == timedelta(seconds=7)
-    assert wished.extra == {"gateway": "damza"}
+    throttled = Throttled("Slow down.", retry_after=timedelta(seconds=7), gateway="damza")
+    assert throttled.retry_after == timedelta(seconds=7)
+    assert throttled.extra == {"gateway": "damza"}

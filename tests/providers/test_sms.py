@@ -68,7 +68,7 @@ def test_an_empty_message_is_refused_before_it_is_sent(text: str) -> None:
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("soon", None), ("-1", None), ("9" * 30, None)])
-def test_a_throttle_carries_the_wish_of_the_gateway_where_it_is_readable(header: str, seconds: int | None) -> None:
+def test_a_throttle_carries_what_the_gateway_asks_for_where_it_is_readable(header: str, seconds: int | None) -> None:
     error = refused_by_status("damza", 429, {"retry-after": header})
     assert isinstance(error, Throttled)
     assert (error.retry_after.total_seconds() if error.retry_after else None) == seconds

@@ -85,8 +85,8 @@ async def decide_in_time(
             if getattr(refused.cause, "type", None) != "too_early":
                 raise
             if tries % 12 == 11:  # not while its answer to the last question is awaited
-                wish = RetryNow(actor=by)
-                await client.get_workflow_handle(workflow_id).execute_update("retry", wish, id=new_id("cmd"))
+                command = RetryNow(actor=by)
+                await client.get_workflow_handle(workflow_id).execute_update("retry", command, id=new_id("cmd"))
             await asyncio.sleep(0.2)
     return await decide(client, database, workflow_id, decision, by=by, **more)
 

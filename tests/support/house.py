@@ -123,8 +123,8 @@ class House:
         assert answer.status_code == 201, answer.text
 
     async def rates(self, *rates: tuple[str, str, float], seed: int = 7, **options: Any) -> None:
-        wishes = [{"operation": o, "action": a, "probability": p, "options": options} for o, a, p in rates]
-        answer = await self.http.post("/faults", json={"rates": wishes, "seed": seed})
+        asked = [{"operation": o, "action": a, "probability": p, "options": options} for o, a, p in rates]
+        answer = await self.http.post("/faults", json={"rates": asked, "seed": seed})
         assert answer.status_code == 201, answer.text
 
     async def fund(self, amount: str, reference: str) -> None:

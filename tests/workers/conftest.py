@@ -76,8 +76,8 @@ class Desk:
     def fault(
         self, operation: str, action: str, *, times: int = 1, match: dict[str, str] | None = None, **options: object
     ) -> None:
-        wish = Fault(operation=operation, action=action, times=times, match=match or {}, options=options)
-        self.world.faults.add(FaultScript(faults=[wish]))
+        fault = Fault(operation=operation, action=action, times=times, match=match or {}, options=options)
+        self.world.faults.add(FaultScript(faults=[fault]))
 
     async def receipt(self, key: str = "one", phone: str = PHONE) -> str:
         """A payment receipt to a client; its id."""

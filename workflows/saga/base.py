@@ -52,7 +52,7 @@ class Saga:
         self.reason: ErrorFacts | None = None  # why the last step failed
 
     async def protect(self, business: Coroutine[Any, Any, T]) -> T:
-        """Runs the business to its end. Cancelling the workflow does not interrupt it: it becomes a wish that the next
+        """Runs the business to its end. Cancelling the workflow does not interrupt it: it becomes a command that the next
         safe point honours, because a step whose result is thrown away may have moved money."""
         task = asyncio.create_task(business)
         while True:
@@ -87,7 +87,7 @@ class Saga:
         return answer
 
     def safe_point(self) -> None:
-        """Nothing is in flight here: a wish to cancel ends the saga."""
+        """Nothing is in flight here: a command to cancel ends the saga."""
         if self.cancel_wanted:
             raise EndsUnpaid("withdrawn", "cancelled", "It was cancelled before any money had moved.")
 

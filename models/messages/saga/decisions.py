@@ -79,7 +79,7 @@ class RecordDecision(Message):
 
 
 class RetryNow(Message):
-    """An operator's wish to go on at once instead of at the end of a wait. `actor` is a note of who asked; nothing is
+    """An operator's command to go on at once instead of at the end of a wait. `actor` is a note of who asked; nothing is
     decided by it."""
 
     actor: str

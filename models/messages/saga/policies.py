@@ -114,7 +114,7 @@ class TopUpPolicy(Message):
 class FloatPolicy(Message):
     """How patient a float purchase is."""
 
-    # Banks settle in minutes; a failed instruction is a person's wish to repeat, never the machine's.
+    # Banks settle in minutes; a failed instruction is repeated by a person's command, never by the machine.
     leg: PayoutPolicy = PayoutPolicy(
         query_after=_minutes(1, 2, 4, 8, 15, 30, 60, 120), attempt_again_after=(), confirm_from_minor=None,
         confirm_failure_from_minor=None,

@@ -1,4 +1,4 @@
-"""What one person wishes and a second one must agree to."""
+"""What one person asks for and a second one must agree to."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from models.tables.base import UtcDateTime
 
 
 class Proposal(SQLModel, table=True):
-    """An act that one person wishes and that happens only once a second person agrees. Time never agrees.
+    """An act that one person asks for and that happens only once a second person agrees. Time never agrees.
 
     The partial unique index lets a subject have one open proposal of an act at a time.
     """

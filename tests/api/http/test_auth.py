@@ -37,7 +37,7 @@ async def test_a_key_is_shown_once_and_only_its_hash_is_kept(door: Door) -> None
             assert not [row for row in rows.scalars() if secret in row]
 
 
-async def test_a_repeated_wish_for_a_key_gets_the_same_key(door: Door) -> None:
+async def test_a_repeated_request_for_a_key_gets_the_same_key(door: Door) -> None:
     body = {"name": "loan app", "scopes": ["disbursements:read"]}
     answers = [await door.admin.post("/api/v1/keys", json=body, headers={"Idempotency-Key": "k1"}) for _ in range(2)]
     assert answers[0].json() == answers[1].json()
@@ -45,7 +45,7 @@ async def test_a_repeated_wish_for_a_key_gets_the_same_key(door: Door) -> None:
     assert len(await door.rows(ApiKey)) == 2
 
 
-async def test_without_an_idempotency_key_the_name_tells_a_repeated_wish(door: Door) -> None:
+async def test_without_an_idempotency_key_the_name_tells_a_repeated_request(door: Door) -> None:
     body = {"name": "loan app", "scopes": ["disbursements:read"]}
     first, second = [await door.admin.post("/api/v1/keys", json=body) for _ in range(2)]
     assert (first.status_code, second.status_code) == (201, 409)

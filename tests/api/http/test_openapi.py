@@ -114,12 +114,12 @@ NATURAL_KEYS = {
     "/api/v1/proposals/{proposal_id}/decline": "a proposal is answered once",
     "/api/v1/inbox/{inbox_id}/read-again": "what was stored once is taken once",
 } | {
-    f"/api/v1/{saga}/{wish}": "going on at once, or ending, is the same however often it is wished"
+    f"/api/v1/{saga}/{command}": "going on at once, or ending, is the same however often it is asked for"
     for saga in (
         "disbursements/{disbursement_id}", "top-ups/{top_up_id}", "float-purchases/{purchase_id}",
         "collections/{collection_id}",
     )
-    for wish in ("retry", "cancel")
+    for command in ("retry", "cancel")
 }  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def headers_of(operation: dict[str, Any]) -> dict[str, bool]:
 
 
 def test_an_idempotency_key_is_treated_alike_everywhere() -> None:
-    """Every POST that makes or decides something takes one; where nothing else tells a repeated wish from a second one it
+    """Every POST that makes or decides something takes one; where nothing else tells a repeated request from a second one it
     is required. A PUT names what it sets, and needs none."""
     takes: set[str] = set()
     needs: set[str] = set()

@@ -29,7 +29,7 @@ from cli.local.postgres import EmbeddedPostgres
 from core.settings import Settings
 from store.database import Database
 from tests.api.conftest import ADMIN_KEY, Door, make_settings, open_door
-from tests.api.money import WISHES, rich_lender, say
+from tests.api.money import REQUESTS, rich_lender, say
 from tests.support.databases import database_from
 from tests.support.simulator_server import AppServer
 
@@ -104,7 +104,7 @@ async def _things(door: Door) -> dict[str, str]:
     for name, path in (
         ("top_up_id", "/top-ups"), ("purchase_id", "/float-purchases"), ("collection_id", "/collections"),
     ):  # fmt: skip
-        ids[name] = (await say(door.admin, path, {**WISHES[path], "partner_id": partner_id})).json()["id"]
+        ids[name] = (await say(door.admin, path, {**REQUESTS[path], "partner_id": partner_id})).json()["id"]
     return ids
 
 

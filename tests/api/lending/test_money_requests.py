@@ -17,18 +17,18 @@ from models.tables.lending.float_purchase import FloatPurchase
 from models.tables.lending.wallet_top_up import TopUp
 from models.tables.saga.saga_row import SagaRow
 from tests.api.conftest import Door
-from tests.api.money import PARTNER_SCOPES, WISHES, claimed_keys, rich_lender, say
+from tests.api.money import PARTNER_SCOPES, REQUESTS, claimed_keys, rich_lender, say
 
 MODELS: dict[str, type[SagaRow]] = {"/top-ups": TopUp, "/float-purchases": FloatPurchase, "/collections": Collection}
 ACTS = {"/top-ups": "top_ups", "/float-purchases": "float_purchases", "/collections": "collections"}
-each_kind = pytest.mark.parametrize("path", WISHES)
+each_kind = pytest.mark.parametrize("path", REQUESTS)
 
 
 @each_kind
-async def test_one_wish_is_accepted_recorded_and_started(door: Door, path: str) -> None:
+async def test_one_request_is_accepted_recorded_and_started(door: Door, path: str) -> None:
     partner_id = await rich_lender(door)
     visitor = await door.key(*PARTNER_SCOPES, partner_id=partner_id)
-    made = await say(visitor, path, WISHES[path])
+    made = await say(visitor, path, REQUESTS[path])
     assert made.status_code == 202, made.text
     row = made.json()
     assert made.headers["location"] == f"/api/v1{path}/{row['id']}"
@@ -49,7 +49,7 @@ async def test_one_wish_is_accepted_recorded_and_started(door: Door, path: str) 
 @each_kind
 async def test_without_an_idempotency_key_nothing_is_accepted(door: Door, path: str) -> None:
     partner_id = await rich_lender(door)
-    answer = await door.admin.post(f"/api/v1{path}", json={**WISHES[path], "partner_id": partner_id})
+    answer = await door.admin.post(f"/api/v1{path}", json={**REQUESTS[path], "partner_id": partner_id})
     assert answer.status_code == 422
     assert ("Idempotency-Key", "missing") in [(e["field"], e["rule"]) for e in answer.json()["errors"]]
     assert await door.rows(MODELS[path]) == []
@@ -58,7 +58,7 @@ async def test_without_an_idempotency_key_nothing_is_accepted(door: Door, path: 
 @each_kind
 async def test_the_same_key_and_body_make_one_and_another_body_is_a_conflict(door: Door, path: str) -> None:
     partner_id = await rich_lender(door)
-    body = {**WISHES[path], "partner_id": partner_id}
+    body = {**REQUESTS[path], "partner_id": partner_id}
     answers = await asyncio.gather(*(say(door.admin, path, body, key="a") for _ in range(6)))
     assert {answer.status_code for answer in answers} <= {202, 409}
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} <= {"request_running"}
@@ -74,9 +74,9 @@ async def test_the_same_key_and_body_make_one_and_another_body_is_a_conflict(doo
 
 
 @each_kind
-async def test_a_refused_wish_gives_its_key_back(door: Door, path: str) -> None:
+async def test_a_refused_request_gives_its_key_back(door: Door, path: str) -> None:
     partner_id = await rich_lender(door)
-    body = {**WISHES[path], "partner_id": partner_id}
+    body = {**REQUESTS[path], "partner_id": partner_id}
     for wrong in ({"amount": {"amount": "100", "currency": "UGX"}}, {"amount": None}, {"colour": "blue"}):
         assert (await say(door.admin, path, {**body, **wrong}, key="a")).status_code == 422
         assert await claimed_keys(door) == []
@@ -87,7 +87,7 @@ async def test_a_refused_wish_gives_its_key_back(door: Door, path: str) -> None:
 async def test_what_is_accepted_while_temporal_is_away_is_started_by_the_sweep(door: Door, path: str) -> None:
     """As after a crash between the commit and the start: the row stands, its answer is remembered."""
     partner_id = await rich_lender(door)
-    body = {**WISHES[path], "partner_id": partner_id}
+    body = {**REQUESTS[path], "partner_id": partner_id}
     async with door.without_temporal():
         made = await say(door.admin, path, body, key="a")
         shown = await door.admin.get(made.headers["location"])
@@ -111,8 +111,8 @@ async def age(door: Door, model: type[SagaRow]) -> None:
 async def test_a_partners_key_moves_and_sees_its_own_money_alone(door: Door, path: str) -> None:
     mine, other = await rich_lender(door, "Mine"), await rich_lender(door, "Other")
     visitor = await door.key(*PARTNER_SCOPES, partner_id=mine)
-    theirs = (await say(door.admin, path, {**WISHES[path], "partner_id": other})).json()["id"]
-    assert (await say(visitor, path, {**WISHES[path], "partner_id": other})).status_code == 404
+    theirs = (await say(door.admin, path, {**REQUESTS[path], "partner_id": other})).json()["id"]
+    assert (await say(visitor, path, {**REQUESTS[path], "partner_id": other})).status_code == 404
     assert (await visitor.get(f"/api/v1{path}?partner_id={other}")).status_code == 404
     assert (await visitor.get(f"/api/v1{path}")).json()["items"] == []
     for method, last in (("GET", ""), ("GET", "/events"), ("POST", "/retry"), ("POST", "/cancel")):
@@ -128,9 +128,9 @@ async def test_each_scope_opens_its_own_door(door: Door, path: str) -> None:
     name = path[1:]
     reader = await door.key(f"{name}:read", partner_id=partner_id)
     writer = await door.key(f"{name}:write", partner_id=partner_id)
-    refused = await say(reader, path, WISHES[path])
+    refused = await say(reader, path, REQUESTS[path])
     assert (refused.status_code, refused.json()["facts"]) == (403, {"scope": f"{name}:write"})
-    made = await say(writer, path, WISHES[path])
+    made = await say(writer, path, REQUESTS[path])
     assert made.status_code == 202, made.text
     assert (await writer.get(made.headers["location"])).status_code == 403
     assert (await reader.get(made.headers["location"])).status_code == 200
@@ -151,14 +151,14 @@ async def test_a_partner_never_decides_that_its_own_wallet_gets_money(door: Door
 async def test_a_suspended_partner_starts_nothing(door: Door, path: str) -> None:
     partner_id = await rich_lender(door)
     await door.admin.patch(f"/api/v1/partners/{partner_id}", json={"status": "suspended"})
-    answer = await say(door.admin, path, {**WISHES[path], "partner_id": partner_id})
+    answer = await say(door.admin, path, {**REQUESTS[path], "partner_id": partner_id})
     assert (answer.status_code, answer.json()["code"]) == (403, "partner_suspended")
 
 
 @each_kind
 async def test_a_partner_without_the_connection_is_told_which(door: Door, path: str) -> None:
     partner_id = (await door.admin.post("/api/v1/partners", json={"name": "Bare"})).json()["id"]
-    answer = await say(door.admin, path, {**WISHES[path], "partner_id": partner_id})
+    answer = await say(door.admin, path, {**REQUESTS[path], "partner_id": partner_id})
     provider = "daraja" if path == "/collections" else "bank"
     assert (answer.status_code, answer.json()["code"]) == (404, "no_connection")
     assert answer.json()["errors"][0]["field"] == provider
@@ -171,7 +171,7 @@ async def test_a_command_without_a_worker_says_so_and_leaves_its_trace(
 ) -> None:
     monkeypatch.setattr(commands, "_COMMAND_TIMEOUT", timedelta(seconds=0.3))
     partner_id = await rich_lender(door)
-    made = await say(door.admin, path, {**WISHES[path], "partner_id": partner_id})
+    made = await say(door.admin, path, {**REQUESTS[path], "partner_id": partner_id})
     answer = await door.admin.post(f"{made.headers['location']}/{command}", json={"note": "please"})
     assert (answer.status_code, answer.json()["code"]) == (503, "saga_busy")
     act = f"{ACTS[path]}.{'cancel_request' if command == 'cancel' else 'retry'}"
@@ -183,7 +183,7 @@ async def test_a_command_without_a_worker_says_so_and_leaves_its_trace(
 @each_kind
 async def test_a_decision_needs_an_idempotency_key(door: Door, path: str) -> None:
     partner_id = await rich_lender(door)
-    made = await say(door.admin, path, {**WISHES[path], "partner_id": partner_id})
+    made = await say(door.admin, path, {**REQUESTS[path], "partner_id": partner_id})
     said = {"decision": "not_paid", "evidence": "seen on the statement"}
     answer = await door.admin.post(f"{made.headers['location']}/resolve", json=said)
     assert answer.status_code == 422
@@ -193,7 +193,7 @@ async def test_a_decision_needs_an_idempotency_key(door: Door, path: str) -> Non
 @each_kind
 async def test_lists_page_by_cursor_newest_first(door: Door, path: str) -> None:
     partner_id = await rich_lender(door)
-    made = [(await say(door.admin, path, {**WISHES[path], "partner_id": partner_id})).json()["id"] for _ in range(3)]
+    made = [(await say(door.admin, path, {**REQUESTS[path], "partner_id": partner_id})).json()["id"] for _ in range(3)]
     seen: list[str] = []
     cursor: str | None = None
     while True:

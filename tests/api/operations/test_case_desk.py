@@ -257,7 +257,7 @@ async def test_whose_credit_it_is_one_person_says_and_another_agrees(
     async with httpx.AsyncClient(
         verify=False, base_url=house.api_url, headers={"Authorization": f"Bearer {key}"}
     ) as second:
-        # Declined, proposed anew in the same words, agreed to: three different wishes.
+        # Declined, proposed anew in the same words, agreed to: three different decisions.
         assert (await act(second, case["id"], "decline", **said))[0] == 200
         assert (await act(house_admin, case["id"], "allocate", **said))[0] == 200
         assert (await act(second, case["id"], "approve", **said))[0] == 200

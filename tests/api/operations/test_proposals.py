@@ -157,11 +157,11 @@ async def test_a_loan_that_was_ever_sent_is_paid_anew_only_by_two_people(door: D
     ann, bob = await person(door, partner_id), await person(door, partner_id)
     silent = await ann.post("/api/v1/disbursements", json={"loan_id": LOAN})
     assert (silent.status_code, silent.json()["code"]) == (422, "evidence_missing")
-    wish = {"loan_id": LOAN, "evidence": "The portal knows no payout to this client."}
-    proposed = await ann.post("/api/v1/disbursements", json=wish)
+    asked = {"loan_id": LOAN, "evidence": "The portal knows no payout to this client."}
+    proposed = await ann.post("/api/v1/disbursements", json=asked)
     assert (proposed.status_code, proposed.json()["code"]) == (409, "second_person_needed")
     proposal_id = proposed.json()["facts"]["proposal_id"]
-    assert (await ann.post("/api/v1/disbursements", json=wish)).json()["facts"]["proposal_id"] == proposal_id
+    assert (await ann.post("/api/v1/disbursements", json=asked)).json()["facts"]["proposal_id"] == proposal_id
     assert (await answer(ann, proposal_id)).json()["code"] == "four_eyes"
     assert [row.round for row in await door.rows(Disbursement)] == [1]
     assert (await answer(bob, proposal_id)).status_code == 200
@@ -174,8 +174,8 @@ async def test_an_agreement_to_pay_again_is_about_the_round_that_was_looked_at(d
     partner_id = await door.lender()
     first = await ended_loan(door, partner_id, sent=True)
     ann, bob = await person(door, partner_id), await person(door, partner_id)
-    wish = {"loan_id": LOAN, "evidence": "The portal knows no payout to this client."}
-    proposal_id = (await ann.post("/api/v1/disbursements", json=wish)).json()["facts"]["proposal_id"]
+    asked = {"loan_id": LOAN, "evidence": "The portal knows no payout to this client."}
+    proposal_id = (await ann.post("/api/v1/disbursements", json=asked)).json()["facts"]["proposal_id"]
     async with door.database.transaction() as session:
         session.add(
             Disbursement(

@@ -14,7 +14,7 @@ async def claimed(door: Door, partner_id: str, kind: str = "mpesa_shortcode") ->
     return str(one["key"])
 
 
-def wish(code: str, to: str, **more: Any) -> dict[str, Any]:
+def move(code: str, to: str, **more: Any) -> dict[str, Any]:
     return {
         "kind": "mpesa_shortcode", "key": code, "to_partner_id": to, "evidence": "the lender's letter of today", **more,
     }  # fmt: skip
@@ -24,9 +24,9 @@ async def test_two_people_move_a_claim_and_its_holders_connection_counts_no_more
     holder, heir = await door.lender("Holder"), await door.lender("Heir")
     key = await claimed(door, holder)
     ann, ben = await person(door), await person(door)
-    proposed = await ann.post(f"{PATH}/move", json=wish(key, heir))
+    proposed = await ann.post(f"{PATH}/move", json=move(key, heir))
     assert proposed.status_code == 202, proposed.text
-    again = await ann.post(f"{PATH}/move", json=wish(key, heir))
+    again = await ann.post(f"{PATH}/move", json=move(key, heir))
     assert again.json()["id"] == proposed.json()["id"]
     assert (await answer(ann, proposed.json()["id"])).json()["code"] == "four_eyes"
     assert await claimed(door, holder) == key, "nothing moves by one person"
@@ -43,13 +43,13 @@ async def test_what_cannot_be_moved_is_refused_by_name(door: Door) -> None:
     key, ann = await claimed(door, holder), await person(door)
 
     async def refusal(**changes: Any) -> tuple[int, str]:
-        refused = await ann.post(f"{PATH}/move", json=wish(key, heir, **changes))
+        refused = await ann.post(f"{PATH}/move", json=move(key, heir, **changes))
         return refused.status_code, refused.json()["code"]
 
     assert await refusal(key="nobody's") == (404, "no_claim")
     assert await refusal(to_partner_id=holder) == (409, "claimed_already")
     assert (await refusal(kind="fineract_identity"))[0] == 422
-    assert (await ann.post(f"{PATH}/move", json=wish(key, heir))).status_code == 202
+    assert (await ann.post(f"{PATH}/move", json=move(key, heir))).status_code == 202
     third = await door.lender("Third")
     assert await refusal(to_partner_id=third) == (409, "proposed_otherwise")
 
@@ -58,7 +58,7 @@ async def test_claims_are_the_platforms_to_see_and_to_move(door: Door) -> None:
     holder, heir = await door.lender("Holder"), await door.lender("Heir")
     key, own = await claimed(door, holder), await person(door, heir)
     assert (await own.get(PATH)).status_code == 403
-    assert (await own.post(f"{PATH}/move", json=wish(key, heir))).status_code == 403
+    assert (await own.post(f"{PATH}/move", json=move(key, heir))).status_code == 403
 
 
 async def test_claims_are_listed_page_by_page(door: Door) -> None:

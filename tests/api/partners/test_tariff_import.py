@@ -113,7 +113,7 @@ async def test_a_set_for_nobody_and_a_body_that_is_no_file_are_refused(door: Doo
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
-async def test_only_an_admin_imports_and_a_repeated_wish_gets_the_same_answer(door: Door) -> None:
+async def test_only_an_admin_imports_and_a_repeated_request_gets_the_same_answer(door: Door) -> None:
     assert (await upload(await door.key("partners:write"), *SET)).status_code == 403
     answers = [await upload(door.admin, *SET, **{"Idempotency-Key": "tariffs-1"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 201]

@@ -1,4 +1,4 @@
-"""A prompt of which M-Pesa says little: queries, reviews by a person, and wishes to stop."""
+"""A prompt of which M-Pesa says little: queries, reviews by a person, and commands to cancel."""
 
 import asyncio
 from datetime import timedelta
@@ -120,14 +120,14 @@ async def test_cancelled_before_anybody_was_asked(house: House, desk: MoneyDesk)
     assert await prompts(desk) == []
 
 
-async def test_a_wish_to_cancel_that_comes_with_the_start_asks_nobody(house: House, desk: MoneyDesk) -> None:
+async def test_a_cancel_that_comes_with_the_start_prompts_nobody(house: House, desk: MoneyDesk) -> None:
     await house.stop_workers()
     loan = await desk.loan("5000.00")
     begun = await desk.collect("1500", loan["accountNo"])
-    wish = asyncio.create_task(desk.cancel(begun))
+    cancelling = asyncio.create_task(desk.cancel(begun))
     await asyncio.sleep(0.3)  # it lies at the server beside the start
     await house.start_workers()
-    await wish
+    await cancelling
     row = await desk.ended(begun)
     assert (row.stage, row.reason_code) == ("withdrawn", "cancelled")
     assert await prompts(desk) == []

@@ -155,7 +155,7 @@ async def test_a_bank_out_of_reach_for_longer_than_any_schedule_is_waited_for(ho
 async def test_a_workflow_cancelled_in_temporal_while_money_moves_goes_on(
     house: House, desk: MoneyDesk, operation: str, stage: str
 ) -> None:
-    """A wish that no safe point can honour any more: a step whose result is thrown away may have moved money."""
+    """A command that no safe point can honour any more: a step whose result is thrown away may have moved money."""
     await house.fault(operation, "slow", options={"seconds": 0.8})
     row = await desk.until(await funded_purchase(house, desk), stage)
     await until_sent(house, row)

@@ -148,13 +148,13 @@ async def test_a_prompt_that_may_have_reached_the_payer_cannot_be_cancelled(hous
     await assert_credited_once(house, desk, await desk.ended(row))
 
 
-async def test_a_wish_to_cancel_that_comes_with_the_start_asks_nobody(house: House, desk: MoneyDesk) -> None:
+async def test_a_cancel_that_comes_with_the_start_prompts_nobody(house: House, desk: MoneyDesk) -> None:
     await house.stop_workers()
     row = await asked(desk)
-    wish = asyncio.create_task(desk.cancel(row))
+    cancelling = asyncio.create_task(desk.cancel(row))
     await asyncio.sleep(0.3)  # it lies at the server beside the start
     await house.start_workers()
-    await wish
+    await cancelling
     await assert_nothing_came(house, desk, await desk.ended(row), "withdrawn", "cancelled")
     assert await desk.timeline(row) == ["requested", "ended"]
 

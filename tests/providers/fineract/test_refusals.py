@@ -99,7 +99,7 @@ def test_what_the_container_says_is_no_word_of_fineract() -> None:
 
 
 @pytest.mark.parametrize("seconds", ["7", "²", "9" * 40, "soon", ""])
-def test_a_wish_to_slow_down_is_bounded_whatever_it_says(seconds: str) -> None:
+def test_a_request_to_slow_down_is_bounded_whatever_it_says(seconds: str) -> None:
     error = disbursal_error(answer(429, None, **{"retry-after": seconds}))
     assert isinstance(error, Throttled)
     assert error.retry_after is None or error.retry_after.total_seconds() <= 3600

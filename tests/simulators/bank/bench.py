@@ -134,11 +134,11 @@ class Bench:
 
     def subscribe(self, dialect: Dialect, *accounts: str) -> None:
         for account in accounts or (WALLET.number, B2C.number):
-            wish = {
+            subscription = {
                 "account": account, "url": f"{self.url}/push/{dialect}", "dialect": dialect, "user": SECRETS.user,
                 "password": SECRETS.password, "secret": SECRETS.secrets[0],
             }  # fmt: skip
-            self.world.documents.put(SUBSCRIPTIONS, f"{account}:{dialect}", wish)
+            self.world.documents.put(SUBSCRIPTIONS, f"{account}:{dialect}", subscription)
 
     def behave(self, **changes: Any) -> None:
         known = self.world.documents.get(SETTINGS, "behaviour") or {}

@@ -162,7 +162,7 @@ async def test_an_opening_balance_is_booked_once(bench: Bench) -> None:
         ("deposits", {"account": WALLET.number, "amount": "-1.00"}),
     ],
 )
-async def test_a_wrong_wish_is_refused(bench: Bench, path: str, body: dict[str, Any]) -> None:
+async def test_a_wrong_request_is_refused(bench: Bench, path: str, body: dict[str, Any]) -> None:
     assert (await bench.post(f"/bank/simulator/{path}", body)).status_code == 422
 
 
