@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -22,6 +22,7 @@ from core.settings import Settings
 from store.database import Database
 
 _ROUTERS: Final = find_routers()
+_DOCUMENT: Final[dict[str, Any]] = {}  # of them, once it was asked for
 
 
 def create_app(settings: Settings, *, database: Database | None = None, client: Client | None = None) -> FastAPI:
@@ -65,7 +66,7 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
     problems.install(app)
     idempotency.install(app)
     app.router.routes.extend(_pages())
-    openapi.install(app)
+    openapi.install(app, _DOCUMENT)
     app.add_middleware(BoundedRequests)
     app.add_middleware(
         RequestMiddleware,

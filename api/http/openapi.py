@@ -64,11 +64,15 @@ def _response(status: int) -> dict[str, Any]:
     return {"description": _DESCRIPTIONS[status], "content": {MEDIA_TYPE: {"schema": dict(_REF)}}}
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, made: dict[str, Any] | None = None) -> None:
+    """`made` is where applications of the same routes keep one document: it takes a second of processor time, and the first
+    request with a query parameter asks for it."""
+    kept: dict[str, Any] = {} if made is None else made
+
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
-        return app.openapi_schema
+        if not kept:
+            kept.update(_document(app))
+        return kept
 
     app.openapi = openapi  # type: ignore[method-assign]
 

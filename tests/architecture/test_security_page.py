@@ -3,9 +3,8 @@
 import ast
 import re
 
-from api.app import create_app
-from core.settings import Settings
 from tests.architecture import house
+from tests.support.openapi import document
 
 PAGE = (house.ROOT / "docs" / "SECURITY.md").read_text(encoding="utf-8")
 _TEST = re.compile(r"`([a-z_/]+/test_[a-z0-9_]+\.py)(?:::(test_[a-z0-9_]+))?`")
@@ -46,8 +45,7 @@ def test_every_way_in_without_a_key_is_on_the_page() -> None:
         "/cb/{route_hex}/{mac_hex}/in": "a prompt's callback",
         "/cb/{route_hex}/{mac_hex}/level": "M-Pesa's balance callback",
     }
-    document = create_app(Settings(_env_file=None, environment="test")).openapi()
-    ways = {path for path, methods in document["paths"].items() if path.startswith("/cb/") and "post" in methods}
+    ways = {path for path, methods in document()["paths"].items() if path.startswith("/cb/") and "post" in methods}
     assert ways == set(known)
     for evidence in known.values():
         assert f"| {evidence}" in PAGE, evidence

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from api.app import create_app
 from cli.commands.balances import Books, _show
 from cli.errors import Failure, in_plain_words, show
 from cli.output import cell, console, plain, table
-from core.settings import Settings
 from core.texts import is_unseen
 from tests.cli.conftest import Answering, Run
+from tests.support.openapi import document
 
-DOCUMENT: dict[str, Any] = create_app(Settings(_env_file=None, environment="test")).openapi()
+DOCUMENT: dict[str, Any] = document()
 CASE, PRT = "cas_01ktv0r5m8e9a7d3c2b4x6y8z0", "prt_01ktv0r5m8e9a7d3c2b4x6y8z0"
 HOSTILE = "[red]Wanjiru[/red] \x1b[31m\x1b]0;owned\x07\x9b2J‮evil⁦​\r\n\x00{{7*7}}[/] \\[link=http://x]"
 LONG = "Wanjiru-" * 40

@@ -19,11 +19,11 @@ _GOOD_NEWS: Final = frozenset({"000", "accepted"})
 
 def produced() -> dict[str, str]:
     """Code → the file that makes it."""
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in _sources()}
-    constants = {name: text for tree in trees.values() for name, text in _constants(tree)}
+    sources = {path: _saying(ast.parse(path.read_text(encoding="utf-8"))) for path in _sources()}
+    constants = {name: text for nodes in sources.values() for name, text in _constants(nodes)}
     found: dict[str, str] = {}
-    for path, tree in trees.items():
-        for code in set(_codes(tree, constants)) - _GOOD_NEWS:
+    for path, nodes in sources.items():
+        for code in set(_codes(nodes, constants)) - _GOOD_NEWS:
             found.setdefault(code, str(path.relative_to(ROOT)))
     return found
 
@@ -33,22 +33,27 @@ def _sources() -> Iterator[Path]:
         yield from sorted((ROOT / package).rglob("*.py"))
 
 
-def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for name, value in _assigned(tree):
+def _saying(tree: ast.Module) -> list[ast.AST]:
+    """What a code may stand in."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.AnnAssign | ast.Assign | ast.Call)]
+
+
+def _constants(nodes: list[ast.AST]) -> Iterator[tuple[str, str]]:
+    for name, value in _assigned(nodes):
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
             yield name, value.value
 
 
-def _assigned(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    for node in ast.walk(tree):
+def _assigned(nodes: list[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
+    for node in nodes:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             yield node.target.id, node.value
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             yield node.targets[0].id, node.value
 
 
-def _codes(tree: ast.Module, constants: dict[str, str]) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _codes(nodes: list[ast.AST], constants: dict[str, str]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Call):
             for keyword in node.keywords:
                 if keyword.arg == "code":
@@ -57,7 +62,7 @@ def _codes(tree: ast.Module, constants: dict[str, str]) -> Iterator[str]:
             place = _PLACES.get(called)
             if place is not None and len(node.args) > place:
                 yield from _texts(node.args[place], constants)
-    for name, value in _assigned(tree):
+    for name, value in _assigned(nodes):
         if name == "default_code":
             yield from _texts(value, constants)
         elif name in _RULES and isinstance(value, ast.Tuple):

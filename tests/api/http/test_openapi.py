@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from api.app import create_app
-from core.settings import Settings
+from tests.support.openapi import document
 
-DOCUMENT: dict[str, Any] = create_app(Settings(_env_file=None, environment="test")).openapi()
+DOCUMENT: dict[str, Any] = document()
 OPEN = ("/health/", "/metrics", "/cb/", "/codec/by/")
 
 

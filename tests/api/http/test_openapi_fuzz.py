@@ -31,11 +31,12 @@ from store.database import Database
 from tests.api.conftest import ADMIN_KEY, Door, make_settings, open_door
 from tests.api.money import REQUESTS, rich_lender, say
 from tests.support.databases import database_from
+from tests.support.openapi import document
 from tests.support.simulator_server import AppServer
 
 pytestmark = pytest.mark.slow
 
-DOCUMENT = create_app(Settings(_env_file=None, environment="test")).openapi()
+DOCUMENT = document()
 # Every request carries the admin's key: who gets in without one is asked in test_auth.py.
 for _methods in DOCUMENT["paths"].values():
     for _operation in _methods.values():
