@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.http.problems import MEDIA_TYPE, Problem
+from api.http.problems import MEDIA_TYPE, Problem, example
 from models.kinds import KINDS
 
 _DESCRIPTIONS: Final[dict[int, str]] = {
@@ -61,7 +61,10 @@ WRITES: Final = (400, 413, 415)
 
 
 def _response(status: int) -> dict[str, Any]:
-    return {"description": _DESCRIPTIONS[status], "content": {MEDIA_TYPE: {"schema": dict(_REF)}}}
+    return {
+        "description": _DESCRIPTIONS[status],
+        "content": {MEDIA_TYPE: {"schema": dict(_REF), "example": example(status)}},
+    }
 
 
 def install(app: FastAPI, made: dict[str, Any] | None = None) -> None:

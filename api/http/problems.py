@@ -97,6 +97,34 @@ class Problem(BaseModel):
     facts: dict[str, str] = {}
 
 
+# One that is typical of each status: code, detail, fields, facts. As callers meet them, word for word.
+EXAMPLES: Final[dict[int, tuple[str, str, list[dict[str, str]], dict[str, str]]]] = {
+    400: ("malformed_json", "The body is not JSON.", [], {}),
+    401: ("not_authenticated", "Give an API key: Authorization: Bearer kvk_…", [], {}),
+    403: ("scope_missing", "The key lacks the scope top-ups:write.", [], {"scope": "top-ups:write"}),
+    404: ("not_found", "No partner has that id.",
+          [{"field": "partner_id", "rule": "not_found", "detail": "No partner has that id."}], {}),
+    409: ("wrong_stage", "Money may have moved already; it cannot be cancelled.", [], {}),
+    413: ("body_too_large", "A body may have 262144 bytes.", [], {}),
+    415: ("unsupported_media_type", "Send JSON, with the content type application/json.", [], {}),
+    422: ("validation_failed", "1 field breaks a rule.",
+          [{"field": "amount.currency", "rule": "missing", "detail": "Field required"}], {}),
+    429: ("rate_limited", "This key asks too often.", [], {}),
+    502: ("no_answer", "M-Pesa gave no answer to the payout; it may have been made.", [], {}),
+    503: ("temporal_unavailable", "The workflow engine cannot be reached now.", [], {}),
+}  # fmt: skip
+
+
+def example(status: int) -> dict[str, Any]:
+    """The body of a typical problem of this status."""
+    code, detail, fields, facts = EXAMPLES[status]
+    shown = Problem(
+        type=f"/problems/{code}", title=_TITLES[status], status=status, detail=detail, code=code,
+        errors=[FieldError.model_validate(field) for field in fields], facts=facts,
+    )  # fmt: skip
+    return shown.model_dump(exclude_none=True)
+
+
 def problem(
     status: int,
     code: str,

@@ -7,8 +7,10 @@ import pytest
 from fastapi import Request
 from sqlalchemy.exc import OperationalError
 
+from api.http import problems
 from api.http.dependencies import put_services
 from core import errors
+from core.ids import new_id
 from store.database import Database
 from tests.api.conftest import Door
 
@@ -152,3 +154,24 @@ async def test_health_tells_what_is_away(door: Door) -> None:
     async with door.without_temporal():
         ready = await door.visitor().get("/health/ready")
     assert (ready.status_code, ready.json()) == (200, {"status": "ok", "database": "ok", "temporal": "unavailable"})
+
+
+async def test_the_documents_examples_are_what_callers_meet(door: Door) -> None:
+    """Word for word, for every status that a caller can provoke without anything being out of order."""
+    lacking = await door.key("top-ups:read")
+    top_ups = "/api/v1/top-ups"
+    big = b" " * (door.settings.api.max_body_bytes + 1)
+    headers = {"Idempotency-Key": "one", "Content-Type": "application/json"}
+    met = [
+        await door.admin.post("/api/v1/partners", content=b"{", headers=headers),
+        await door.visitor().get(top_ups),
+        await lacking.post(top_ups, json={"amount": {"amount": "1.00", "currency": "KES"}}, headers=headers),
+        await door.admin.get(f"/api/v1/partners/{new_id('prt')}"),
+        await door.admin.post("/api/v1/partners", content=big, headers=headers),
+        await door.admin.post("/api/v1/partners", content=b"a=1", headers={**headers, "Content-Type": "text/plain"}),
+        await door.admin.post(top_ups, json={"amount": {"amount": "1.00"}}, headers=headers),
+    ]
+    assert [answer.status_code for answer in met] == [400, 401, 403, 404, 413, 415, 422]
+    for answer in met:
+        told, shown = answer.json(), problems.example(answer.status_code)
+        assert {name: told.get(name) for name in shown} == shown, answer.status_code
