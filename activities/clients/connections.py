@@ -64,10 +64,6 @@ class Connections:
         assert isinstance(client, Fineract)
         return client
 
-    def is_open(self, partner_id: str, provider: str, client: ProviderClient) -> bool:
-        """Whether this is the client of the newest version that this process has seen; an older one was closed."""
-        return self._open.get((partner_id, provider), (0, None))[1] is client
-
     async def bank(self, session: AsyncSession, partner_id: str) -> tuple[BankPort, BankSettings]:
         """The partner's bank and which of its accounts are which. Raises as `payout_rail`."""
         row = await self._usable(session, "bank", partner_id)

@@ -1,6 +1,6 @@
 """A loan in Fineract: re-read and checked before anything is paid, posted once after it was."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -8,7 +8,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities.clients.connections import Connections
-from activities.lending.lenders import Lender, Lenders
 from activities.lending.loan_look import NO_ALLOWED_DATE, PAYMENT_TYPE, REFUSES_US, look_before_paying, read_loan
 from activities.lending.payable_loans import amount_to_pay
 from activities.lending.waiting_loans import stand_in_line
@@ -52,10 +51,6 @@ class Loans:
     database: Database
     connections: Connections
     top_up_url: str = ""
-    lenders: Lenders = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lenders", Lenders(self.database, self.connections))
 
     @activity.defn(name="loans.reserve")
     async def reserve(self, order: Reserve) -> DisbursementPlan:
@@ -67,8 +62,14 @@ class Loans:
         "opens_at" while the day has not come), LimitExceeded (code "daily_limit"), InsufficientFunds.
         """
         request = order.request
-        lender = await self.lenders.of(request.partner_id, request.disbursement_id)
-        partner, fineract = lender.partner, lender.fineract
+        async with self.database.transaction() as session:
+            row = await session.get(Disbursement, request.disbursement_id)
+            partner = await partners.at_step(session, request.partner_id, row.stage if row else "requested")
+            settings = DarajaSettings.model_validate(
+                (await partners.connection(session, partner.id, "daraja")).settings
+            )
+            fineract = await self.connections.fineract(session, request.partner_id)
+            early = {row.product_id for row in await loan_products.of_partner(session, partner.id) if row.may_go_early}
         try:
             loan = await read_loan(fineract, request.loan_id)
         except Busy as busy:
@@ -76,10 +77,10 @@ class Loans:
             raise
         try:
             client, msisdn = await look_before_paying(
-                fineract, loan, partner.country, may_go_early=loan.product_id in lender.early
+                fineract, loan, partner.country, may_go_early=loan.product_id in early
             )
             async with self.database.transaction() as session:
-                return await self._reserve(session, request, lender, loan, client.name, msisdn)
+                return await self._reserve(session, request, partner, settings, loan, client.name, msisdn)
         except InsufficientFunds as short:
             async with self.database.transaction() as session:
                 if await stand_in_line(session, request.disbursement_id, short):
@@ -147,22 +148,19 @@ class Loans:
         self,
         session: AsyncSession,
         request: DisbursementNamed,
-        lender: Lender,
+        partner: Partner,
+        settings: DarajaSettings,
         loan: Loan,
         client_name: str,
         msisdn: Msisdn,
     ) -> DisbursementPlan:
         now = utc_now()
+        today = local_date(now, partner.timezone)
         row = await saga_rows.lock_living(session, Disbursement, request.disbursement_id)
         if row is None:
             raise Conflict("This disbursement has already ended.", code="already_ended")
         to_pay = amount_to_pay(loan)
-        found = await loan_products.get(session, request.partner_id, loan.product_id)
-        partner = await self.lenders.unchanged(session, lender, row.stage, found)
-        today = local_date(now, partner.timezone)
-        product = check_product(found, to_pay)
-        mpesa = await partners.connection(session, partner.id, "daraja")
-        settings = DarajaSettings.model_validate(mpesa.settings)
+        product = check_product(await loan_products.get(session, partner.id, loan.product_id), to_pay)
         parts = split(to_pay, product, settings)
         charges = await self._charges(session, request, partner, parts, now)
         total = sum((line.amount for line in charges), Money.zero(to_pay.currency))

@@ -1,18 +1,9 @@
 """Before anything is paid: the loan is re-read, limits are checked, charges held; what is missing is waited for."""
 
-from typing import Any
-
-import pytest
-
-from activities.clients.connections import Connections
-from activities.lending.lenders import Lenders
-from core.crypto import CredentialBox
-from core.errors import KivukoError
 from core.money import Money
 from models.messages.lending.loan_disbursement import DisbursementResult
 from models.tables.lending.loan_product import LoanProduct
 from store.lending import loan_products
-from store.platform import partners
 from store.saga import cases
 from tests.support.house import House
 from tests.support.waiting import eventually
@@ -211,48 +202,3 @@ def test_parts_are_never_below_the_minimum() -> None:
     )  # fmt: skip
     parts = split(Money.parse("10001.00", "KES"), product, settings)
     assert [part.amount for part in parts] == ["5000.00", "4991.00", "10.00"]
-
-
-# --------------------------------------------------------------------------- what was read of the lender a moment ago
-
-
-async def test_charges_are_held_by_what_the_lender_is_now_not_by_what_was_read_a_moment_ago(house: House) -> None:
-    keys = [key.get_secret_value() for key in house.settings.security.credential_keys]
-    connections = Connections(house.database, CredentialBox(keys), house.settings.dialling_rules())
-    lenders = Lenders(house.database, connections)
-    read = await lenders.of(house.partner_id, "dsb_one")
-    assert await lenders.of(house.partner_id, "dsb_two") is read
-
-    async def refusal(product: LoanProduct | None = None) -> str:
-        async with house.database.transaction() as session:
-            with pytest.raises(KivukoError) as refused:
-                await lenders.unchanged(session, read, "requested", product)
-        return refused.value.code
-
-    async with house.database.transaction() as session:
-        product = await loan_products.get(session, house.partner_id, 1)
-        assert product is not None
-        assert (await lenders.unchanged(session, read, "requested", product)).id == house.partner_id
-        product.may_go_early = not product.may_go_early
-        assert await refusal(product) == "lender_changed"
-        await session.rollback()
-    changes: dict[str, dict[str, Any]] = {
-        "connection_unproven": {"status": "unproven"},
-        "lender_changed": {"status": "ok", "version": 99},
-    }
-    for said, changed in changes.items():
-        async with house.database.transaction() as session:
-            row = await partners.connection(session, house.partner_id, "fineract")
-            for name, value in changed.items():
-                setattr(row, name, value)
-            session.add(row)
-        assert await refusal() == said
-    again = await lenders.of(house.partner_id, "dsb_three")
-    assert again.fineract is not read.fineract
-    async with house.database.transaction() as session:
-        partner = await partners.get(session, house.partner_id)
-        partner.status = "suspended"
-        session.add(partner)
-    read = again
-    assert await refusal() == "partner_suspended"
-    await connections.close()
