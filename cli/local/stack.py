@@ -1,4 +1,4 @@
-"""Everything that `kivuko up` runs, in order and each part health-checked; stopped in reverse order.
+"""Everything that `kivuko up` runs, each part health-checked; stopped in reverse order.
 
 A part that the settings place elsewhere (another `KIVUKO_DATABASE__URL`, a `TEMPORAL_ADDRESS`) is used there and not
 started here.
@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import secrets
 import sys
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 from pydantic import SecretStr
@@ -130,7 +130,6 @@ class LocalStack:
                 log = self._logs / "nursery.log"
                 self._nursery = Nursery(sorted(self._children), log, child_environment(self._settings, ""))
             await self._start_servers()
-            await self._prepare()
             await self._start_children()
         except BaseException:
             await self.stop()
@@ -166,6 +165,13 @@ class LocalStack:
             ensure_free("127.0.0.1", settings.temporal.ui_port, "KIVUKO_TEMPORAL__UI_PORT")
 
     async def _start_servers(self) -> None:
+        """Both side by side, each with what has to be made in it before anybody may use it."""
+        await _side_by_side(self._start_books(), self._start_temporal())
+        self._client = await connect(self._settings)
+        await ensure_search_attributes(self._client, self._client.namespace)
+        self._say("search attributes", "registered")
+
+    async def _start_books(self) -> None:
         database_url = self._settings.database.url
         if self._postgres is not None:
             self._say("postgres", "starting")
@@ -173,18 +179,15 @@ class LocalStack:
             database_url = self._postgres.url
             self._say("postgres", "ready")
         self._settings = fitted(self._settings, database_url)
+        self._say("migrations", "running")
+        await _to_its_end(partial(migrate, database_url))
+        self._say("migrations", "done")
+
+    async def _start_temporal(self) -> None:
         if self._temporal is not None:
             self._say("temporal", "starting")
             await self._temporal.start()
             self._say("temporal", "ready")
-
-    async def _prepare(self) -> None:
-        self._say("migrations", "running")
-        await _to_its_end(partial(migrate, self._settings.database.url))
-        self._say("migrations", "done")
-        self._client = await connect(self._settings)
-        await ensure_search_attributes(self._client, self._client.namespace)
-        self._say("search attributes", "registered")
 
     async def _start_children(self) -> None:
         settings = self._settings
@@ -200,14 +203,8 @@ class LocalStack:
             ("workers", "callers", settings.model_copy(update={"worker": calls}), self._polled(calls), patience),
             ("api", "api", settings, lambda: _answers(api), settings.api.max_wait_seconds + 5),
         )
-        # Side by side, since each spends its first seconds importing; none needs another to start.
-        try:
-            async with asyncio.TaskGroup() as group:
-                for module, name, its_settings, healthy, grace in wanted:
-                    if module in self._children:
-                        group.create_task(self._start_child(module, name, its_settings, healthy, grace))
-        except* Exception as failed:
-            raise failed.exceptions[0] from None
+        # None needs another to start.
+        await _side_by_side(*(self._start_child(*child) for child in wanted if child[0] in self._children))
 
     async def _start_child(
         self, module: str, name: str, settings: Settings, healthy: Callable[[], Awaitable[bool]], grace: float
@@ -262,6 +259,16 @@ class LocalStack:
                     self._say("temporal", "ready")
             except (StartFailed, PortTaken) as error:
                 self._say("stack", str(error))
+
+
+async def _side_by_side(*works: Coroutine[Any, Any, None]) -> None:
+    """Raises what the first to fail raised, once the others have cleaned up."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except* Exception as failed:
+        raise failed.exceptions[0] from None
 
 
 async def _to_its_end(work: Callable[[], None]) -> None:
