@@ -1,6 +1,5 @@
 """The rails over both banks and M-Pesa: what they refuse, what they can say at once, and when silence is an answer."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -16,9 +15,8 @@ from providers.collecting import PromptOrder, PromptQuery
 from providers.daraja.rails import MpesaPayouts, MpesaPrompts
 from providers.ports import CollectionRail, Destination, PayoutOrder, PayoutQuery, PayoutRail, Unanswered
 from tests.providers.daraja.bench import SHORTCODE
-from tests.providers.daraja.desk import Desk, daraja_desk
-from tests.simulators.bank.bench import B2C, REFERENCE, WALLET, Bench, bank_bench
-from tests.support.simulator_server import AppServer
+from tests.providers.daraja.desk import Desk
+from tests.simulators.bank.bench import B2C, REFERENCE, WALLET, Bench
 
 WINDOW = timedelta(minutes=30)
 PHONE = Msisdn("+254712345678")
@@ -28,20 +26,6 @@ TRANSFER = BankOrder(
 FLOAT = BankOrder(
     kind="float_purchase", source_account=B2C.number, source_name=B2C.name, account="600999", name="FLOAT", operator="mpesa"
 )  # fmt: skip
-
-
-@pytest.fixture
-async def bank(simulator_server: AppServer) -> AsyncIterator[Bench]:
-    with bank_bench(simulator_server) as made:
-        yield made
-        await made.close()
-
-
-@pytest.fixture
-async def desk(simulator_server: AppServer) -> AsyncIterator[Desk]:
-    with daraja_desk(simulator_server) as made:
-        yield made
-        await made.bench.close()
 
 
 def order(to: Destination, desk: Desk | None = None) -> PayoutOrder:

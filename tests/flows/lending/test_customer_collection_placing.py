@@ -142,7 +142,8 @@ async def test_a_number_that_a_loan_and_a_savings_account_share_is_a_persons_to_
     assert await booked(desk, loan) == []
 
 
-@pytest.mark.parametrize(("typed", "kind"), [("L000555", "loan"), ("l-000555", "loan"), ("S 000555", "savings")])
+# More ways to type it: tests/activities/lending/test_placing.py.
+@pytest.mark.parametrize(("typed", "kind"), [("l-000555", "loan")])
 async def test_a_letter_before_the_number_tells_loan_and_savings_apart(
     house: House, desk: MoneyDesk, typed: str, kind: str
 ) -> None:
@@ -160,7 +161,7 @@ async def test_an_external_id_is_as_good_as_a_number(house: House, desk: MoneyDe
     await assert_booked_once(desk, await desk.of_receipt(paid["receipt"]), account, "1500.00")
 
 
-@pytest.mark.parametrize("typed", ["%", "00000009_", "0712345678", "000000091 Wanjiru"])
+@pytest.mark.parametrize("typed", ["%"])  # what else is none: tests/activities/lending/test_placing.py
 async def test_what_is_no_account_number_finds_nobody(house: House, desk: MoneyDesk, typed: str) -> None:
     """The server's search takes wildcards and knows phones; a payment is never placed by them."""
     loan = await desk.loan("5000.00", accountNo="000000091")

@@ -2,7 +2,6 @@
 
 from core.money import Money
 from models.messages.lending.loan_disbursement import DisbursementResult
-from models.tables.lending.loan_product import LoanProduct
 from store.lending import loan_products
 from store.saga import cases
 from tests.support.house import House
@@ -49,18 +48,6 @@ async def test_a_product_that_is_not_enabled_is_refused(house: House) -> None:
     await set_product(house, enabled=False)
     _, result = await house.disburse()
     await assert_refused(house, result, "refused", "product_not_enabled")
-
-
-async def test_an_amount_above_the_maximum_is_refused_by_product_setting(house: House) -> None:
-    await set_product(house, max_minor=1_000_000)
-    _, result = await house.disburse("12500.00")
-    await assert_refused(house, result, "refused", "above_maximum")
-
-
-async def test_an_amount_below_the_minimum_is_refused(house: House) -> None:
-    await set_product(house, min_minor=2_000_000)
-    _, result = await house.disburse("12500.00")
-    await assert_refused(house, result, "refused", "below_minimum")
 
 
 async def test_cents_that_m_pesa_cannot_carry_are_refused(house: House) -> None:
@@ -188,17 +175,3 @@ async def test_the_net_amount_is_paid_and_the_gross_amount_posted(house: House) 
     assert [payout["amount"] for payout in await house.payouts()] == ["12000.00"]
     (posting,) = await house.postings(loan_id)
     assert Money.parse(str(posting["amount"]), "KES") == Money.parse("12500.00", "KES")
-
-
-def test_parts_are_never_below_the_minimum() -> None:
-    from activities.lending.loans import split
-    from core.clock import utc_now
-    from models.messages.connections.daraja import DarajaSettings
-
-    settings = DarajaSettings(base_url="http://x", shortcode="600997", initiator_name="k", certificate_pem="-")
-    product = LoanProduct(
-        partner_id="p", product_id=1, name="n", currency="KES", enabled=True, min_minor=0, max_minor=500_000,
-        above_maximum="split", synced_at=utc_now(),
-    )  # fmt: skip
-    parts = split(Money.parse("10001.00", "KES"), product, settings)
-    assert [part.amount for part in parts] == ["5000.00", "4991.00", "10.00"]

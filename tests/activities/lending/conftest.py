@@ -1,0 +1,3 @@
+from tests.simulators.fineract.fixtures import bank, served_world
+
+__all__ = ["bank", "served_world"]
