@@ -66,6 +66,9 @@ def test_a_kinds_rows_say_all_that_its_start_needs(kind: SagaKind) -> None:
     # What comes in is claimed by the row that names it, and its payer's number is erased there in time.
     assert issubclass(kind.row_class, MoneyInRow) == kind.takes_money
     assert ({"incoming_id", "msisdn"} <= set(columns)) == kind.takes_money
+    if kind.takes_money:
+        unsaid = [name for name, said in vars(MoneyInRow).items() if isinstance(said, property)]
+        assert [name for name in unsaid if getattr(kind.row_class, name) is getattr(MoneyInRow, name)] == []
     assert ("msisdn" in kind.row_class.personal) == kind.takes_money
     assert set(kind.row_class.personal) <= set(columns)
 

@@ -47,7 +47,7 @@ class MoneyInRow(SagaRow):
     """A saga that takes money: `incoming_id` is the one payment that it took, `msisdn` whom it prompts. Tables declare
     both themselves, with the index that makes one payment one saga."""
 
-    personal = ("msisdn",)
+    personal: ClassVar[tuple[str, ...]] = ("msisdn",)
 
     incoming_id: str | None
     msisdn: str | None
