@@ -8,7 +8,6 @@ import pytest
 from activities.lending.customer_collection import _refuse_wrong_parts, find_account, place
 from core.errors import Conflict, InvalidRequest, NotFound
 from core.money import Money
-from models.messages.lending.customer_collection import 
 from models.messages.saga.decisions import Allocation
 from providers.repayments import CustomerAccount
 from tests.simulators.fineract.bank import Bank
