@@ -23,7 +23,7 @@ from models.messages.connections.bank import BankSettings
 from store.database import Database
 from store.platform import partners
 from temporal.client import connect
-from temporal.schedules import loan_watch_id
+from temporal.schedules import watch_id
 
 IN_FLIGHT: Final = 20
 MIB: Final = 1024 * 1024
@@ -69,7 +69,7 @@ async def running_stack(folder: Path) -> AsyncIterator[Bench]:
         seeded = await seed(stack.settings, client, lambda part, text: None)
         seconds = time.monotonic() - began
         # The poll would pay what the textbook is to pay.
-        await client.get_schedule_handle(loan_watch_id(seeded.partner_id)).pause()
+        await client.get_schedule_handle(watch_id("fineract", seeded.partner_id)).pause()
         resident = _resident_mib(stack)
         database = Database(stack.settings.database.url)
         key = (stack.settings.data_dir / "admin.key").read_text().strip()
