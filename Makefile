@@ -37,8 +37,8 @@ demo: $(STAMP) ## in another terminal: one loan from approval to receipt
 test: $(STAMP) ## all tests
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
-test-fast: $(STAMP) ## the tests that take moments
-	$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+test-fast: $(STAMP) ## the tests that take moments: no whole house, no servers of their own
+	$(BIN)/python -m pytest -m "not slow and not whole" $(PARALLEL) $(PYTEST_ARGS)
 
 test-clock: $(STAMP) ## the pure, provider, simulator, store and ledger tests at other times of day and year
 	@for clock in $(CLOCKS); do echo "── $$clock"; \

@@ -29,7 +29,15 @@ def pytest_configure(config: pytest.Config) -> None:
         set_clock(given)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "house" in getattr(item, "fixturenames", ()) or item.path.parent.name == "cli_local":
+            item.add_marker("whole")
+    items[:] = slow_ones_dealt_out(items)
+
+
+def slow_ones_dealt_out(items: list[pytest.Item]) -> list[pytest.Item]:
     """Slow tests first, dealt out to the processes, each of which begins with an equal part of the list: none of them is
     begun last, when the others have nothing left to do. They mostly wait, which the rest of the tests fills."""
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -41,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         hand = slow[number::processes]
         dealt += hand + rest[: share - len(hand)]
         del rest[: share - len(hand)]
-    items[:] = dealt + rest
+    return dealt + rest
 
 
 @pytest.fixture(autouse=True)

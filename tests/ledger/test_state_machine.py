@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -190,6 +191,7 @@ class Books(RuleBasedStateMachine):
             await connection.execute(text("TRUNCATE ledger_accounts, ledger_transfers, ledger_entries, ledger_rollups"))
 
 
+@pytest.mark.slow
 def test_random_commands_leave_the_books_as_the_model_says(database_url: str) -> None:
     loop = asyncio.new_event_loop()
     database = Database(database_url, pool_size=1)

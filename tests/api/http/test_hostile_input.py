@@ -84,6 +84,7 @@ def routes(*methods: str) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 async def test_a_hostile_body_is_answered_quickly_at_every_route(shared_door: Door) -> None:
     door = shared_door
     partner_id = await rich_lender(door)
