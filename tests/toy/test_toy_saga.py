@@ -51,7 +51,8 @@ def test_nothing_of_the_house_is_touched_but_two_lists(laid: Path) -> None:
 
 def test_the_toy_passes_its_tests_and_the_houses_test_of_every_kind(laid: Path) -> None:
     tests = ("tests/flows/toys", "tests/api/toys", "tests/architecture/test_saga_kinds.py")
-    run(laid, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "--dist", "worksteal", *tests)
+    short = ("-p", "no:cacheprovider", "--tb=short", "--show-capture=no")
+    run(laid, sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", *short, *tests)
 
 
 def test_the_toys_migration_makes_what_its_tables_say(laid: Path) -> None:
