@@ -75,7 +75,7 @@ async def test_workers_killed_at_every_line_pass_every_payment_on_once(
             await gates.shut(one.row.workflow_id, line)
             await desk.start(one.row)
         worker.start()
-        await gates.reached(*(one.row.workflow_id for one, _ in gated))
+        await gates.reached(*(one.row.workflow_id for one, _ in gated), timeout=120)
         for one, activity in called:
             await desk.start(one.row)
             await until_running(house, one.row, activity)
