@@ -13,7 +13,7 @@ from core.logs import configure_logs
 from core.settings import Settings, get_settings
 from store.database import Database
 from temporal.client import connect
-from temporal.queues import FLOWS
+from temporal.queues import FLOWS, MESSAGES
 from workers.funds import FundsLine
 from workers.gateways import Gateways
 from workers.outbox import Dispatcher
@@ -33,11 +33,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     built = build_workers(settings, client, database)
     async with Gateways.open(settings, database) as gateways:
         running: list[asyncio.Task[Any]] = [asyncio.create_task(worker.run()) for worker in built.workers]
-        # Messages leave from the processes that write them; a process that only calls providers needs no gateway.
-        sends = FLOWS in built.queues
         sealer = CredentialBox([key.get_secret_value() for key in settings.security.credential_keys])
         dispatcher = Dispatcher(database, gateways.sms, gateways.email, sealer=sealer)
-        loops = (dispatcher.run, FundsLine(database, client).run) if sends else ()
+        line = FundsLine(database, client)
+        loops = [run for word, run in ((MESSAGES, dispatcher.run), (FLOWS, line.run)) if word in built.queues]
         dispatching = [asyncio.create_task(loop()) for loop in loops]
         stopped = asyncio.create_task(stop.wait())
         log.info("worker_ready", queues=built.queues)

@@ -18,7 +18,7 @@ from core.crypto import CallbackSigner, CodeHasher, CredentialBox
 from core.recovery import RecoveryWindow
 from core.settings import Retention, Settings
 from store.database import Database
-from temporal.queues import FLOWS_QUEUE, queues_named, task_queue
+from temporal.queues import FLOWS_QUEUE, QUEUE_WORDS, queues_named, task_queue
 from workers.sandbox import runner
 from workers.workflow_classes import workflow_classes
 
@@ -64,7 +64,7 @@ class Resources:
 
 @dataclass
 class WorkerSet:
-    """The workers of one process and what they share; `queues` are their words."""
+    """The workers of one process and what they share; `queues` are the words of all that the process serves."""
 
     workers: list[Worker]
     connections: Connections
@@ -75,11 +75,12 @@ class WorkerSet:
 
 
 def build_workers(settings: Settings, client: Client, database: Database) -> WorkerSet:
-    """One worker per queue of `settings.worker.queues`. Raises ValueError for a queue that there is not."""
+    """One worker per task queue of `settings.worker.queues`. Raises ValueError for a queue that there is not."""
     resources = Resources.of(settings, client, database)
     served = [resources.give(one) for one in activity_classes()]
     queues = queues_named(settings.worker.queues)
-    return WorkerSet([_worker(settings, resources, word, served) for word in queues], resources.connections, queues)
+    workers = [_worker(settings, resources, word, served) for word in queues if word in QUEUE_WORDS]
+    return WorkerSet(workers, resources.connections, queues)
 
 
 def _worker(settings: Settings, resources: Resources, word: str, served: list[Any]) -> Worker:

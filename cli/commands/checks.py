@@ -116,10 +116,11 @@ class Examination:
     async def look_at_the_queues(self) -> AsyncGenerator[Finding, None]:
         from cli.pollers import pollers
         from temporal.client import connect
-        from temporal.queues import queues_named
+        from temporal.queues import QUEUE_WORDS, queues_named
 
         client = await connect(self.settings)
-        for name in queues_named(self.settings.worker.queues):
+        words = (word for word in queues_named(self.settings.worker.queues) if word in QUEUE_WORDS)
+        for name in words:
             queue = f"kivuko-{name}"
             count = await pollers(client, queue)
             if count:

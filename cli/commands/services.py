@@ -10,7 +10,7 @@ import typer
 
 from cli.context import database_url, settings
 from cli.errors import Failure
-from temporal.queues import QUEUE_WORDS, queues_named
+from temporal.queues import SERVED, queues_named
 
 
 def api() -> None:
@@ -20,7 +20,7 @@ def api() -> None:
 
 def worker(
     queue: Annotated[
-        list[str] | None, typer.Option(help=f"Serve this queue only ({', '.join(QUEUE_WORDS)}); may be given again.")
+        list[str] | None, typer.Option(help=f"Serve this queue only ({', '.join(SERVED)}); may be given again.")
     ] = None,
 ) -> None:
     """A Temporal worker in this process; stops gracefully on SIGTERM."""

@@ -29,7 +29,7 @@ from cli.pollers import pollers
 from core.settings import Database, Settings, Worker
 from store.migrate import migrate
 from temporal.client import connect, connection_config
-from temporal.queues import FLOWS, QUEUE_WORDS, task_queue
+from temporal.queues import FLOWS, MESSAGES, QUEUE_WORDS, task_queue
 from temporal.search_attributes import ensure_search_attributes
 
 _WATCH_SECONDS = 1.0
@@ -195,7 +195,7 @@ class LocalStack:
         api = f"http://{settings.api.host}:{settings.api.port}/health/ready"
         patience = settings.worker.graceful_shutdown_seconds + 5
         # Sagas and provider calls in a process each: one Python process keeps one core busy, and there are more.
-        sagas = settings.worker.model_copy(update={"queues": [FLOWS]})
+        sagas = settings.worker.model_copy(update={"queues": [FLOWS, MESSAGES]})
         calls = settings.worker.model_copy(update={"queues": [word for word in QUEUE_WORDS if word != FLOWS]})
         wanted = (
             ("simulators", "simulators", settings, lambda: _answers(simulators), 10.0),
@@ -239,7 +239,7 @@ class LocalStack:
         """Whether Temporal sees somebody polling each of this worker's queues."""
 
         async def polled() -> bool:
-            return all([await pollers(self._client, task_queue(word)) for word in worker.queues])
+            return all([await pollers(self._client, task_queue(word)) for word in worker.queues if word in QUEUE_WORDS])
 
         return polled
 

@@ -86,7 +86,7 @@ def test_every_queue_has_its_worker(services: dict[str, Any]) -> None:
         for name, service in services.items()
         if name.startswith("worker-")
     ]
-    assert sorted(queues) == [["bank"], ["fineract"], ["flows"], ["mpesa"]]
+    assert sorted(queues) == [["bank"], ["fineract"], ["flows"], ["messages"], ["mpesa"]]
 
 
 def test_a_worker_is_given_longer_to_stop_than_its_activities_may_take(services: dict[str, Any]) -> None:

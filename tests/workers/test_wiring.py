@@ -10,7 +10,7 @@ from temporalio.client import Client
 from activities.registry import activities_of, activity_classes
 from core.settings import Settings
 from store.database import Database
-from temporal.queues import QUEUE_WORDS, queues_named, task_queue
+from temporal.queues import QUEUE_WORDS, SERVED, queues_named, task_queue
 from tests.architecture.house import ROOT
 from workers.wiring import WORKFLOWS, Resources, build_workers
 from workflows.saga import policies
@@ -52,7 +52,7 @@ def test_every_queue_of_a_policy_is_served() -> None:
 
 
 def test_a_queue_that_there_is_not_is_named_with_those_that_there_are() -> None:
-    assert queues_named([]) == list(QUEUE_WORDS)
+    assert queues_named([]) == list(SERVED) == [*QUEUE_WORDS, "messages"]
     with pytest.raises(ValueError, match="no queue is called emails: there are flows, fineract, mpesa"):
         queues_named(["flows", "emails"])
 
