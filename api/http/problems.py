@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from temporalio.service import RPCError
 
+from api.http.field_words import sentence
 from core import errors
 from core.errors import KivukoError
 from core.ids import new_id
@@ -61,7 +62,7 @@ class FieldError(BaseModel):
     """One field that breaks a rule: `amount.currency`, `bands.0.fee`, `Idempotency-Key`."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"field": "loan_id", "rule": "missing", "detail": "Field required"}]}
+        json_schema_extra={"examples": [{"field": "loan_id", "rule": "missing", "detail": "Give this field"}]}
     )
 
     field: str
@@ -81,7 +82,7 @@ class Problem(BaseModel):
                     "status": 422,
                     "detail": "1 field breaks a rule.",
                     "code": "validation_failed",
-                    "errors": [{"field": "loan_id", "rule": "missing", "detail": "Field required"}],
+                    "errors": [{"field": "loan_id", "rule": "missing", "detail": "Give this field"}],
                 }
             ]
         }
@@ -108,7 +109,7 @@ EXAMPLES: Final[dict[int, tuple[str, str, list[dict[str, str]], dict[str, str]]]
     413: ("body_too_large", "A body may have 262144 bytes.", [], {}),
     415: ("unsupported_media_type", "Send JSON, with the content type application/json.", [], {}),
     422: ("validation_failed", "1 field breaks a rule.",
-          [{"field": "amount.currency", "rule": "missing", "detail": "Field required"}], {}),
+          [{"field": "amount.currency", "rule": "missing", "detail": "Give this field"}], {}),
     429: ("rate_limited", "This key asks too often.", [], {}),
     502: ("no_answer", "M-Pesa gave no answer to the payout; it may have been made.", [], {}),
     503: ("temporal_unavailable", "The workflow engine cannot be reached now.", [], {}),
@@ -234,7 +235,11 @@ def _of_validation(found: Iterable[Mapping[str, Any]]) -> Response:
         where = one["loc"]
         if where == ("body",) and one["type"] in ("model_attributes_type", "dict_type") and _is_raw(one.get("input")):
             return problem(415, "unsupported_media_type", "Send JSON, with the content type application/json.")
-        fields.append(FieldError(field=_name(where), rule=one["type"], detail=one["msg"]))
+        fields.append(
+            FieldError(
+                field=_name(where), rule=one["type"], detail=sentence(one["type"], one["msg"], one.get("ctx") or {})
+            )
+        )
     count = len(fields)
     detail = "1 field breaks a rule." if count == 1 else f"{count} fields break a rule."
     return problem(422, "validation_failed", detail, fields=fields)

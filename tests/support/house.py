@@ -287,6 +287,7 @@ class House:
 
     async def undelivered(self) -> list[int]:
         """For each stored webhook that no saga has taken: how often its delivery was tried."""
+        await self.database.flush()  # the marks of those that were taken
         async with self.database.transaction() as session:
             return list(await session.exec(select(InboxItem.attempts).where(col(InboxItem.delivered_at).is_(None))))
 
