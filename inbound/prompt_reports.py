@@ -40,7 +40,7 @@ async def give(client: Client, database: Database, item: InboxItem, report: Repo
             outcome = "contradiction"
     if report.state != "paid" or report.receipt is None or not _fits(prompt, report):
         return outcome if outcome == "contradiction" else "redundant"
-    if report.receipt == row.booked_receipt or _needs_confirmation(prompt, row):
+    if report.receipt == row.booked_receipt or _needs_confirmation(row):
         return outcome if outcome == "contradiction" else "redundant"
     # The payer paid after the saga gave up: that money is somebody's, and gets a saga of its own unless one has booked it.
     announced = AnnouncedPayment(
@@ -89,11 +89,11 @@ def _objection(prompt: Prompt, row: MoneyInRow, report: Report) -> str | None:
     if row.booked_receipt is not None and report.receipt != row.booked_receipt:
         return "names another receipt than the booked one"
     if row.booked_receipt is not None:
-        agrees = report.amount in (None, Money(prompt.amount_minor, prompt.currency))
+        agrees = report.amount in (None, row.amount)
         return None if agrees else "tells another amount than the booked one"
     if row.stage in ("failed", "withdrawn"):
         return "says “paid” after a recorded failure"
-    return "is about a large amount, and only an announcement proves that" if _needs_confirmation(prompt, row) else None
+    return "is about a large amount, and only an announcement proves that" if _needs_confirmation(row) else None
 
 
 def _fits(prompt: Prompt, report: Report) -> bool:
@@ -103,9 +103,9 @@ def _fits(prompt: Prompt, report: Report) -> bool:
     return report.amount in (None, asked) and report.party_digits in (None, digits)
 
 
-def _needs_confirmation(prompt: Prompt, row: MoneyInRow) -> bool:
+def _needs_confirmation(row: MoneyInRow) -> bool:
     policy: PromptPolicy = import_module(kinds.of_row(row).module("store")).prompt_policy(row)
-    return policy.confirm_from_minor is not None and prompt.amount_minor >= policy.confirm_from_minor
+    return policy.confirm_from_minor is not None and row.amount.minor >= policy.confirm_from_minor
 
 
 async def _open_case(session: AsyncSession, item: InboxItem, row: MoneyInRow, report: Report, why: str) -> None:

@@ -38,7 +38,7 @@ class TopUp(MoneyInRow, table=True):
 
     @property
     def amount(self) -> Money:
-        return Money(self.amount_minor, self.currency)
+        return Money(self.amount_minor if self.credited_minor is None else self.credited_minor, self.currency)
 
     @property
     def began_by_payment(self) -> bool:
