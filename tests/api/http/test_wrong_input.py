@@ -275,7 +275,7 @@ async def test_an_idempotency_key_is_visible_ascii(shared_door: Door, key: str, 
         ("/collections?cursor=x", "cursor"),
         ("/collections/x/events", "collection_id"),
         ("/partners/x/connections/bank/address", "partner_id"),
-        ("/partners/prt_01ktv0r5m8e9a7d3c2b4x6y8z0/connections/fineract/address", "provider"),
+        ("/partners/prt_01ktv0r5m8e9a7d3c2b4x6y8z0/connections/airtel/address", "provider"),
         ("/cases?state=open&sort=id", "sort"),
     ],
 )
