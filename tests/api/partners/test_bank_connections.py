@@ -186,6 +186,7 @@ async def test_a_short_code_is_registered_once_and_its_payments_are_pulled(
     urls = {item["purpose"]: item["url"] for item in (await house_admin.get(f"{path}/address")).json()["items"]}
     told = await house.http.post(urls["confirm"], json={})
     assert told.status_code == 200
+    await house.database.flush()  # what the log writes behind the calls
     exchanges = (await house_admin.get("/api/v1/exchanges", params={"partner_id": partner_id})).text
     assert "c2b.register" in exchanges
     assert "pull.register" in exchanges
