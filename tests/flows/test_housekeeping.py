@@ -95,6 +95,7 @@ async def test_the_sweep_starts_a_claimed_row_of_every_kind_with_the_policy_of_i
 
 async def test_the_nightly_erasing_forgets_a_payer_and_keeps_the_payment(house: House) -> None:
     disbursed = await house.disburse()
+    await house.database.flush()  # the mark that its callback was delivered
     async with house.database.transaction() as session:
         await (await session.connection()).execute(
             text("UPDATE webhook_inbox SET received_at = now() - interval '2 years'")
