@@ -79,6 +79,13 @@ async def test_workers_killed_at_every_line_pass_every_payment_on_once(
         for one, activity in called:
             await desk.start(one.row)
             await until_running(house, one.row, activity)
+
+        async def both_executed() -> bool:
+            """The tin has moved the money, and the worker waits for an answer that does not come."""
+            dealt = (await house.http.get("/faults")).json()["dealt"]
+            return all(dealt.get(f"tin.{what}:timeout_after_execution") for what in ("prompt", "payout"))
+
+        await eventually(both_executed)
         worker.kill()
     worker.start()
 
