@@ -42,7 +42,7 @@ def new_id(prefix: str) -> str:
 def derived_id(prefix: str, *facts: str | int) -> str:
     """The id that these facts have, the same wherever and however often it is asked for: 128 bits of SHA-256 over them."""
     plain = "\n".join(str(fact) for fact in facts)
-    return _spell(prefix, int.from_bytes(hashlib.sha256(plain.encode()).digest()[:16], "big"))
+    return _spell(prefix, int.from_bytes(hashlib.sha256(plain.encode("utf-8", "surrogatepass")).digest()[:16], "big"))
 
 
 def payer_code(kind: str) -> str:
