@@ -15,7 +15,6 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.saga.funds import grant
-from core.errors import KivukoError
 from core.money import Money
 from ledger import chart
 from ledger.balances import balance
@@ -47,7 +46,7 @@ class FundsLine:
         while True:
             try:
                 busy = await self.turn()
-            except (SQLAlchemyError, KivukoError) as error:
+            except SQLAlchemyError as error:
                 log.warning("funds_line_stopped_short", error=type(error).__name__)
                 busy = False
             await asyncio.sleep((self._pace.busy if busy else self._pace.idle).total_seconds())
@@ -57,13 +56,21 @@ class FundsLine:
         async with self._database.transaction() as session:
             lines = await funds_waits.least_needed(session)
             waking = await funds_waits.any_granted(session)
-        granted = [await self._grant(partner_id, least) for _, partner_id, least in lines]
+        granted = [await self._grant_alone(partner_id, least) for _, partner_id, least in lines]
         if not waking and not any(granted):
             return False
         async with self._database.transaction() as session:
             due = await funds_waits.due_to_hear(session, at_once=self._pace.at_once)
         await asyncio.gather(*(self._tell(workflow_id) for workflow_id in due))
         return True
+
+    async def _grant_alone(self, partner_id: str, least_minor: int) -> int:
+        """One partner's trouble, whatever it is, holds up no other's line, and is not silent."""
+        try:
+            return await self._grant(partner_id, least_minor)
+        except Exception as error:
+            log.error("funds_not_granted", partner_id=partner_id, error=type(error).__name__)
+            return 0
 
     async def _grant(self, partner_id: str, least_minor: int) -> int:
         async with self._database.transaction() as session:

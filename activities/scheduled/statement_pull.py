@@ -29,7 +29,7 @@ _LOOK_BACK: Final = timedelta(days=2)
 
 
 @dataclass(frozen=True)
-class StatementWatching:
+class StatementPulling:
     """Runs on the bank's own queue."""
 
     database: Database

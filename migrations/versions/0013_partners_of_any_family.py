@@ -42,6 +42,8 @@ def upgrade() -> None:
         " old_address_digest = p.old_hook_digest, old_address_until = p.old_hook_until"
         " FROM partners p WHERE p.id = connections.partner_id AND connections.provider = 'fineract'"
     )
+    # Messages that were stored and not read yet are read by the provider's name.
+    op.execute("UPDATE webhook_inbox SET endpoint = 'daraja' || substr(endpoint, 6) WHERE endpoint LIKE 'mpesa.%'")
     op.drop_index(op.f("ix_partners_old_hook_digest"), "partners")
     op.drop_constraint(op.f("uq_partners_hook_digest"), "partners")
     for column in ("hook_secret", "hook_digest", "old_hook_digest", "old_hook_until"):
@@ -49,6 +51,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("UPDATE webhook_inbox SET endpoint = 'mpesa' || substr(endpoint, 7) WHERE endpoint LIKE 'daraja.%'")
     for name in ("hook_secret", "hook_digest", "old_hook_digest"):
         op.add_column("partners", sa.Column(name, sa.Text(), nullable=True))
     op.add_column("partners", sa.Column("old_hook_until", sa.TIMESTAMP(timezone=True), nullable=True))

@@ -57,3 +57,25 @@ def test_it_is_tried_again_until_the_table_is_free(before_the_last: str, monkeyp
     assert not done.is_alive()
     with psycopg.connect(before_the_last) as connection:
         assert connection.execute("SELECT count(address_digest) FROM connections").fetchone() == (0,)
+
+
+def test_a_message_that_was_stored_before_its_reader_was_renamed_is_still_read(
+    postgres_server: EmbeddedPostgres, template_database: str
+) -> None:
+    from alembic import command
+
+    from inbound.reading import reader_of
+
+    with database_from(postgres_server, template_database) as url:
+        command.downgrade(migrating.alembic_config(url), "0012")
+        with psycopg.connect(url) as connection:
+            connection.execute(
+                "INSERT INTO webhook_inbox (id, provider, kind, external_id, reference, body, report, received_at, copies,"
+                " attempts, next_attempt_at, outcome, endpoint) VALUES ('inb_1', 'daraja', 'unread', 'raw:inb_1', '-', '{}',"
+                " '{}', now(), 1, 0, now(), 'waiting', 'mpesa.confirmation')"
+            )
+        migrate(url)
+        with psycopg.connect(url) as connection:
+            row = connection.execute("SELECT endpoint FROM webhook_inbox").fetchone()
+    assert row is not None
+    assert reader_of(row[0]) is reader_of("daraja.confirmation")

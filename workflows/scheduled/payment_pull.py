@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.scheduled.payment_pull import PaymentPulling
-    from activities.scheduled.statement_pull import StatementWatching
+    from activities.scheduled.statement_pull import StatementPulling
     from models.messages.saga.payment_pulls import PaymentsPulled, PullPayments
     from workflows.saga import policies
 
@@ -24,4 +24,4 @@ class BankStatementPull:
 
     @workflow.run
     async def run(self, order: PullPayments) -> PaymentsPulled:
-        return await workflow.execute_activity_method(StatementWatching.pull, order, **policies.PULL_BANK.options())
+        return await workflow.execute_activity_method(StatementPulling.pull, order, **policies.PULL_BANK.options())

@@ -7,12 +7,15 @@ import pytest
 
 from activities.lending.waiting_loans import stand_in_line
 from activities.saga.funds import grant
+from core.clock import utc_now
 from core.errors import InsufficientFunds
 from core.money import Money
 from inbound.lending.loan_disbursement import Started
 from ledger import chart
 from models.messages.saga.decisions import CommandTaken, RetryNow
+from models.tables.platform.partner import Partner
 from models.tables.platform.tariff_band import TariffBand
+from store.platform import partners
 from store.saga import funds_waits
 from tests.flows.lending.test_loan_disbursement_reserving import set_product
 from tests.support.house import House
@@ -116,6 +119,24 @@ async def test_a_death_while_telling_only_delays(poor: House) -> None:
     await granted(poor)
     async with poor.database.transaction() as session:
         assert await funds_waits.due_to_hear(session, at_once=5) == [loan.workflow_id]  # and nobody told it
+    line_starts(poor)
+    assert (await poor.result(loan)).ending == "completed"
+
+
+async def test_one_lenders_trouble_holds_up_no_other_line(poor: House) -> None:
+    """A place that was kept for an account which is not what its partner's wallet should be: its line fails at every look."""
+    (loan,) = await waiting(poor, SMALL)
+    await line_stopped(poor)
+    async with poor.database.transaction() as session:
+        partner = await partners.get(session, poor.partner_id)
+        values = {**partner.model_dump(), "id": "prt_00000000000000000000000000", "name": "Broken", "currency": "XXX"}
+        session.add(Partner(**values))
+        await session.flush()
+        await funds_waits.join(
+            session, workflow_id="loan-disbursement/broken/1", partner_id=values["id"], account_id="a-line-before-all",
+            needed_minor=1, asked_at=utc_now(),
+        )  # fmt: skip
+    await poor.fund("17.00", "one")
     line_starts(poor)
     assert (await poor.result(loan)).ending == "completed"
 
