@@ -49,6 +49,9 @@ class FundsLine:
             except SQLAlchemyError as error:
                 log.warning("funds_line_stopped_short", error=type(error).__name__)
                 busy = False
+            except Exception:
+                log.exception("funds_line_failed")  # a bug here must not end the process with all its sagas
+                busy = False
             await asyncio.sleep((self._pace.busy if busy else self._pace.idle).total_seconds())
 
     async def turn(self) -> bool:

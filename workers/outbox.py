@@ -97,6 +97,11 @@ class Dispatcher:
             except SQLAlchemyError as error:
                 log.warning("outbox_unreachable", error=type(error).__name__)
                 sent = 0
+            except Exception:
+                # A bug met one message, whose lease brings it back. The other messages, and the sagas of this process,
+                # go on.
+                log.exception("outbox_turn_failed")
+                sent = 0
             if sent < pace.batch:
                 await asyncio.sleep(pause.total_seconds())
 

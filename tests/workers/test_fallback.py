@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from core.clock import utc_now
+from core.msisdn import Msisdn
 from notices.delivery import Report, take_report
 from providers.damza.client import Damza
+from providers.ports import SmsAccepted
 from store.platform import outbox
 from tests.providers.message_servers import endpoint
 from tests.support.waiting import eventually
@@ -22,6 +24,29 @@ async def test_a_message_that_one_gateway_took_is_asked_of_nobody_again(desk: De
     assert row.sent_at is not None
     assert await dispatcher.send_due() == 0
     assert desk.taken == {"damza": 1}
+
+
+async def test_a_bug_met_by_one_message_ends_neither_the_loop_nor_the_message(desk: Desk) -> None:
+    class StumblesOnce(Damza):
+        stumbled = False
+
+        async def send(self, to: Msisdn, text: str, *, reference: str) -> SmsAccepted:
+            if not self.stumbled:
+                self.stumbled = True
+                raise AssertionError("a bug of ours")
+            return await super().send(to, text, reference=reference)
+
+    stumbling = StumblesOnce(endpoint(desk.gateways_url), KEYS)
+    await desk.receipt()
+    brief = replace(QUICK, lease=timedelta(seconds=0.2))
+    sending = asyncio.create_task(desk.dispatcher(stumbling, desk.africastalking, pace=brief).run())
+    try:
+        await desk.until(state="sent")
+    finally:
+        sending.cancel()
+        await stumbling.close()
+    assert stumbling.stumbled
+    assert desk.taken == {"africastalking": 1}  # what became of the first question nobody knows
 
 
 async def test_the_same_occasion_is_told_once(desk: Desk) -> None:
