@@ -12,13 +12,13 @@ from typing import Annotated
 import typer
 
 from cli.commands import (
+    approvals,
     balances,
     cases,
     db,
     doctor,
     keys,
     partners,
-    proposals,
     sagas,
     schedules,
     services,
@@ -75,7 +75,7 @@ app.command("retry", rich_help_panel="Payments")(sagas.retry)
 app.command("cancel", rich_help_panel="Payments")(sagas.cancel)
 app.command("balances", rich_help_panel="Payments")(balances.balances)
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
-app.add_typer(proposals.app, name="proposals", rich_help_panel="Payments")
+app.add_typer(approvals.app, name="approvals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")
 app.add_typer(tariffs.app, name="tariffs", rich_help_panel="Administration")
 app.add_typer(keys.app, name="keys", rich_help_panel="Administration")

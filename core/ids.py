@@ -30,7 +30,9 @@ NOTIFICATION: Final = "ntf"
 AUDIT: Final = "aud"
 PERSON: Final = "psn"
 DECISION: Final = "dec"
-PROPOSAL: Final = "prp"
+APPROVAL: Final = "apr"
+ANSWER: Final = "apd"  # to an approval request
+DELEGATION: Final = "dlg"
 REQUEST: Final = "req"
 
 

@@ -63,6 +63,10 @@ class SagaKind:
         """What a key needs for it, such as "top-ups:resolve"."""
         return f"{self.resource}:{verb}"
 
+    def act(self, decision: str) -> str:
+        """What others are asked to agree to, such as "top-ups.allocate"."""
+        return f"{self.resource}.{decision}"
+
     def module(self, role: str) -> str:
         """Where its part in a role is, such as `store.lending.wallet_top_up`."""
         return f"{role}.{self.family}.{self.leaf}"

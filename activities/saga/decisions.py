@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Final
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from core.errors import Conflict, NotFound
+from models import kinds
 from models.messages.saga.decisions import ReadDecision, RecordDecision, Resolution
 from store.database import Database
-from store.platform import people
+from store.platform import approvals, people
+from store.platform.approvals import Asked
 from store.saga import cases, decisions, payouts, prompts, saga_rows, timeline
 
 # What a person says of an attempt, once two agree that nothing moved: the question of these cases is answered.
@@ -49,10 +52,11 @@ class Decisions:
             (who,) = await people.names(session, [said.person_id])
             await timeline.write(
                 session, order.workflow_id, f"decision:{said.decision_id}:{order.effect}", _words(order, who),
-                tone="info" if order.effect in ("agreed", "decided") else "warning", **_facts(said),
+                tone="info" if order.effect in ("agreed", "seconded", "decided") else "warning", **_facts(said),
             )  # fmt: skip
             if order.stage is not None:
                 await saga_rows.turn(session, order.workflow_id, order.from_stages, order.stage)
+            await _keep_request(session, order)
             if order.settles is not None and order.agreed is not None:
                 agreed = order.agreed
                 code, detail = "resolved_not_paid", agreed.evidence[:500]
@@ -67,14 +71,43 @@ class Decisions:
                 )
 
 
+async def _keep_request(session: AsyncSession, order: RecordDecision) -> None:
+    """What is proposed asks others to agree; whatever ends that has reached the saga."""
+    if order.request_id is None:
+        return
+    if order.effect == "proposed":
+        await _ask(session, order.said, order.workflow_id, order.request_id)
+    elif order.effect != "seconded":
+        await approvals.end_of_workflow(session, order.workflow_id, "stale")  # if it is open: overtaken
+        await approvals.told(session, order.request_id)
+
+
+async def _ask(session: AsyncSession, said: Resolution, workflow_id: str, request_id: str) -> None:
+    row, made = await saga_rows.of_workflow(session, workflow_id), await decisions.get(session, said.decision_id)
+    kind = kinds.of_workflow(workflow_id)
+    if row is None or made is None or kind is None:
+        raise NotFound("No payment waits for that.", code="no_saga")
+    await approvals.ask(
+        session,
+        Asked(
+            act=kind.act(said.decision), subject=workflow_id, partner_id=row.partner_id, workflow_id=workflow_id,
+            content={"decision_id": said.decision_id, "decision": said.decision, "about": said.about, **made.facts},
+            amount=row.at_stake, evidence=said.evidence, requested_by=said.person_id, requested_via=made.via,
+            barred=said.people, request_id=request_id,
+        ),
+    )  # fmt: skip
+
+
 def _words(order: RecordDecision, who: str) -> str:
     said = order.said
     what = _SAYS.get(said.decision, said.decision)
     if order.effect == "proposed":
-        return f"{who} says that {what}: {said.evidence} A second person must agree."
+        return f"{who} says that {what}: {said.evidence} Another person must agree."
     if order.effect == "overtaken":
         return f"What {who} proposed is void: the outcome became known before anybody agreed."
-    if order.effect == "agreed":
+    if order.effect == "expired":
+        return f"What {who} proposed has expired: nobody agreed in time."
+    if order.effect in ("agreed", "seconded"):
         return f"{who} agrees: {said.evidence}"
     if order.effect == "declined":
         return f"{who} does not agree: {said.evidence}"

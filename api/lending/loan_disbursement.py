@@ -17,7 +17,7 @@ from api.lending.loan_disbursement_schemas import (
     ResolutionIn,
 )
 from api.lending.payouts_again import AGAIN
-from api.operations import two_people
+from api.operations import approving
 from api.saga.resource import Resource, Words
 from api.saga.routes import saga_routes
 from api.saga.schemas import AttemptOut
@@ -111,7 +111,7 @@ async def _proposed(
 ) -> Conflict:
     """The refusal that names the proposal, which is made now unless it waits already."""
     async with services.database.transaction() as session:
-        proposal = await two_people.propose(
+        proposal = await approving.propose(
             session,
             principal,
             AGAIN,
@@ -123,6 +123,6 @@ async def _proposed(
     return Conflict(
         "Money was sent for this loan before, so another person must agree to a new payout.",
         code="second_person_needed",
-        proposal_id=proposal.id,
+        approval_id=proposal.id,
         disbursement_id=after,
     )

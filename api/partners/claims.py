@@ -8,8 +8,9 @@ from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
 from api.http.paging import Limit, Page, PartnerFilter, page
-from api.operations import two_people
-from api.operations.proposals_schemas import ProposalOut
+from api.operations import approving
+from api.operations.approvals import show
+from api.operations.approvals_schemas import ApprovalOut
 from api.partners.claims_moved import MOVE, subject_of
 from api.partners.claims_schemas import ClaimMove, ClaimOut
 from core.errors import Conflict
@@ -35,23 +36,24 @@ async def list_claims(
 
 
 @router.post(
-    "/move", status_code=202, response_model=ProposalOut, responses=problems(404, 409, *WRITES),
+    "/move", status_code=202, response_model=ApprovalOut, responses=problems(404, 409, *WRITES),
     summary="Propose that a claim goes to another partner",
 )  # fmt: skip
 async def propose_move(wanted: ClaimMove, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
-    """Done once a second person agrees (`POST /api/v1/proposals/{proposal_id}/agree`). The holder's connection becomes
+    """Done once a second person agrees (`POST /api/v1/approvals/{request_id}/approve`). The holder's connection becomes
     unproven then; what was paid under a tenant stays known, so that nothing of it is paid again."""
     content = {"kind": wanted.kind, "key": wanted.key, "to_partner_id": wanted.to_partner_id}
     async with services.database.transaction() as session:
         await partners.active(session, wanted.to_partner_id)
         await claims.may_move(session, wanted.kind, wanted.key, wanted.to_partner_id)
-        row = await two_people.propose(
+        row = await approving.propose(
             session, admin, MOVE, subject=subject_of(wanted.kind, wanted.key), partner_id=None, content=content,
             evidence=wanted.evidence,
         )  # fmt: skip
         if row.content != content:
             raise Conflict(
-                "Another move of this claim is proposed; decline that first.", code="proposed_otherwise",
-                proposal_id=row.id,
+                "Another move of this claim is proposed; reject that first.", code="proposed_otherwise",
+                approval_id=row.id,
             )  # fmt: skip
-        return await once.reply(session, ProposalOut.of(row), status=202, location=f"/api/v1/proposals/{row.id}")
+        shown = await show(session, admin, row)
+        return await once.reply(session, shown, status=202, location=f"/api/v1/approvals/{row.id}")

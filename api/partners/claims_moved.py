@@ -6,7 +6,8 @@ from typing import Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.dependencies import Services
-from models.tables.platform.proposal import Proposal
+from api.operations.acts import Act
+from models.tables.platform.approval import ApprovalRequest
 from store.platform import claims
 
 MOVE: Final = "claims.move"
@@ -17,7 +18,15 @@ def subject_of(kind: str, key: str) -> str:
     return f"{kind}/{key}"
 
 
-async def move(session: AsyncSession, services: Services, proposal: Proposal) -> None:
+async def move(session: AsyncSession, services: Services, request: ApprovalRequest) -> None:
     """Raises what `store/platform/claims.py: move` does."""
-    wanted = proposal.content
-    await claims.move(session, wanted["kind"], wanted["key"], wanted["to_partner_id"], by=proposal.proposed_by_key)
+    wanted = request.content
+    await claims.move(session, wanted["kind"], wanted["key"], wanted["to_partner_id"], by=request.requested_via)
+
+
+ACTS: Final = (
+    Act(
+        MOVE, "A tenant, short code or bank account goes from one partner to another.", "admin",
+        carry_out=move, house_only=True,
+    ),
+)  # fmt: skip

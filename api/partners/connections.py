@@ -11,7 +11,7 @@ from api.http.idempotency import Idempotent
 from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, again, problems
 from api.http.values import Out, id_pattern
-from api.operations import two_people
+from api.operations import approving
 from api.partners import connection_jobs
 from api.partners.bank_schemas import BankIn
 from api.partners.connections_schemas import (
@@ -40,8 +40,7 @@ from models.providers import ProviderName
 from models.tables.platform.connection import Connection
 from models.tables.platform.contact import Contact
 from notices import blocked
-from store.platform import audit, partner_admin, partners, provider_balances
-from store.platform import proposals as proposals_of
+from store.platform import approvals, audit, partner_admin, partners, provider_balances
 from temporal.schedules import ensure_watch
 
 router = APIRouter(prefix="/api/v1/partners/{partner_id}", tags=["partners"], dependencies=KNOWN_PARAMETERS)
@@ -235,7 +234,7 @@ async def add_contact(
     partner_id: PartnerId, wanted: ContactIn, services: ServicesDep, principal: PartnerWriter, once: Idempotent
 ) -> Response:
     """The same person with the same number, address and role is added once; then the answer is 200. An authorised one is
-    only proposed, and announced to those there are: it counts once another person agrees to `proposal_id`."""
+    only proposed, and announced to those there are: it counts once another person agrees to `approval_id`."""
     principal.visible(partner_id)
     row = Contact(
         id=new_id(CONTACT),
@@ -276,8 +275,8 @@ async def remove_contact(
         if row is None:
             raise NotFound("The partner has no contact with that id.", field="contact_id")
         shown = ContactOut.of(row)
-        if (waiting := await proposals_of.open_of(session, AUTHORISE, row.id)) is not None:
-            await two_people.withdraw(session, principal, waiting, "The contact was removed.")
+        if (waiting := await approvals.open_of(session, AUTHORISE, row.id)) is not None:
+            await approving.withdraw(session, principal, waiting, "The contact was removed.")
         await session.delete(row)
         await audit.write(
             session, actor=principal.id, action="contacts.remove", subject=row.id, before=shown.model_dump(mode="json")
@@ -289,14 +288,14 @@ async def _proposed(session: AsyncSession, principal: Principal, row: Contact, w
     """The contact; if it waits for a second person, with the proposal that does."""
     if row.state == "active":
         return ContactOut.of(row)
-    waits = await proposals_of.open_of(session, AUTHORISE, row.id)
-    proposal = await two_people.propose(
+    waits = await approvals.open_of(session, AUTHORISE, row.id)
+    proposal = await approving.propose(
         session,
         principal,
         AUTHORISE,
         subject=row.id,
         partner_id=row.partner_id,
-        content=ContactOut.of(row).model_dump(mode="json", exclude={"state", "proposal_id"}),
+        content=ContactOut.of(row).model_dump(mode="json", exclude={"state", "approval_id"}),
         evidence=wanted.evidence or f"{row.name} is to confirm purchases.",
     )
     if waits is None or waits.id != proposal.id:

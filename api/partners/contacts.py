@@ -8,9 +8,10 @@ from typing import Final
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.dependencies import Services
+from api.operations.acts import Act
 from core.errors import Conflict
+from models.tables.platform.approval import ApprovalRequest
 from models.tables.platform.contact import Contact
-from models.tables.platform.proposal import Proposal
 from notices.outbox import notify_partner
 from store.platform import partner_admin, partners
 
@@ -27,9 +28,9 @@ async def announce(session: AsyncSession, row: Contact) -> None:
     )  # fmt: skip
 
 
-async def authorise(session: AsyncSession, services: Services, proposal: Proposal) -> None:
+async def authorise(session: AsyncSession, services: Services, request: ApprovalRequest) -> None:
     """The contact counts from now on. Raises Conflict (code "superseded") if it was removed meanwhile."""
-    row = await _proposed(session, proposal)
+    row = await _proposed(session, request)
     if row is None:
         raise Conflict("The contact was removed meanwhile.", code="superseded")
     row.state = "active"
@@ -37,15 +38,23 @@ async def authorise(session: AsyncSession, services: Services, proposal: Proposa
     await session.flush()
 
 
-async def forget(session: AsyncSession, proposal: Proposal) -> None:
+async def forget(session: AsyncSession, request: ApprovalRequest) -> None:
     """Nobody agreed: the contact goes, so that the same may be proposed again."""
-    row = await _proposed(session, proposal)
+    row = await _proposed(session, request)
     if row is not None:
         await session.delete(row)
         await session.flush()
 
 
-async def _proposed(session: AsyncSession, proposal: Proposal) -> Contact | None:
-    assert proposal.partner_id is not None
-    row = await partner_admin.contact(session, proposal.partner_id, proposal.subject)
+async def _proposed(session: AsyncSession, request: ApprovalRequest) -> Contact | None:
+    assert request.partner_id is not None
+    row = await partner_admin.contact(session, request.partner_id, request.subject)
     return row if row is not None and row.state == "proposed" else None
+
+
+ACTS: Final = (
+    Act(
+        AUTHORISE, "A contact may confirm float purchases with one-time codes.", "partners:write",
+        carry_out=authorise, drop=forget,
+    ),
+)  # fmt: skip

@@ -51,11 +51,11 @@ class ContactIn(Body):
 
 class ContactOut(Out):
     """A contact; the phone number is masked. A `proposed` one is told nothing and confirms nothing until a second person
-    agrees to `proposal_id`."""
+    agrees to `approval_id`."""
 
     model_config = example(
         id="cnt_01ktv0r5m8e9a7d3c2b4x6y8z0", name="Grace Njeri", phone="+2547•••••222", email="grace@example.com",
-        role="authorised", language="en", state="active", proposal_id=None,
+        role="authorised", language="en", state="active", approval_id=None,
     )  # fmt: skip
 
     id: str
@@ -65,13 +65,13 @@ class ContactOut(Out):
     role: str
     language: str
     state: Literal["active", "proposed"]
-    proposal_id: str | None
+    approval_id: str | None
 
     @classmethod
-    def of(cls, row: Contact, proposal_id: str | None = None) -> Self:
+    def of(cls, row: Contact, approval_id: str | None = None) -> Self:
         plain = {name: getattr(row, name) for name in ("id", "name", "email", "role", "language", "state")}
         phone = Msisdn(row.phone).masked if row.phone else None
-        return cls.model_validate({**plain, "phone": phone, "proposal_id": proposal_id})
+        return cls.model_validate({**plain, "phone": phone, "approval_id": approval_id})
 
 
 class PartnerNew(Body):

@@ -7,12 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio.service import RPCError
 
 from api.http.auth import Principal
 from api.http.dependencies import Services
+from api.operations import approving
+from api.operations.acts import all_acts
 from api.saga import commands, money_rules
 from api.saga.commands import Row
+from core.clock import utc_now
 from core.crypto import sha256_hex
 from core.errors import Conflict, KivukoError, NotAllowed
 from core.ids import DECISION, derived_id, new_id
@@ -20,22 +25,27 @@ from models import kinds
 from models.kinds import PAYOUTS, Verb
 from models.messages.base import Message
 from models.messages.saga.decisions import CommandTaken, DecisionMade, Verdict
-from models.messages.saga.status import Proposed, SagaStatus
+from models.messages.saga.status import SagaStatus
+from models.tables.platform.approval import ApprovalRequest
 from models.tables.saga.saga_row import MoneyInRow
-from store.platform import audit
+from store.platform import approval_rules, approvals, audit
+from store.platform.approval_rules import Channel
 from store.saga import decisions, reads, receipts, saga_rows, unknown_outcomes
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
     """Who acts on which saga, and how it is recorded: `action` and `subject` name it in the audit log. `key` is the
-    caller's Idempotency-Key."""
+    caller's Idempotency-Key, `channel` where the person sits."""
 
     principal: Principal
     saga: Row
     action: str
     subject: str
     key: str | None = None
+    channel: Channel = "api"
 
 
 def need_to_decide(principal: Principal, workflow_id: str | None) -> None:
@@ -74,6 +84,8 @@ async def decide(services: Services, act: Act, verdict: Verdict, *, meant: str |
     answer to a proposal that waits no more; InvalidRequest "allocation_sum"; and what `commands.send_update` raises.
     """
     need_to_decide(act.principal, act.saga.workflow_id)
+    if verdict.decision in ("approve", "decline"):
+        return await _answer(services, act, verdict)
     last = await _last_attempt(services, act.saga)
     if meant is not None and meant != last:
         at = {"field": "reference"} if verdict.reference else {}
@@ -82,7 +94,7 @@ async def decide(services: Services, act: Act, verdict: Verdict, *, meant: str |
     async with recorded_refusals(services, act):
         status = await commands.status_to_decide(services, act.saga)
         await _refuse_wrong_parts(services, act.saga, verdict)
-        about = _about(status, verdict)
+        await _refuse_where_nobody_could_agree(services, act, status, verdict)
         update_id = _update_id(act, verdict, last)
         decision_id = derived_id(DECISION, act.saga.workflow_id, update_id)
         async with services.database.transaction() as session:
@@ -91,12 +103,12 @@ async def decide(services: Services, act: Act, verdict: Verdict, *, meant: str |
                 session,
                 decision_id=decision_id,
                 workflow_id=act.saga.workflow_id,
-                about=about,
+                about=status.question or "",
                 decision=verdict.decision,
                 facts=verdict.model_dump(mode="json", exclude={"decision", "evidence"}, exclude_defaults=True),
                 evidence=verdict.evidence,
                 person_id=act.principal.person_id,
-                key_id=act.principal.id,
+                via=act.principal.id,
                 people=sorted(act.principal.people),
             )
         made = DecisionMade(decision_id=decision_id)
@@ -152,17 +164,47 @@ async def _refuse_wrong_parts(services: Services, saga: Row, verdict: Verdict) -
         money_rules.comes_to([part.amount for part in verdict.allocations], row.amount)
 
 
-def _about(status: SagaStatus, verdict: Verdict) -> str:
-    """The question that the saga asks, or the proposal that waits for an answer."""
-    answers = verdict.decision in ("approve", "decline")
-    return (_proposal(status.proposal, verdict) if answers else status.question) or ""
+async def _answer(services: Services, act: Act, verdict: Verdict) -> CommandTaken:
+    """An answer to what the saga asks others to agree to: the same as on the request's own page."""
+    answer: approval_rules.Answer = "approve" if verdict.decision == "approve" else "reject"
+    async with recorded_refusals(services, act):
+        if act.saga.ended_at is not None:
+            raise Conflict("The saga has ended.", code="ended", stage=act.saga.stage)
+        async with services.database.transaction() as session:
+            row = await _asked(session, act, verdict)
+            done = await approving.answer(
+                session, services, act.principal, row.id, answer, reason=verdict.evidence, channel=act.channel
+            )
+            (given,) = (await approvals.answers(session, row.id))[-1:]
+            await _record(session, act, verdict, given.id)
+    try:
+        said = await approving.tell(services, done.request, given)
+    except (KivukoError, RPCError) as error:  # the answer stands, and is told to the saga until it has taken it
+        log.warning("saga_not_told", request_id=done.request.id, error=type(error).__name__)
+        said = None
+    return said or CommandTaken(stage=act.saga.stage, at=utc_now())
 
 
-def _proposal(waiting: Proposed | None, verdict: Verdict) -> str | None:
-    """The id of the proposal that an answer is to. Raises Conflict if it names another one than the one that waits."""
-    if verdict.proposal is not None and (waiting is None or waiting.decision_id != verdict.proposal):
+async def _asked(session: AsyncSession, act: Act, verdict: Verdict) -> ApprovalRequest:
+    """The request that the saga waits for. Raises Conflict: "superseded" if another proposal is meant, "wrong_stage" if
+    none waits."""
+    row = await approvals.last_of_workflow(session, act.saga.workflow_id)
+    if verdict.proposal is not None and (row is None or row.content["decision_id"] != verdict.proposal):
         raise Conflict("That proposal does not wait any more.", code="superseded", field="proposal")
-    return waiting.decision_id if waiting else None
+    if row is None or row.state != "open":
+        raise Conflict("Nothing waits for approval.", code="wrong_stage", stage=act.saga.stage)
+    return row
+
+
+async def _refuse_where_nobody_could_agree(services: Services, act: Act, status: SagaStatus, verdict: Verdict) -> None:
+    """Raises Conflict (code "no_eligible_approver"), now and not when the deadline has passed."""
+    kind = kinds.of_workflow(act.saga.workflow_id)
+    needs_others = any(choice.two_people and choice.decision == verdict.decision for choice in status.choices)
+    if kind is None or not needs_others:
+        return
+    wanted = all_acts()[kind.act(verdict.decision)]
+    async with services.database.transaction() as session:
+        await approving.somebody_could(session, wanted, act.saga.partner_id, act.principal.people)
 
 
 async def _record(session: AsyncSession, act: Act, message: Message, decision_id: str | None = None) -> None:

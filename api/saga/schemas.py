@@ -215,14 +215,16 @@ class LegOut(Out):
 
 
 class ProposedOut(Out):
-    """A decision that waits for a second person to approve or decline it."""
+    """A decision that waits for others to approve or decline it; `request_id` is what they answer."""
 
     model_config = example(
-        decision_id="dec_01ktv0r5m8e9a7d3c2b4x6y8z0", decision="not_paid", evidence="The portal knows no such payout.",
-        receipt=None, person_id="psn_01ktv0r5m8e9a7d3c2b4x6y8z0",
+        decision_id="dec_01ktv0r5m8e9a7d3c2b4x6y8z0", request_id="apr_01ktv0r5m8e9a7d3c2b4x6y8z0",
+        decision="not_paid", evidence="The portal knows no such payout.", receipt=None,
+        person_id="psn_01ktv0r5m8e9a7d3c2b4x6y8z0",
     )  # fmt: skip
 
     decision_id: str
+    request_id: str
     decision: str
     evidence: str
     receipt: str | None

@@ -124,7 +124,7 @@ def ensure_reachable(api: ApiClient, second: ApiClient, partner_id: str) -> None
     if authorised and not any(person["email"] for person in authorised):
         body = {"name": authorised[0]["name"], "email": AUTHORISED_EMAIL, "role": "authorised"}
         made = api.post(f"/partners/{partner_id}/contacts", body)
-        second.post(f"/proposals/{made['proposal_id']}/agree", {"note": "The demo lender's own contact."})
+        second.post(f"/approvals/{made['approval_id']}/approve", {"note": "The demo lender's own contact."})
 
 
 def _enable_products(api: ApiClient, partner_id: str, tell: Tell) -> None:

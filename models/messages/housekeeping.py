@@ -10,6 +10,13 @@ class Swept(Message):
     started: int = 0
 
 
+class ApprovalsCared(Message):
+    """What was done for requests for approval: expired by time, answers told to sagas that had not heard them."""
+
+    expired: int = 0
+    told: int = 0
+
+
 class Erased(Message):
     """How many rows lost the personal data that nobody needs any more; `finished` is False if more is left to do."""
 

@@ -20,7 +20,7 @@ async def add(
     facts: dict[str, Any],
     evidence: str,
     person_id: str,
-    key_id: str,
+    via: str,
     people: list[str],
 ) -> None:
     """Saying the same one again leaves the first, with the question that it was about then."""
@@ -28,7 +28,7 @@ async def add(
         insert(table_of(Decision))
         .values(
             id=decision_id, workflow_id=workflow_id, about=about, decision=decision, facts=facts, evidence=evidence,
-            person_id=person_id, key_id=key_id, people=people, created_at=utc_now(),
+            person_id=person_id, via=via, people=people, created_at=utc_now(),
         )
         .on_conflict_do_nothing()
     )  # fmt: skip

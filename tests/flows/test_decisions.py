@@ -19,7 +19,7 @@ from tests.flows.lending.test_float_purchase_doubts import CURT
 from tests.flows.lending.test_wallet_top_up_prompts import asked
 from tests.support.bank_books import funded_purchase, only_ncba, until_waiting
 from tests.support.customers import MANY, lose
-from tests.support.deciding import EVIDENCE, decide, decide_in_time, decided, person_of, send
+from tests.support.deciding import EVIDENCE, decide, decide_in_time, decided, person_of, refused, send
 from tests.support.house import QUICK, House
 from tests.support.money_in import MoneyDesk
 from tests.support.waiting import eventually
@@ -68,12 +68,6 @@ async def stage_of(house: House, workflow_id: str) -> str:
         saga = await saga_rows.of_workflow(session, workflow_id)
     assert saga is not None
     return saga.stage
-
-
-async def refused(sending: Any) -> str:
-    with pytest.raises(WorkflowUpdateFailedError) as error:
-        await sending
-    return str(getattr(error.value.cause, "type", None))
 
 
 async def assert_still_in_doubt(house: House, workflow_id: str, stage: str = "in_review") -> None:

@@ -1,12 +1,14 @@
 """A saga that takes people's decisions: it believes their rows, and nothing that a message says of itself.
 
-Whoever can reach Temporal can send an update with any content. So `resolve` takes only the id of a decision; the row behind
-it was written in the transaction that checked who asked (docs/ARCHITECTURE.md). It is judged after it was read, because
-the saga may have gone on meanwhile, and counts once, for the question that it was made about.
+Whoever can reach Temporal can send an update with any content. So `resolve` takes only the id of a decision, and `decide`
+the id of a request that others answered, or a code that is proven before anything is written; the rows behind them were
+written in the transaction that checked who asked (docs/ARCHITECTURE.md). A decision is judged after it was read, because the
+saga may have gone on meanwhile, and counts once, for the question that it was made about.
 """
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,13 +16,15 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.saga.approvals import Approvals
     from activities.saga.decisions import Decisions
+    from models.messages.saga.approvals import Answered, ClaimAnswer, Decide, Outcome, ReadOutcome
     from models.messages.saga.decisions import CommandTaken, DecisionMade, ReadDecision, RecordDecision, Resolution
-    from models.messages.saga.status import Proposed
+    from models.messages.saga.status import ChoiceOpen, Proposed
     from workflows.saga import policies
     from workflows.saga.base import Saga
     from workflows.saga.failures import facts_of
-    from workflows.saga.four_eyes import FourEyes
+    from workflows.saga.four_eyes import FourEyes, request_of
 
 APPROVAL = "approval"  # the stage while a proposal waits for a second person
 _TURNED_DOWN = "That decision was taken, or refused, before."
@@ -72,10 +76,32 @@ class DecidingSaga(Saga):
         said = await self._read(made)
         async with self._one_at_a_time:  # their lines and stages follow one another
             stage, at = self.stage, workflow.now()
-            if said.decision in ("approve", "decline"):
-                await self._answer(said)
-            elif await self._decide(said) == "proposed":
+            if await self._decide(said) == "proposed":
                 stage = APPROVAL
+        return CommandTaken(stage=stage, at=at)
+
+    @workflow.update(name="decide")
+    async def decide(self, given: Decide) -> CommandTaken:
+        """Approve or reject what waits for approval: {"decision": "approve", "code": "…", "reason": "…"}, with a code that
+        `kivuko approvals code` or the console made for you."""
+        return await self._take(given)
+
+    @decide.validator
+    def _something_waits(self, given: Decide) -> None:
+        """A code is not even tried, and so not used up, where nothing waits for it."""
+        if given.code is not None and self.proposal is None:
+            raise ApplicationError("Nothing waits for approval.", type="wrong_stage")
+
+    @workflow.signal(name="decide_signal")
+    async def decide_signal(self, given: Decide) -> None:
+        """The same for pages that can only signal; what is refused leaves no trace but its own record."""
+        with suppress(ApplicationError):
+            await self._take(given)
+
+    async def _take(self, given: Decide) -> CommandTaken:
+        async with self._one_at_a_time:
+            stage, at = self.stage, workflow.now()
+            await self._answer(await self._outcome(given))
         return CommandTaken(stage=stage, at=at)
 
     async def _read(self, made: DecisionMade) -> Resolution:
@@ -85,9 +111,28 @@ class DecidingSaga(Saga):
                 Decisions.read, order, summary="who decided what?", **policies.BOOKS.options()
             )
         except ActivityError as error:
-            facts = facts_of(error)
-            raise ApplicationError(facts.detail, type=facts.code) from error
+            raise _refused(error) from error
         return said
+
+    async def _outcome(self, given: Decide) -> Outcome:
+        """What became of the request, after the code was proven if there is one."""
+        workflow_id = workflow.info().workflow_id
+        outcome: Outcome
+        try:
+            if given.request is not None:
+                outcome = await workflow.execute_activity_method(
+                    Approvals.outcome, ReadOutcome(workflow_id=workflow_id, request_id=given.request),
+                    summary="what did others say?", **policies.BOOKS.options(),
+                )  # fmt: skip
+            else:
+                claim = {"decision": given.decision, "code": given.code, "reason": given.reason}
+                outcome = await workflow.execute_activity_method(
+                    Approvals.claim, ClaimAnswer.model_validate({"workflow_id": workflow_id, **claim}),
+                    summary="whose code is it?", **policies.BOOKS.options(),
+                )  # fmt: skip
+        except ActivityError as error:
+            raise _refused(error) from error
+        return outcome
 
     async def _decide(self, said: Resolution) -> Literal["decided", "proposed"]:
         self._counts_once(said)
@@ -103,27 +148,42 @@ class DecidingSaga(Saga):
             return "decided"
         self.decision.propose(said)
         self.enter(APPROVAL, searchable=True)
-        await self._record(said, "proposed", self.proposal_stages, APPROVAL)
+        await self._record(said, "proposed", self.proposal_stages, APPROVAL, proposed=said)
         asyncio.create_task(self._until_answered(said))  # noqa: RUF006  (the workflow holds its tasks)
         return "proposed"
 
-    async def _answer(self, said: Resolution) -> None:
-        self._counts_once(said)
-        if self.proposal is None:
-            raise ApplicationError("Nothing waits for approval.", type="wrong_stage")
-        proposed = self.decision.answered_by(said)
-        if said.decision == "decline":
-            self.decision.decline()
-            self.enter(self.stage_without_proposal, searchable=True)
-            await self._record(said, "declined", (APPROVAL,), self.stage)
+    async def _answer(self, outcome: Outcome) -> None:
+        """Whatever has become of what was asked. An answer that says nothing new is harmless: it may come twice."""
+        proposed = self.decision.asked(outcome)
+        last = outcome.last
+        if outcome.state == "open":
+            if last is not None:
+                await self._record(_as_said(proposed, last), "seconded", proposed=proposed)
             return
+        if outcome.state == "approved" and last is not None:
+            await self._approved(proposed, outcome.answers, last)
+            return
+        self.decision.drop()
+        self.enter(self.stage_without_proposal, searchable=True)
+        declined = last is not None and last.decision == "reject"
+        said = _as_said(proposed, last) if last is not None and declined else proposed
+        await self._record(said, "declined" if declined else "expired", (APPROVAL,), self.stage, proposed=proposed)
+
+    async def _approved(self, proposed: Resolution, answers: tuple[Answered, ...], last: Answered) -> None:
+        # A question that the provider is being asked may answer it; nobody's word is taken before.
+        await workflow.wait_condition(lambda: self.question != proposed.about or not self._is_too_early(proposed))
+        if self.question != proposed.about:
+            raise ApplicationError(_PASSED, type="superseded")
         choice = self._choice(proposed)
         stage = self.stage_without_proposal
         settles = self.question if proposed.decision == "not_paid" else None
-        agreed = self.decision.agree(proposed, said.person_id)
+        by = tuple(one.person_id for one in answers if one.decision == "approve")
+        agreed = self.decision.agree(proposed, by)
         self.enter(stage, searchable=True)
         # Written first: what the saga does next closes its books, and they must say who decided.
-        await self._record(said, "agreed", (APPROVAL,), stage, agreed, settles)
+        await self._record(
+            _as_said(proposed, last), "agreed", (APPROVAL,), stage, proposed=proposed, agreed=agreed, settles=settles
+        )
         if self.question == agreed.about:  # else the provider told it meanwhile
             choice.apply(agreed)
 
@@ -140,7 +200,7 @@ class DecidingSaga(Saga):
             self.decision.turn_to(self.question)
             if self.stage == APPROVAL:
                 self.enter(self.stage_without_proposal, searchable=True)
-            await self._record(proposed, "overtaken", (APPROVAL,), self.stage_without_proposal)
+            await self._record(proposed, "overtaken", (APPROVAL,), self.stage_without_proposal, proposed=proposed)
 
     async def _record(
         self,
@@ -148,6 +208,8 @@ class DecidingSaga(Saga):
         effect: str,
         from_stages: tuple[str, ...] = (),
         stage: str | None = None,
+        *,
+        proposed: Resolution | None = None,
         agreed: Resolution | None = None,
         settles: str | None = None,
     ) -> None:
@@ -156,6 +218,7 @@ class DecidingSaga(Saga):
                 "workflow_id": workflow.info().workflow_id,
                 "said": said,
                 "effect": effect,
+                "request_id": request_of(proposed) if proposed else None,
                 "from_stages": from_stages,
                 "stage": stage,
                 "agreed": agreed,
@@ -175,6 +238,13 @@ class DecidingSaga(Saga):
             choice.check(said)
         return choice
 
+    def _is_too_early(self, said: Resolution) -> bool:
+        try:
+            self._choice(said)
+        except ApplicationError as refusal:
+            return refusal.type == "too_early"
+        return False
+
     # ---------------------------------------------------------------------------------------------------- what shows
 
     def shown(self, stage: str) -> str:
@@ -185,6 +255,15 @@ class DecidingSaga(Saga):
         super().enter(self.shown(stage), searchable=searchable)
 
     @property
+    def choices(self) -> tuple[ChoiceOpen, ...]:
+        """What a person may decide now."""
+        if self.question is None:
+            return ()
+        return tuple(
+            ChoiceOpen(decision=word, two_people=choice.two_people) for word, choice in self.decisions().items()
+        )
+
+    @property
     def proposal(self) -> Proposed | None:
         """What waits for a second person, unless the question has changed since."""
         waiting = self.decision.waiting
@@ -192,8 +271,26 @@ class DecidingSaga(Saga):
             return None
         return Proposed(
             decision_id=waiting.decision_id,
+            request_id=request_of(waiting),
             decision=waiting.decision,
             evidence=waiting.evidence,
             receipt=waiting.receipt,
             person_id=waiting.person_id,
         )
+
+
+def _refused(error: ActivityError) -> ApplicationError:
+    facts = facts_of(error)
+    return ApplicationError(facts.detail, type=facts.code)
+
+
+def _as_said(proposed: Resolution, answer: Answered) -> Resolution:
+    """An answer as a line of the timeline names it."""
+    return Resolution(
+        decision="approve" if answer.decision == "approve" else "decline",
+        evidence=answer.reason or "No more was said.",
+        decision_id=answer.answer_id,
+        about=proposed.decision_id,
+        person_id=answer.person_id,
+        people=answer.people,
+    )

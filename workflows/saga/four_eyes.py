@@ -1,19 +1,21 @@
-"""Who decides about money cannot agree to it (P8): a decision that waits for a second person."""
+"""Who decides about money cannot agree to it (P8): a decision that waits for others.
+
+Who they are and whether there are enough of them is said by the rows of its request (store/platform/approvals.py), where
+each was checked; the saga keeps what it asked, and believes what it reads back.
+"""
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from core.ids import APPROVAL, derived_id
+    from models.messages.saga.approvals import Outcome
     from models.messages.saga.decisions import Resolution
     from workflows.saga.base import Saga
 
 
 class FourEyes:
-    """One proposes, another approves or declines; a declined proposal is forgotten and anybody may propose anew.
-
-    Two are two people only if nobody is behind the keys of both: `people` comes from the decision's row, where the API
-    wrote who had proven it.
-    """
+    """One proposes, others approve or reject; a rejected proposal is forgotten and anybody may propose anew."""
 
     def __init__(self) -> None:
         self.proposed: Resolution | None = None
@@ -33,15 +35,13 @@ class FourEyes:
 
     @property
     def waiting(self) -> Resolution | None:
-        """The proposal that nobody has answered yet."""
+        """The proposal that is not answered yet."""
         return self.proposed if self.agreed is None else None
 
     @property
     def people(self) -> tuple[str, ...]:
         """Who proposed and who agreed, once it is decided."""
-        if self.agreed is None or self.agreed.agreed_by is None:
-            return ()
-        return (self.agreed.person_id, self.agreed.agreed_by)
+        return self.agreed.everybody if self.agreed is not None else ()
 
     def propose(self, said: Resolution) -> None:
         """Raises ApplicationError "wrong_stage" while another proposal waits."""
@@ -49,21 +49,22 @@ class FourEyes:
             raise ApplicationError("A proposal waits for approval already.", type="wrong_stage")
         self.proposed = said
 
-    def answered_by(self, said: Resolution) -> Resolution:
-        """The proposal that this answers, while one waits. Raises ApplicationError: "superseded" for an answer to another
-        one, "four_eyes" for approval by the people who proposed it."""
+    def asked(self, outcome: Outcome) -> Resolution:
+        """The proposal whose request this is about. Raises ApplicationError "superseded" for another one's."""
         proposed = self.waiting
-        assert proposed is not None
-        if said.about != proposed.decision_id:
+        if proposed is None or outcome.request_id != request_of(proposed):
             raise ApplicationError("That answers another proposal than the one that waits.", type="superseded")
-        if said.decision == "approve" and not set(said.people).isdisjoint(proposed.people):
-            raise ApplicationError("Who proposed it cannot approve it.", type="four_eyes")
         return proposed
 
-    def agree(self, proposed: Resolution, by: str) -> Resolution:
-        """The proposal as two people's decision."""
+    def agree(self, proposed: Resolution, by: tuple[str, ...]) -> Resolution:
+        """The proposal as several people's decision."""
         self.agreed = proposed.model_copy(update={"agreed_by": by})
         return self.agreed
 
-    def decline(self) -> None:
+    def drop(self) -> None:
         self.proposed = None
+
+
+def request_of(proposed: Resolution) -> str:
+    """The id of the request for others' approval: the same after a reset."""
+    return derived_id(APPROVAL, proposed.decision_id)

@@ -271,6 +271,7 @@ class MoneySaga(DecidingSaga):
             reason_code=self.reason.code if self.reason else None,
             reason=self.reason.detail if self.reason else None,
             question=self.question,
+            choices=self.choices,
             proposal=self.proposal,
         )
 

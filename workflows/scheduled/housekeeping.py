@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.scheduled.approval_care import ApprovalCare
     from activities.scheduled.retention import Retaining
     from activities.scheduled.sweeps import Sweeps
     from models.messages.housekeeping import BooksChecked, Erased, Swept
@@ -14,10 +15,12 @@ _PASSES = 12
 
 @workflow.defn(name="Sweep")
 class Sweep:
-    """Delivers webhooks that no saga has taken, starts claimed sagas that never started."""
+    """Delivers webhooks that no saga has taken, starts claimed sagas that never started; lets requests for approval expire
+    and tells sagas what has become of theirs."""
 
     @workflow.run
     async def run(self) -> Swept:
+        await workflow.execute_activity_method(ApprovalCare.care, **policies.SWEEP.options())
         return await workflow.execute_activity_method(Sweeps.sweep, **policies.SWEEP.options())
 
 

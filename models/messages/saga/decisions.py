@@ -50,28 +50,34 @@ class ReadDecision(Message):
 
 class Resolution(Verdict):
     """A verdict as its row says it, with who gave it. `about` is the question that it answers; `people` are all who stand
-    behind the key that was used. `agreed_by` is the second person, where two were needed."""
+    behind the key that was used. `agreed_by` are the others, where they were needed."""
 
     decision_id: str
     about: str
     person_id: str
     people: tuple[str, ...]
-    agreed_by: str | None = None
+    agreed_by: tuple[str, ...] = ()
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """Who decided: the one who said it, and who agreed."""
+        return (self.person_id, *self.agreed_by)
 
     @property
     def decided_by(self) -> str:
-        """Who decided, as the books name them."""
-        return self.person_id if self.agreed_by is None else f"{self.person_id} and {self.agreed_by}"
+        """The same as the books name them."""
+        return " and ".join(self.everybody)
 
 
 class RecordDecision(Message):
     """Write a decision that the saga took into its timeline. From `from_stages` its row goes to `stage`, if it is still
-    there. `agreed` is what two people decided with it; `settles` names the attempt or prompt that is now known not to have
-    been paid."""
+    there. `agreed` is what people decided with it; `settles` names the attempt or prompt that is now known not to have
+    been paid. What is `proposed` asks others to agree under `request_id`, and what ends that ends the request."""
 
     workflow_id: str
     said: Resolution
-    effect: Literal["proposed", "decided", "agreed", "declined", "overtaken"]
+    effect: Literal["proposed", "decided", "seconded", "agreed", "declined", "overtaken", "expired"]
+    request_id: str | None = None
     from_stages: tuple[str, ...] = ()
     stage: str | None = None
     agreed: Resolution | None = None

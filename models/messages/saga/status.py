@@ -31,17 +31,25 @@ class LegStatus(Message):
 
 
 class Proposed(Message):
-    """A decision that waits for a second person."""
+    """A decision that waits for others to agree; `request_id` is what they answer."""
 
     decision_id: str
+    request_id: str
     decision: str
     evidence: str
     receipt: str | None = None
     person_id: str
 
 
+class ChoiceOpen(Message):
+    """Something that a person may decide now; `two_people`: others must agree."""
+
+    decision: str
+    two_people: bool
+
+
 class SagaStatus(Message):
-    """The answer to the query `status`. `question` is what a decision would be about now."""
+    """The answer to the query `status`. `question` is what a decision would be about now, `choices` what it may be."""
 
     stage: str
     waiting_for: str | None = None
@@ -50,6 +58,7 @@ class SagaStatus(Message):
     reason_code: str | None = None
     reason: str | None = None
     question: str | None = None
+    choices: tuple[ChoiceOpen, ...] = ()
     proposal: Proposed | None = None
 
 

@@ -34,6 +34,12 @@ class SagaRow(SQLModel):
     updated_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
+    @property
+    def at_stake(self) -> Money | None:
+        """The amount by which it is decided how many people must agree to something about it; None while it is not known."""
+        minor, currency = getattr(self, "amount_minor", None), getattr(self, "currency", None)
+        return None if minor is None or currency is None else Money(minor, currency)
+
 
 def by_client_reference(table: str) -> Index:
     """The index by which a partner finds its own reference again; every saga's table has it."""

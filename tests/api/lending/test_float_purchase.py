@@ -168,6 +168,11 @@ async def test_what_nobody_knows_two_people_decide(
     (attempt,) = (await house_admin.get(path)).json()["attempts"]
     assert (attempt["state"], attempt["to"]) == ("unknown", B2C_ACCOUNT)
 
+    key = (
+        await house_admin.post(
+            "/api/v1/keys", json={"name": "two", "new_person": "Two", "scopes": ["float-purchases:resolve"]}
+        )
+    ).json()
     said = {"decision": "paid", "evidence": "statement, line 14"}
     missing = await say(house_admin, resolve, said)
     assert (missing.status_code, missing.json()["code"]) == (422, "receipt_missing")
@@ -184,11 +189,6 @@ async def test_what_nobody_knows_two_people_decide(
     assert (own.status_code, own.json()["code"]) == (409, "four_eyes")
     assert (await house_admin.get(path)).json()["ended"] is False
     (await house.http.delete("/faults")).raise_for_status()
-    key = (
-        await house_admin.post(
-            "/api/v1/keys", json={"name": "two", "new_person": "Two", "scopes": ["float-purchases:resolve"]}
-        )
-    ).json()
     agreed = await house_admin.post(
         f"/api/v1{resolve}",
         json={"decision": "approve", "evidence": "seen on the statement too", "reference": attempt["reference"]},

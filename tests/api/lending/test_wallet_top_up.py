@@ -122,6 +122,10 @@ async def test_whose_money_it_is_one_key_says_and_another_agrees(
     wrong = await say(house_admin, resolve, {"decision": "paid", "evidence": "slip", "receipt": "FT26001ABCDE"})
     assert (wrong.status_code, wrong.json()["code"]) == (409, "wrong_stage")
     said = {"decision": "allocate", "evidence": "the lender's mail with the slip"}
+    alone = await say(house_admin, resolve, said)
+    assert (alone.status_code, alone.json()["code"]) == (409, "no_eligible_approver")
+    body = {"name": "second pair of eyes", "new_person": "Ben", "scopes": ["top-ups:resolve"]}
+    made = (await house_admin.post("/api/v1/keys", json=body)).json()
     proposed = await say(house_admin, resolve, said, key="p")
     assert (proposed.status_code, proposed.json()["stage"]) == (200, "approval")
     waiting = (await house_admin.get("/api/v1/top-ups?stage=approval")).json()["items"]
@@ -132,12 +136,10 @@ async def test_whose_money_it_is_one_key_says_and_another_agrees(
 
     own = await say(house_admin, resolve, {"decision": "approve", "evidence": "I am sure"})
     assert (own.status_code, own.json()["code"]) == (409, "four_eyes")
-    assert own.json()["detail"] == "Who proposed it cannot approve it."
+    assert own.json()["detail"] == "Who proposed it cannot agree to it; another person must."
     wallet = f"/api/v1/partners/{house.partner_id}/wallet"
     assert (await house_admin.get(wallet)).json()["available"]["amount"] == "1000.00"
 
-    body = {"name": "second pair of eyes", "new_person": "Ben", "scopes": ["top-ups:resolve"]}
-    made = (await house_admin.post("/api/v1/keys", json=body)).json()
     agreed = await house_admin.post(
         f"/api/v1{resolve}",
         json={"decision": "approve", "evidence": "seen the slip"},

@@ -215,7 +215,7 @@ async def assert_recorded(house: House, case_id: str, receipt: str) -> None:
     async with house.database.transaction() as session:
         decision = await session.get(Decision, entries[2].after["decision_id"])
     assert decision is not None
-    assert (decision.key_id, decision.facts) == (entries[2].actor, {"receipt": receipt})
+    assert (decision.via, decision.facts) == (entries[2].actor, {"receipt": receipt})
 
 
 async def test_retry_from_the_desk_asks_the_provider(house: House, house_admin: httpx.AsyncClient) -> None:

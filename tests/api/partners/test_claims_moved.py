@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.api.conftest import Door
-from tests.api.operations.test_proposals import answer, person
+from tests.api.operations.test_approvals import answer, person
 
 PATH = "/api/v1/claims"
 
@@ -31,7 +31,7 @@ async def test_two_people_move_a_claim_and_its_holders_connection_counts_no_more
     assert (await answer(ann, proposed.json()["id"])).json()["code"] == "four_eyes"
     assert await claimed(door, holder) == key, "nothing moves by one person"
     agreed = await answer(ben, proposed.json()["id"])
-    assert (agreed.status_code, agreed.json()["state"]) == (200, "agreed"), agreed.text
+    assert (agreed.status_code, agreed.json()["state"]) == (200, "approved"), agreed.text
     keys = [one["key"] for one in (await door.admin.get(PATH, params={"partner_id": heir})).json()["items"]]
     assert key in keys
     shown = (await door.admin.get(f"/api/v1/partners/{holder}")).json()["connections"]

@@ -66,14 +66,14 @@ def person(role: str, email: str | None) -> dict[str, Any]:
 
 def test_an_authorised_person_without_an_address_gets_one(api: ApiClient, answering: Answering) -> None:
     answering.will(200, {"contacts": [person("authorised", None), person("notify", "operations@demosacco.example")]})
-    answering.will(201, {"proposal_id": "prp_1"})
+    answering.will(201, {"approval_id": "apr_1"})
     answering.will(200, {})
     ensure_reachable(api, api, PRT)
     assert answering.asked[1][:3] == (
         "POST", f"/api/v1/partners/{PRT}/contacts",
         {"name": "Grace Njeri", "email": AUTHORISED_EMAIL, "role": "authorised"},
     )  # fmt: skip
-    assert answering.asked[2][:2] == ("POST", "/api/v1/proposals/prp_1/agree")
+    assert answering.asked[2][:2] == ("POST", "/api/v1/approvals/apr_1/approve")
 
 
 @pytest.mark.parametrize("contacts", [[person("authorised", "ann@demosacco.example")], [person("notify", None)], []])

@@ -121,11 +121,11 @@ async def test_what_nobody_told_of_is_decided_by_two_people_and_goes_back(
         assert answer.status_code == 200 or answer.json()["code"] == "too_early", answer.text
         return answer.status_code == 200
 
+    made = {"name": new_id("nam"), "new_person": new_id("nam"), "scopes": ["relays:read", "relays:resolve"]}
+    key = (await house_admin.post("/api/v1/keys", json=made)).json()["key"]
     await eventually(lambda: taken(house_admin, decided))
     agreed = {"decision": "approve", "evidence": "I looked as well."}
     assert (await say(house_admin, f"/relays/{row.id}/resolve", agreed)).json()["code"] == "four_eyes"
-    made = {"name": new_id("nam"), "new_person": new_id("nam"), "scopes": ["relays:read", "relays:resolve"]}
-    key = (await house_admin.post("/api/v1/keys", json=made)).json()["key"]
     async with httpx.AsyncClient(
         base_url=relays.house.api_url, headers={"Authorization": f"Bearer {key}"}, timeout=60
     ) as other:

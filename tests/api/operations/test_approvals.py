@@ -10,8 +10,8 @@ from core.errors import Conflict
 from core.ids import PAYOUT, new_id
 from inbound.lending.loan_disbursement import start_disbursement
 from models.tables.lending.loan_disbursement import Disbursement
+from models.tables.platform.approval import ApprovalRequest
 from models.tables.platform.contact import Contact
-from models.tables.platform.proposal import Proposal
 from models.tables.platform.traffic import Notification
 from store.platform import partners
 from store.saga import payouts, saga_rows
@@ -34,9 +34,9 @@ async def person(door: Door, partner_id: str | None = None, maker: httpx.AsyncCl
     return door.visitor(made.json()["key"])
 
 
-async def answer(visitor: httpx.AsyncClient, proposal_id: str, verb: str = "agree") -> httpx.Response:
-    body = {"reason": "nobody knows her"} if verb == "decline" else {}
-    return await visitor.post(f"/api/v1/proposals/{proposal_id}/{verb}", json=body)
+async def answer(visitor: httpx.AsyncClient, approval_id: str, verb: str = "approve") -> httpx.Response:
+    body = {"reason": "nobody knows her"} if verb == "reject" else {}
+    return await visitor.post(f"/api/v1/approvals/{approval_id}/{verb}", json=body)
 
 
 async def counts(door: Door, partner_id: str) -> list[str]:
@@ -60,21 +60,21 @@ async def test_who_adds_somebody_to_confirm_purchases_needs_a_second_person(door
     ann, bob = await person(door, partner_id), await person(door, partner_id)
     made = await ann.post(f"/api/v1/partners/{partner_id}/contacts", json=EVE)
     assert (made.status_code, made.json()["state"]) == (201, "proposed")
-    proposal_id = made.json()["proposal_id"]
+    approval_id = made.json()["approval_id"]
     again = await ann.post(f"/api/v1/partners/{partner_id}/contacts", json=EVE)
-    assert (again.status_code, again.json()["proposal_id"]) == (200, proposal_id)
+    assert (again.status_code, again.json()["approval_id"]) == (200, approval_id)
     assert await counts(door, partner_id) == ["Grace"]
     (told,) = [row for row in await door.rows(Notification) if row.event == "contact_proposed"]
     assert (told.recipient, "Eve" in told.text) == ("+254711000222", True)
-    own = await answer(ann, proposal_id)
+    own = await answer(ann, approval_id)
     assert (own.status_code, own.json()["code"]) == (409, "four_eyes")
     assert await counts(door, partner_id) == ["Grace"]
-    done = await answer(bob, proposal_id)
-    assert (done.status_code, done.json()["state"]) == (200, "agreed")
+    done = await answer(bob, approval_id)
+    assert (done.status_code, done.json()["state"]) == (200, "approved")
     assert sorted(await counts(door, partner_id)) == ["Eve", "Grace"]
-    late = await answer(bob, proposal_id)
+    late = await answer(bob, approval_id)
     assert (late.status_code, late.json()["code"]) == (409, "already_decided")
-    assert [len(await door.audit(f"proposals.{act}")) for act in ("make", "agree")] == [1, 1]
+    assert [len(await door.audit(f"approvals.{act}")) for act in ("ask", "approve")] == [1, 1]
 
 
 async def test_a_key_of_ones_own_making_is_no_second_person(door: Door) -> None:
@@ -89,11 +89,11 @@ async def test_a_key_of_ones_own_making_is_no_second_person(door: Door) -> None:
     other = await door.admin.post("/api/v1/keys", json={"name": "ann's other", "scopes": ["admin"], "person": ann_id})
     made = await ann.post(f"/api/v1/partners/{partner_id}/contacts", json=EVE)
     for visitor in (ann, minted, of_minted, theirs, door.visitor(other.json()["key"])):
-        refused = await answer(visitor, made.json()["proposal_id"])
+        refused = await answer(visitor, made.json()["approval_id"])
         assert (refused.status_code, refused.json()["code"]) == (409, "four_eyes")
     assert await counts(door, partner_id) == []
     stranger = await person(door)
-    assert (await answer(stranger, made.json()["proposal_id"])).status_code == 200
+    assert (await answer(stranger, made.json()["approval_id"])).status_code == 200
 
 
 async def test_what_is_declined_removed_or_too_old_never_happens(door: Door) -> None:
@@ -101,35 +101,35 @@ async def test_what_is_declined_removed_or_too_old_never_happens(door: Door) -> 
     ann, bob = await person(door, partner_id), await person(door, partner_id)
     path = f"/api/v1/partners/{partner_id}/contacts"
     first = (await ann.post(path, json=EVE)).json()
-    assert (await answer(bob, first["proposal_id"], "decline")).json()["state"] == "declined"
+    assert (await answer(bob, first["approval_id"], "reject")).json()["state"] == "rejected"
     assert await door.rows(Contact) == []
     second = (await ann.post(path, json=EVE)).json()
     assert second["id"] != first["id"]
     assert (await ann.delete(f"{path}/{second['id']}")).status_code == 200
-    assert (await answer(bob, second["proposal_id"])).json()["code"] == "already_decided"
+    assert (await answer(bob, second["approval_id"])).json()["code"] == "already_decided"
     third = (await ann.post(path, json=EVE)).json()
     async with door.database.transaction() as session:
-        row = await session.get(Proposal, third["proposal_id"])
+        row = await session.get(ApprovalRequest, third["approval_id"])
         assert row is not None
         row.expires_at = row.created_at - timedelta(seconds=1)
         session.add(row)
-    assert (await answer(bob, third["proposal_id"])).json()["code"] == "expired"
-    assert [p["state"] for p in (await bob.get("/api/v1/proposals?state=expired")).json()["items"]] == ["expired"]
-    assert (await bob.get("/api/v1/proposals?state=open")).json()["items"] == []
+    assert (await answer(bob, third["approval_id"])).json()["code"] == "expired"
+    assert [p["state"] for p in (await bob.get("/api/v1/approvals?state=expired")).json()["items"]] == ["expired"]
+    assert (await bob.get("/api/v1/approvals?state=open")).json()["items"] == []
     assert await counts(door, partner_id) == []
     fourth = (await ann.post(path, json=EVE)).json()
-    assert fourth["proposal_id"] != third["proposal_id"]
+    assert fourth["approval_id"] != third["approval_id"]
 
 
 async def test_proposals_are_seen_and_answered_by_their_own_partner_alone(door: Door) -> None:
     mine, other = await door.lender("Mine"), await door.lender("Other")
     ann, stranger = await person(door, mine), await person(door, other)
     made = (await ann.post(f"/api/v1/partners/{mine}/contacts", json=EVE)).json()
-    assert (await stranger.get("/api/v1/proposals")).json()["items"] == []
-    assert (await answer(stranger, made["proposal_id"])).status_code == 404
+    assert (await stranger.get("/api/v1/approvals")).json()["items"] == []
+    assert (await answer(stranger, made["approval_id"])).status_code == 404
     reader = await door.key("partners:read", partner_id=mine)
-    assert (await reader.get("/api/v1/proposals")).json()["items"] == []
-    assert (await answer(reader, made["proposal_id"])).status_code == 404
+    assert (await reader.get("/api/v1/approvals")).json()["items"] == []
+    assert (await answer(reader, made["approval_id"])).status_code == 404
 
 
 async def ended_loan(door: Door, partner_id: str, *, sent: bool) -> Disbursement:
@@ -160,13 +160,13 @@ async def test_a_loan_that_was_ever_sent_is_paid_anew_only_by_two_people(door: D
     asked = {"loan_id": LOAN, "evidence": "The portal knows no payout to this client."}
     proposed = await ann.post("/api/v1/disbursements", json=asked)
     assert (proposed.status_code, proposed.json()["code"]) == (409, "second_person_needed")
-    proposal_id = proposed.json()["facts"]["proposal_id"]
-    assert (await ann.post("/api/v1/disbursements", json=asked)).json()["facts"]["proposal_id"] == proposal_id
-    assert (await answer(ann, proposal_id)).json()["code"] == "four_eyes"
+    approval_id = proposed.json()["facts"]["approval_id"]
+    assert (await ann.post("/api/v1/disbursements", json=asked)).json()["facts"]["approval_id"] == approval_id
+    assert (await answer(ann, approval_id)).json()["code"] == "four_eyes"
     assert [row.round for row in await door.rows(Disbursement)] == [1]
-    assert (await answer(bob, proposal_id)).status_code == 200
+    assert (await answer(bob, approval_id)).status_code == 200
     assert sorted(row.round for row in await door.rows(Disbursement)) == [1, 2]
-    (made,) = [act for act in await door.audit("disbursements.create") if (act.after or {}).get("proposal_id")]
+    (made,) = [act for act in await door.audit("disbursements.create") if (act.after or {}).get("approval_id")]
     assert made.after["round"] == 2
 
 
@@ -175,14 +175,14 @@ async def test_an_agreement_to_pay_again_is_about_the_round_that_was_looked_at(d
     first = await ended_loan(door, partner_id, sent=True)
     ann, bob = await person(door, partner_id), await person(door, partner_id)
     asked = {"loan_id": LOAN, "evidence": "The portal knows no payout to this client."}
-    proposal_id = (await ann.post("/api/v1/disbursements", json=asked)).json()["facts"]["proposal_id"]
+    approval_id = (await ann.post("/api/v1/disbursements", json=asked)).json()["facts"]["approval_id"]
     async with door.database.transaction() as session:
         session.add(
             Disbursement(
                 **{**first.model_dump(), "id": new_id("dsb"), "round": 2, "workflow_id": f"{first.workflow_id}.2"}
             )
         )
-    assert (await answer(bob, proposal_id)).json()["code"] == "superseded"
+    assert (await answer(bob, approval_id)).json()["code"] == "superseded"
     assert len(await door.rows(Disbursement)) == 2
 
 
