@@ -18,6 +18,7 @@ from core.crypto import CallbackSigner, CodeHasher, CredentialBox
 from core.recovery import RecoveryWindow
 from core.settings import Retention, Settings
 from store.database import Database
+from temporal.malformed import RefuseMalformed
 from temporal.queues import FLOWS_QUEUE, QUEUE_WORDS, queues_named, task_queue
 from workers.sandbox import runner
 from workers.workflow_classes import workflow_classes
@@ -94,7 +95,12 @@ def _worker(settings: Settings, resources: Resources, word: str, served: list[An
         # Every one on every queue: which of them runs where is decided by the caller's policy alone.
         activities=[method for one in served for method in activities_of(one)],
         workflow_runner=runner(sandboxed=options.sandbox),
-        interceptors=[ErrorTranslation(), Heartbeats(), ExchangesWithNextCommit(resources.database)],
+        interceptors=[
+            RefuseMalformed(),
+            ErrorTranslation(),
+            Heartbeats(),
+            ExchangesWithNextCommit(resources.database),
+        ],
         max_concurrent_activities=options.max_concurrent_activities,
         max_task_queue_activities_per_second=options.calls_per_second.get(word),
         max_cached_workflows=options.max_cached_workflows,

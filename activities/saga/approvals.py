@@ -29,7 +29,7 @@ class Approvals:
         Raises NotFound (code "no_request"), InvalidRequest (code "reason_missing" for a rejection without one), NotAllowed
         (code "code_wrong"), Conflict ("code_locked", and what `approvals.answer` raises).
         """
-        if order.decision == "reject" and not order.reason.strip():
+        if order.decision == "reject" and len(order.reason.strip()) < 3:
             raise InvalidRequest("Say why it must not happen.", code="reason_missing", field="reason")
         async with self.database.transaction() as session:
             request = await approvals.last_of_workflow(session, order.workflow_id)

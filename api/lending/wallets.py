@@ -1,5 +1,7 @@
 """The partners' prepaid wallets."""
 
+from typing import Any, Final
+
 from fastapi import APIRouter, Response
 
 from api.http.auth import WalletCreditor, WalletReader
@@ -11,12 +13,19 @@ from api.http.paging import Limit, NumberCursor, Page, page
 from api.http.values import MoneyOut
 from api.lending import admin_credits
 from api.lending.wallets_schemas import CreditIn, CreditOut, WalletEntry, WalletOut
+from api.operations.approvals import show
+from api.operations.approvals_schemas import ApprovalOut
 from api.partners.partners import PartnerId
 from ledger import chart
 from ledger.balances import balance, entries
-from store.platform import audit, partners
+from models.tables.platform.approval import ApprovalRequest
+from store.platform import partners
 
 router = APIRouter(prefix="/api/v1/partners/{partner_id}/wallet", tags=["wallets"], dependencies=KNOWN_PARAMETERS)
+
+_WAITS: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"model": ApprovalOut, "description": "Another person must approve it"}
+}
 
 
 @router.get("", responses=problems(404), summary="Balance, held and available")
@@ -48,32 +57,28 @@ async def list_wallet_entries(
     "/credits",
     status_code=201,
     response_model=CreditOut,
-    responses=again(CreditOut) | problems(404, 409, *WRITES),
+    responses=again(CreditOut) | _WAITS | problems(404, 409, *WRITES),
     summary="Book money that arrived for the partner",
 )
 async def credit_wallet(
     partner_id: PartnerId, wanted: CreditIn, services: ServicesDep, principal: WalletCreditor, once: Idempotent
 ) -> Response:
     """The reference is the bank's transaction: it is booked once, whether a person, a push or the statement tells of it,
-    and however its letters are written. Again with the same amount it answers 200 and moves nothing, with another 409; so
-    does a transaction that the bank has announced. Disbursements that wait for money go on."""
+    and however its letters are written. 202: another person must approve it (`/api/v1/approvals`), and then it is booked;
+    201 where the platform's policy lets one person do it. Again with the same amount it answers 200 and moves nothing, with
+    another 409; so does a transaction that the bank has announced. Disbursements that wait for money go on."""
     principal.visible(partner_id)
     async with services.database.transaction() as session:
         partner = await partners.get(session, partner_id)
-        booked = await admin_credits.book(session, partner, wanted, by=principal.id)
-        shown = CreditOut(
-            reference=booked.reference,
+        done = await admin_credits.book_or_ask(session, principal, partner, wanted)
+        if isinstance(done, ApprovalRequest):
+            waits = await show(session, principal, done)
+            return await once.reply(session, waits, status=202, location=f"/api/v1/approvals/{done.id}")
+        credited = CreditOut(
+            reference=done.reference,
             amount=MoneyOut.of(wanted.amount.money),
-            balance=MoneyOut.of(booked.balance),
-            available=MoneyOut.of(booked.available),
-            status="booked" if booked.new else "already_booked",
+            balance=MoneyOut.of(done.balance),
+            available=MoneyOut.of(done.available),
+            status="booked" if done.new else "already_booked",
         )
-        if booked.new:
-            await audit.write(
-                session,
-                actor=principal.id,
-                action="wallets.credit",
-                subject=partner_id,
-                after={**shown.model_dump(mode="json"), "note": wanted.note, "top_up_id": booked.row.id},
-            )
-        return await once.reply(session, shown, status=201 if booked.new else 200)
+        return await once.reply(session, credited, status=201 if done.new else 200)

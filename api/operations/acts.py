@@ -36,7 +36,8 @@ _SAGA_MEANS: Final = {
 @dataclass(frozen=True, slots=True)
 class Act:
     """`means` says in plain words what happens when it is approved. `scope` is what everybody needs who asks or answers.
-    `carry_out` raises what forbids it by now; then the request stays open."""
+    `carry_out` raises what forbids it by now; then the request stays open. One that is `alone_allowed` may be done by one
+    person where its policy says that nobody else is needed."""
 
     name: str
     means: str
@@ -44,6 +45,7 @@ class Act:
     carry_out: Callable[[AsyncSession, Services, ApprovalRequest], Awaitable[Afterwards | None]] | None = None
     drop: Callable[[AsyncSession, ApprovalRequest], Awaitable[None]] | None = None
     house_only: bool = False
+    alone_allowed: bool = False
 
     def open_to(self, principal: Principal) -> bool:
         """Whether this credential may ask for it and answer."""

@@ -47,14 +47,14 @@ async def list_policies(services: ServicesDep, admin: Admin) -> list[PolicyOut]:
         return [PolicyOut.of(row) for row in await approval_policies.page(session)]
 
 
-@router.put(
+@router.post(
     "/policies",
     status_code=202,
     response_model=ApprovalOut,
     responses=problems(409, *WRITES),
     summary="Propose how many must agree; another admin approves",
 )
-async def put_policy(wanted: PolicyIn, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
+async def propose_policy(wanted: PolicyIn, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
     content = wanted.model_dump(mode="json", exclude={"evidence"})
     async with services.database.transaction() as session:
         row = await approving.propose(

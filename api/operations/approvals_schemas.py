@@ -201,8 +201,9 @@ class DelegationOut(Out):
 
 
 class PolicyIn(Body):
-    """From `from_minor` (in cents) on, `approvers` others must agree to the act. `act` "*" is every act without a policy of
-    its own; `currency` "" any. Seconds until reminders, until a wider circle hears, until it is void."""
+    """From `from_minor` (in cents) on, `approvers` others must agree to the act; 0 where it may be done alone. `act` "*" is
+    every act without a policy of its own; `currency` "" any. Seconds until reminders, until a wider circle hears, until it
+    is void."""
 
     model_config = example(
         act="wallets.credit", currency="KES", from_minor=10_000_000, approvers=2, remind_after=[14400, 86400],
@@ -212,7 +213,7 @@ class PolicyIn(Body):
     act: str = Field(strict=True, max_length=80)
     currency: Currency | Literal[""] = ""
     from_minor: int = Field(default=0, strict=True, ge=0, le=BIGINT)
-    approvers: int = Field(strict=True, ge=1, le=5)
+    approvers: int = Field(strict=True, ge=0, le=5)
     remind_after: list[int] = Field(default=[4 * 3600, _DAY], max_length=5)
     escalate_after: int = Field(default=2 * _DAY, strict=True, ge=60, le=90 * _DAY)
     expire_after: int = Field(default=7 * _DAY, strict=True, ge=300, le=90 * _DAY)
@@ -222,6 +223,8 @@ class PolicyIn(Body):
     def _fits(self) -> Self:
         if self.act != EVERY_ACT and self.act not in all_acts():
             raise PydanticCustomError("unknown_act", "There is no such act")
+        if self.approvers == 0 and not (self.act in all_acts() and all_acts()[self.act].alone_allowed):
+            raise PydanticCustomError("somebody_else", "Somebody else must agree to this act: 1 at least")
         if not self.currency and self.from_minor:
             raise PydanticCustomError("currency_missing", "A threshold needs a currency")
         if any(not 60 <= after <= self.expire_after for after in self.remind_after):

@@ -80,8 +80,8 @@ def _seed_lender(settings: Settings, url: str, key: str, tell: Tell) -> str:
         tell("two people", f"their keys are beside the admin's: {', '.join(f'{name}.key' for name in PEOPLE)}")
         with ApiClient(url, second) as theirs:
             ensure_reachable(api, theirs, partner_id)
+            _fund(api, theirs, world, partner_id)
         _enable_products(api, partner_id, tell)
-        _fund(api, world, partner_id)
         ensure_hook(world, api.get(f"/partners/{partner_id}/hook"))
         ensure_bank_pushes(world, api, partner_id)
         ensure_paybill(world, api, partner_id)
@@ -147,8 +147,9 @@ def _enable_products(api: ApiClient, partner_id: str, tell: Tell) -> None:
     tell("loan products", "fetched and enabled")
 
 
-def _fund(api: ApiClient, world: httpx.Client, partner_id: str) -> None:
-    """Money that really lies at the bank, booked once: a start that was interrupted finds the deposit again."""
+def _fund(api: ApiClient, second: ApiClient, world: httpx.Client, partner_id: str) -> None:
+    """Money that really lies at the bank, booked once: a start that was interrupted finds the deposit again, and what waits
+    for `second` to agree."""
     if any(row["method"] == "admin" for row in api.pages("/top-ups", partner_id=partner_id, stage="completed")):
         return
     entries = world.get("/books/bank/entries").raise_for_status().json()
@@ -156,12 +157,13 @@ def _fund(api: ApiClient, world: httpx.Client, partner_id: str) -> None:
     if not found:
         deposit = {"account": WALLET_ACCOUNT, "amount": OPENING_CREDIT, "narration": _OPENING}
         found = [world.post("/bank/simulator/deposits", json=deposit).raise_for_status().json()["bank_transaction_id"]]
-    api.post(
+    made = api.post(
         f"/partners/{partner_id}/wallet/credits",
         {
             "amount": {"amount": OPENING_CREDIT, "currency": CURRENCY},
             "reference": found[0],
             "note": "opening balance",
         },
-        key=f"demo-opening-{partner_id}",
     )
+    if "version" in made:
+        second.post(f"/approvals/{made['id']}/approve", {"note": "It lies at the bank.", "version": made["version"]})

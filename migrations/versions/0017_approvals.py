@@ -149,13 +149,16 @@ def _policies() -> None:
         sa.Column("expire_after", sa.Integer(), nullable=False),
         sa.Column("updated_at", _MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("act", "currency", "from_minor"),
-        sa.CheckConstraint("approvers > 0 AND approvers <= 5", name="approvers"),
+        sa.CheckConstraint("approvers >= 0 AND approvers <= 5", name="approvers"),
         sa.CheckConstraint("from_minor >= 0", name="from_minor"),
         sa.CheckConstraint("currency <> '' OR from_minor = 0", name="currency"),
         sa.CheckConstraint("expire_after > 0 AND escalate_after > 0", name="times"),
     )
     # One other person; reminded after 4 and 24 hours, a wider circle after two days, void after a week.
-    op.execute("INSERT INTO approval_policies VALUES ('*', '', 0, 1, '[14400, 86400]', 172800, 604800, now())")
+    for act in ("*", "wallets.credit"):
+        op.execute(
+            f"INSERT INTO approval_policies VALUES ('{act}', '', 0, 1, '[14400, 86400]', 172800, 604800, now())"  # noqa: S608
+        )
 
 
 def downgrade() -> None:

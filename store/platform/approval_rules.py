@@ -40,7 +40,8 @@ def version_of(content: Mapping[str, Any], amount_minor: int | None, currency: s
 
 
 def needed(policies: Iterable[ApprovalPolicy], act: str, amount_minor: int | None, currency: str | None) -> int:
-    """How many others must agree: the strictest of what is said for the act, or else for every act. At least one."""
+    """How many others must agree: the strictest of what is said for the act, or else for every act. None for an act that
+    may be done alone, below its threshold."""
     return max((policy.approvers for policy in applying(policies, act, amount_minor, currency)), default=1)
 
 

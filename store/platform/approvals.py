@@ -58,7 +58,7 @@ async def ask(session: AsyncSession, asked: Asked) -> tuple[ApprovalRequest, boo
             version=approval_rules.version_of(asked.content, minor, currency), amount_minor=minor, currency=currency,
             evidence=asked.evidence, requested_by=asked.requested_by, requested_via=asked.requested_via,
             barred=sorted({asked.requested_by, *asked.barred}), beneficiaries=sorted(set(asked.beneficiaries)),
-            approvers=approval_rules.needed(policies, asked.act, minor, currency), state="open", created_at=now,
+            approvers=max(1, approval_rules.needed(policies, asked.act, minor, currency)), state="open", created_at=now,
             expires_at=now + timedelta(seconds=patience.expire_after),
         )
         .on_conflict_do_nothing()
@@ -68,6 +68,12 @@ async def ask(session: AsyncSession, asked: Asked) -> tuple[ApprovalRequest, boo
     found = await open_of(session, asked.act, asked.subject) or await get(session, asked.request_id)
     assert found is not None
     return found, is_new
+
+
+async def needed(session: AsyncSession, act: str, amount: Money) -> int:
+    """How many others must agree to this act with this amount now; 0: it may be done alone."""
+    policies = await approval_policies.of_act(session, act)
+    return approval_rules.needed(policies, act, amount.minor, amount.currency)
 
 
 async def open_of(session: AsyncSession, act: str, subject: str) -> ApprovalRequest | None:

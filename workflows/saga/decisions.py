@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.saga.four_eyes import FourEyes, request_of
 
 APPROVAL = "approval"  # the stage while a proposal waits for a second person
+_SHORTEST = 3  # characters of what a decision rests on
 _TURNED_DOWN = "That decision was taken, or refused, before."
 _PASSED = "The saga has gone on since that was decided; look at it again."
 
@@ -288,7 +289,7 @@ def _as_said(proposed: Resolution, answer: Answered) -> Resolution:
     """An answer as a line of the timeline names it."""
     return Resolution(
         decision="approve" if answer.decision == "approve" else "decline",
-        evidence=answer.reason or "No more was said.",
+        evidence=answer.reason if len(answer.reason) >= _SHORTEST else f"({answer.reason or 'no more was said'})",
         decision_id=answer.answer_id,
         about=proposed.decision_id,
         person_id=answer.person_id,

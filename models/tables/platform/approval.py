@@ -138,13 +138,13 @@ class ApprovalDelegation(SQLModel, table=True):
 
 
 class ApprovalPolicy(SQLModel, table=True):
-    """How many must agree to an act from an amount on, and how patient it is. `act` "*" is every act's; `currency` "" any
-    currency's, and acts without an amount. Times in seconds: reminders after being asked, then a wider circle, then the
-    end, which is never a yes."""
+    """How many others must agree to an act from an amount on (none, where an act may be done alone), and how patient it is.
+    `act` "*" is every act's; `currency` "" any currency's, and acts without an amount. Times in seconds: reminders after
+    being asked, then a wider circle, then the end, which is never a yes."""
 
     __tablename__ = "approval_policies"
     __table_args__ = (
-        CheckConstraint("approvers > 0 AND approvers <= 5", name="approvers"),
+        CheckConstraint("approvers >= 0 AND approvers <= 5", name="approvers"),
         CheckConstraint("from_minor >= 0", name="from_minor"),
         CheckConstraint("currency <> '' OR from_minor = 0", name="currency"),
         CheckConstraint("expire_after > 0 AND escalate_after > 0", name="times"),

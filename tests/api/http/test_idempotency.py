@@ -11,11 +11,13 @@ from ledger.balances import balance
 from models.tables.platform.security import ApiKey, IdempotencyKey
 from store.platform import idempotency
 from tests.api.conftest import Door
+from tests.support.approving import alone
 
 CREDIT = {"amount": {"amount": "500.00", "currency": "KES"}, "reference": "FT-1"}
 
 
 async def credit(door: Door, partner_id: str, key: str, body: object = CREDIT) -> httpx.Response:
+    await alone(door.database, "wallets.credit")
     path = f"/api/v1/partners/{partner_id}/wallet/credits"
     return await door.admin.post(path, json=body, headers={"Idempotency-Key": key})
 

@@ -83,8 +83,10 @@ def test_no_body_lets_unknown_fields_in() -> None:
                 assert schema.get("additionalProperties") is False or path.startswith("/codec"), reference
 
 
-# What moves or decides nothing: a question, and a translation for Temporal's UI.
-QUESTIONS = {"/api/v1/float-purchases/quotes", "/codec/encode", "/codec/decode"}
+# What moves or decides nothing: a question, a translation for Temporal's UI, a code that is kept nowhere.
+QUESTIONS = {
+    "/api/v1/float-purchases/quotes", "/codec/encode", "/codec/decode", "/api/v1/approvals/{request_id}/code",
+}  # fmt: skip
 # Why nothing is done twice where `Idempotency-Key` may be left out.
 NATURAL_KEYS = {
     "/api/v1/partners": "a partner's name",
@@ -109,8 +111,10 @@ NATURAL_KEYS = {
     "/api/v1/tariffs/import": "charge, currency, beginning and amounts",
     "/api/v1/keys": "the key's name",
     "/api/v1/people": "the person",
-    "/api/v1/proposals/{proposal_id}/agree": "a proposal is answered once",
-    "/api/v1/proposals/{proposal_id}/decline": "a proposal is answered once",
+    "/api/v1/approvals/{request_id}/approve": "a person answers a version once",
+    "/api/v1/approvals/{request_id}/reject": "a request is rejected once",
+    "/api/v1/approval-rules/policies": "act, currency and threshold have one open request",
+    "/api/v1/approval-rules/delegations": "who may answer as whom, and when",
     "/api/v1/inbox/{inbox_id}/read-again": "what was stored once is taken once",
 } | {
     f"/api/v1/{saga}/{command}": "going on at once, or ending, is the same however often it is asked for"

@@ -17,6 +17,7 @@ from store.saga import incoming
 from temporal.queues import FLOWS_QUEUE
 from tests.api.conftest import Door
 from tests.api.money import rich_lender
+from tests.support.approving import alone
 from tests.support.bank_books import told
 from tests.support.house import House
 from tests.support.lender import WALLET_ACCOUNT
@@ -29,6 +30,7 @@ def credit(reference: str, amount: str = "2500.00") -> dict[str, Any]:
 
 
 async def say(house: House, admin: httpx.AsyncClient, body: dict[str, Any]) -> httpx.Response:
+    await alone(house.database, "wallets.credit")
     return await admin.post(f"/api/v1/partners/{house.partner_id}/wallet/credits", json=body)
 
 
@@ -99,6 +101,7 @@ async def test_another_amount_under_a_booked_transaction_is_a_case_not_a_credit(
 
 async def test_simultaneous_credits_of_one_transaction_book_once(door: Door) -> None:
     partner_id = await rich_lender(door)
+    await alone(door.database, "wallets.credit")
     path = f"/api/v1/partners/{partner_id}/wallet/credits"
     answers = await asyncio.gather(
         *(door.admin.post(path, json=credit(word)) for word in ("ft26001abc", "FT26001ABC", "Ft26001aBC") for _ in "ab")

@@ -12,6 +12,7 @@ from core.money import Money
 from models.messages.saga.policies import DisbursementPolicy, PayoutPolicy
 from models.tables.lending.loan_disbursement import Disbursement
 from tests.api.conftest import Door
+from tests.support.approving import alone
 from tests.support.house import House
 from tests.support.waiting import eventually
 
@@ -217,6 +218,7 @@ async def test_a_credit_wakes_what_waits_for_money(house: House, house_admin: ht
     )
     started = await house.start(await house.approve_loan())
     await house.until_stage(started, "waiting_funds")
+    await alone(house.database, "wallets.credit")
     path = f"/api/v1/partners/{house.partner_id}/wallet/credits"
     body = {"amount": {"amount": "5000", "currency": "KES"}, "reference": "FT-1"}
     assert (await house_admin.post(path, json=body)).status_code == 201
@@ -255,6 +257,7 @@ async def test_money_that_is_told_of_twice_serves_one_waiting_loan(
     first, second = [await house.start(await house.approve_loan("900.00")) for _ in range(2)]
     for loan in (first, second):
         await house.until_stage(loan, "waiting_funds")
+    await alone(house.database, "wallets.credit")
     path = f"/api/v1/partners/{house.partner_id}/wallet/credits"
     body = {"amount": {"amount": "20.00", "currency": "KES"}, "reference": "FT-1"}  # each loan's charges are 17.00
     answers = [await house_admin.post(path, json=body) for _ in range(2)]

@@ -1,10 +1,12 @@
 """Credits are booked once per reference, and the wallet's lines add up."""
 
 from tests.api.conftest import Door
+from tests.support.approving import alone
 
 
 async def test_a_credit_shows_in_the_wallet_its_lines_and_the_audit(door: Door) -> None:
     partner_id = await door.lender()
+    await alone(door.database, "wallets.credit")
     path = f"/api/v1/partners/{partner_id}/wallet"
     body = {"amount": {"amount": "1000.50", "currency": "KES"}, "reference": "FT-1", "note": "November"}
     made = await door.admin.post(f"{path}/credits", json=body)
@@ -22,6 +24,7 @@ async def test_a_credit_shows_in_the_wallet_its_lines_and_the_audit(door: Door) 
 
 async def test_one_reference_is_booked_once(door: Door) -> None:
     partner_id = await door.lender()
+    await alone(door.database, "wallets.credit")
     path = f"/api/v1/partners/{partner_id}/wallet/credits"
     body = {"amount": {"amount": "1000.00", "currency": "KES"}, "reference": "FT-1"}
     answers = [await door.admin.post(path, json=body) for _ in range(2)]
@@ -37,6 +40,7 @@ async def test_one_reference_is_booked_once(door: Door) -> None:
 
 async def test_lines_page_by_cursor_without_a_gap(door: Door) -> None:
     partner_id = await door.lender()
+    await alone(door.database, "wallets.credit")
     path = f"/api/v1/partners/{partner_id}/wallet"
     for number in range(5):
         body = {"amount": {"amount": "10", "currency": "KES"}, "reference": f"FT-{number}"}
