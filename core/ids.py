@@ -32,6 +32,7 @@ PERSON: Final = "psn"
 DECISION: Final = "dec"
 PROPOSAL: Final = "prp"
 REQUEST: Final = "req"
+SESSION: Final = "ses"  # of a person in a browser
 
 
 def new_id(prefix: str) -> str:

@@ -16,7 +16,7 @@ from api.operations.cases_schemas import CaseAct, CaseActed, CaseClose, CaseDeta
 from api.saga import commands, deciding
 from api.saga.deciding import Act
 from core.errors import Conflict, InvalidRequest, NotFound
-from core.ids import API_KEY, CASE
+from core.ids import CASE, PERSON
 from models.messages.saga.cases import FACTS_OF, KINDS, RETRY
 from models.messages.saga.decisions import Allocation, RetryNow, Verdict
 from models.tables.saga.case import Case
@@ -36,8 +36,8 @@ KindFilter = Annotated[
 OwnerFilter = Annotated[
     str | None,
     Query(
-        pattern=f"^(me|nobody|{id_pattern(API_KEY)[1:-1]})$",
-        description="Only those that this key looks at: an id, `me`, or `nobody`",
+        pattern=f"^(me|nobody|{id_pattern(PERSON)[1:-1]})$",
+        description="Only those that this person looks at: an id, `me`, or `nobody`",
     ),
 ]
 # The kinds whose case is about one attempt: a decision must not fall on the attempt after it.
@@ -65,7 +65,7 @@ async def list_cases(
             state=state,
             workflow_id=workflow_id,
             kind=kind,
-            owner={"me": principal.id, "nobody": None}.get(owner or "", owner),
+            owner={"me": principal.person_id, "nobody": None}.get(owner or "", owner),
             without_owner=owner == "nobody",
             before=cursor,
             limit=limit + 1,
@@ -94,7 +94,7 @@ async def take_case(case_id: CaseId, services: ServicesDep, principal: Anyone, o
     async with services.database.transaction() as session:
         row = await _find_to_decide(session, principal, case_id)
         before = _plain(row)
-        if not await cases.take(session, case_id, principal.id):
+        if not await cases.take(session, case_id, principal.person_id):
             await session.refresh(row)
             _refuse_if_closed(row)
             raise Conflict("Somebody else looks at it already.", code="case_taken", owner=row.owner or "-")
@@ -112,7 +112,7 @@ async def give_back_case(case_id: CaseId, services: ServicesDep, principal: Anyo
     async with services.database.transaction() as session:
         row = await _find_to_decide(session, principal, case_id)
         before = _plain(row)
-        if not await cases.give_back(session, case_id, None if principal.is_admin else principal.id):
+        if not await cases.give_back(session, case_id, None if principal.is_admin else principal.person_id):
             await session.refresh(row)
             _refuse_if_closed(row)
             raise Conflict("You have not taken this case.", code="case_not_taken", owner=row.owner or "-")

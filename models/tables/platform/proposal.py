@@ -13,7 +13,8 @@ from models.tables.base import UtcDateTime
 class Proposal(SQLModel, table=True):
     """An act that one person asks for and that happens only once a second person agrees. Time never agrees.
 
-    The partial unique index lets a subject have one open proposal of an act at a time.
+    `proposed_by_key` and `decided_by_key` are keys or browser sessions. The partial unique index lets a subject have one open
+    proposal of an act at a time.
     """
 
     __tablename__ = "proposals"
@@ -30,11 +31,11 @@ class Proposal(SQLModel, table=True):
     partner_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("partners.id")))
     content: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     evidence: str = Field(sa_column=Column(Text, nullable=False))
-    proposed_by_key: str = Field(sa_column=Column(Text, ForeignKey("api_keys.id"), nullable=False))
+    proposed_by_key: str = Field(sa_column=Column(Text, nullable=False))
     proposed_by: str = Field(sa_column=Column(Text, ForeignKey("people.id"), nullable=False))
     people: list[str] = Field(sa_column=Column(JSONB, nullable=False))
     state: str = Field(sa_column=Column(Text, nullable=False))
-    decided_by_key: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("api_keys.id")))
+    decided_by_key: str | None = Field(default=None, sa_column=Column(Text))
     decided_by: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("people.id")))
     decided_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     note: str | None = Field(default=None, sa_column=Column(Text))

@@ -15,7 +15,8 @@ class Decision(SQLModel, table=True):
     that recorded the authenticated call: a saga believes this row and nothing that a message says.
 
     `about` is the question that it answers: an attempt's reference, a stage of the saga, or the proposal (another
-    decision's id) that it approves or declines. `people` are those behind the key that was used.
+    decision's id) that it approves or declines. `key_id` is the key, or the browser session, that was used; `people` are
+    those behind it.
     """
 
     __tablename__ = "decisions"
@@ -28,6 +29,6 @@ class Decision(SQLModel, table=True):
     facts: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     evidence: str = Field(sa_column=Column(Text, nullable=False))
     person_id: str = Field(sa_column=Column(Text, ForeignKey("people.id"), nullable=False))
-    key_id: str = Field(sa_column=Column(Text, ForeignKey("api_keys.id"), nullable=False))
+    key_id: str = Field(sa_column=Column(Text, nullable=False))
     people: list[str] = Field(sa_column=Column(JSONB, nullable=False))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
