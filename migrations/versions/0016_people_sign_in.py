@@ -18,7 +18,7 @@ _NONE = sa.text("'[]'")
 # What acted was a key of the table; now it may be a browser session.
 _KEYS = (("decisions", "key_id"), ("proposals", "proposed_by_key"), ("proposals", "decided_by_key"))
 _OF_PEOPLE = (
-    "disabled_at", "makers", "language", "scopes", "totp_last_step", "totp_sealed", "password_hash", "email",
+    "disabled_at", "makers", "timezone", "language", "scopes", "totp_last_step", "totp_sealed", "password_hash", "email",
 )  # fmt: skip
 
 
@@ -29,6 +29,7 @@ def upgrade() -> None:
     op.add_column("people", sa.Column("totp_last_step", sa.BigInteger(), nullable=True))
     op.add_column("people", sa.Column("scopes", JSONB(), nullable=False, server_default=_NONE))
     op.add_column("people", sa.Column("language", sa.Text(), nullable=False, server_default=sa.text("'en'")))
+    op.add_column("people", sa.Column("timezone", sa.Text(), nullable=True))
     op.add_column("people", sa.Column("makers", JSONB(), nullable=False, server_default=_NONE))
     op.add_column("people", sa.Column("disabled_at", _TIME, nullable=True))
     op.create_unique_constraint(op.f("uq_people_email"), "people", ["email"])

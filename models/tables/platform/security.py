@@ -37,6 +37,7 @@ class Person(SQLModel, table=True):
         default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'"))
     )
     language: str = Field(default="en", sa_column=Column(Text, nullable=False, server_default=text("'en'")))
+    timezone: str | None = Field(default=None, sa_column=Column(Text))  # None: the partner's, or UTC
     makers: list[str] = Field(
         default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'"))
     )
