@@ -16,11 +16,11 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.saga.decisions import Decisions
     from models.messages.saga.decisions import CommandTaken, DecisionMade, ReadDecision, RecordDecision, Resolution
-    from models.messages.saga.status import Proposed
+    from models.messages.saga.status import Offer, Proposed
     from workflows.saga import policies
     from workflows.saga.base import Saga
     from workflows.saga.failures import facts_of
-    from workflows.saga.four_eyes import FourEyes
+    from workflows.saga.four_eyes import ONE_PROPOSAL, FourEyes
 
 APPROVAL = "approval"  # the stage while a proposal waits for a second person
 _TURNED_DOWN = "That decision was taken, or refused, before."
@@ -30,11 +30,12 @@ _PASSED = "The saga has gone on since that was decided; look at it again."
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Something that a person may decide now. `apply` carries it out; `check` raises ApplicationError where the moment or the
-    evidence forbids it; `two_people`: a second person must agree."""
+    evidence forbids it; `two_people`: a second person must agree. `refused` says what `check` would say of the moment."""
 
     apply: Callable[[Resolution], None]
     two_people: bool = False
     check: Callable[[Resolution], None] | None = None
+    refused: str | None = None
 
 
 class DecidingSaga(Saga):
@@ -63,6 +64,21 @@ class DecidingSaga(Saga):
     def stage_without_proposal(self) -> str:
         """Where the saga stands once a proposal is answered or void."""
         raise NotImplementedError
+
+    @property
+    def decisions_now(self) -> list[Offer]:
+        """What a decision could say now, and what would be refused although the stage fits."""
+        if self.question is None:
+            return []
+        offered = [
+            Offer(word=word, two_people=choice.two_people, refused=choice.refused or self._waits_already(choice))
+            for word, choice in self.decisions().items()
+        ]
+        return offered + [Offer(word=word) for word in ("approve", "decline") if self.proposal is not None]
+
+    def _waits_already(self, choice: Choice) -> str | None:
+        taken = choice.two_people and not self.decision.is_free(self.question)
+        return ONE_PROPOSAL if taken else None
 
     # ---------------------------------------------------------------------------------------------------- the update
 

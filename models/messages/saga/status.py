@@ -40,8 +40,18 @@ class Proposed(Message):
     person_id: str
 
 
+class Offer(Message):
+    """Something that a person may say to the saga at this stage: a decision, or "retry" and "cancel". `refused` says why it
+    would not be taken now, as far as that can be known before anybody says it; `two_people`: another one must agree."""
+
+    word: str
+    refused: str | None = None
+    two_people: bool = False
+
+
 class SagaStatus(Message):
-    """The answer to the query `status`. `question` is what a decision would be about now."""
+    """The answer to the query `status`. `question` is what a decision would be about now; `offers` is None from a worker that
+    does not know of them yet."""
 
     stage: str
     waiting_for: str | None = None
@@ -51,6 +61,7 @@ class SagaStatus(Message):
     reason: str | None = None
     question: str | None = None
     proposal: Proposed | None = None
+    offers: tuple[Offer, ...] | None = None
 
 
 class CaseToOpen(Message):
