@@ -15,6 +15,7 @@ from api.console import showing
 from api.console.same_origin import only_from_our_pages
 from api.console.visitors import SignInFirst
 from api.http import problems
+from api.http.field_words import sentence
 from core.errors import Busy, KivukoError, NotFound
 
 HOME: Final = "/console"
@@ -36,7 +37,13 @@ class ConsoleRoute(APIRoute):
             except KivukoError as error:
                 return refusal(request, error)
             except RequestValidationError as error:
-                fields = [{"field": str(one["loc"][-1])[:60], "detail": str(one["msg"])} for one in error.errors()[:20]]
+                fields = [
+                    {
+                        "field": str(one["loc"][-1])[:60],
+                        "detail": sentence(one["type"], one["msg"], one.get("ctx") or {}),
+                    }
+                    for one in error.errors()[:20]
+                ]
                 return showing.page(request, "unreadable.html", status=422, fields=fields)
             except HTTPException as error:
                 if error.status_code != 404:

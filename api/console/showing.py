@@ -32,18 +32,19 @@ _ENVIRONMENT: Final = Environment(
     lstrip_blocks=True, keep_trailing_newline=False,
 )  # fmt: skip
 _ENVIRONMENT.globals.update(static=static_files.address, money=formats.amount)
-_ENVIRONMENT.filters["plain"] = formats.plain
+_ENVIRONMENT.filters.update(plain=formats.plain, pairs=formats.pairs, pretty=formats.pretty)
 
 
 def page(request: Request, template: str, *, status: int = 200, headers: dict[str, str] | None = None,
-         **facts: Any) -> HTMLResponse:  # fmt: skip
-    """The page, for whoever is signed in (`request.state.visitor`), or for nobody."""
+         zone: ZoneInfo | None = None, **facts: Any) -> HTMLResponse:  # fmt: skip
+    """The page, for whoever is signed in (`request.state.visitor`), or for nobody. `zone` is in which times are shown, if
+    not in the visitor's."""
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     words = visitor.words if visitor else wording(language_of(request.headers.get("accept-language", "")))
-    zone = visitor.zone if visitor else ZoneInfo("UTC")
+    zone = zone or (visitor.zone if visitor else ZoneInfo("UTC"))
     made = _ENVIRONMENT.get_template(template).render(
         **facts, t=words, language=words.language, me=visitor, when=partial(formats.moment, zone=zone),
-        menu=navigation.menu(visitor) if visitor else [], here=request.url.path,
+        menu=navigation.menu(visitor) if visitor else [], here=request.url.path, zone=zone,
     )  # fmt: skip
     return HTMLResponse(made, status_code=status, headers=HEADERS | (headers or {}))
 

@@ -16,6 +16,7 @@ from core.clock import utc_now
 from core.errors import NotAllowed
 from core.settings import Settings
 from models.kinds import SagaKind, Verb
+from models.tables.platform.partner import Partner
 from models.tables.platform.security import Person
 from models.tables.platform.signing_in import BrowserSession
 from store.platform import browser_sessions, partners
@@ -38,6 +39,10 @@ class Visitor:
     @property
     def words(self) -> Wording:
         return wording(self.person.language)
+
+    def zone_at(self, partner: Partner | None) -> ZoneInfo:
+        """On a page about one lender: their own zone, or the lender's."""
+        return self.zone if self.person.timezone or partner is None else ZoneInfo(partner.timezone)
 
     def may(self, kind: SagaKind, verb: Verb) -> bool:
         return self.principal.may(kind.scope(verb))

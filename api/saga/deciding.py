@@ -74,7 +74,7 @@ async def decide(services: Services, act: Act, verdict: Verdict, *, meant: str |
     answer to a proposal that waits no more; InvalidRequest "allocation_sum"; and what `commands.send_update` raises.
     """
     need_to_decide(act.principal, act.saga.workflow_id)
-    last = await _last_attempt(services, act.saga)
+    last = await last_attempt(services, act.saga)
     if meant is not None and meant != last:
         at = {"field": "reference"} if verdict.reference else {}
         raise Conflict("That is not the attempt that waits.", code="another_attempt", **at)
@@ -117,7 +117,7 @@ async def recorded_refusals(services: Services, act: Act) -> AsyncIterator[None]
         raise
 
 
-async def _last_attempt(services: Services, saga: Row) -> str:
+async def last_attempt(services: Services, saga: Row) -> str:
     """The reference of the saga's last payout, or of its last prompt: what a decision about it is taken to be about. ""
     if it has neither."""
     async with services.database.transaction() as session:

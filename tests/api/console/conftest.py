@@ -1,5 +1,6 @@
 """Browsers at the door: they keep cookies, say where a form came from, and send back what a form holds."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -8,12 +9,14 @@ import httpx
 import pyotp
 import pytest
 
+from api.app import create_app
 from api.console.visitors import lifetime
 from core.clock import utc_now
 from core.ids import PERSON, new_id
 from models.tables.platform.security import Person
 from store.platform import browser_sessions, people
 from tests.api.conftest import Door
+from tests.support.house import House
 
 COOKIE = "__Host-kivuko_session"
 HOST = "https://kivuko.test"
@@ -151,3 +154,14 @@ def secret_on(page: Page) -> str:
 def code_of(secret: str, steps: int = 0) -> str:
     """What a phone with this secret shows, so many half minutes from now."""
     return pyotp.TOTP(secret).at(utc_now(), counter_offset=steps)
+
+
+@pytest.fixture
+async def house_street(house: House) -> AsyncIterator[Street]:
+    """Browsers at the whole house, where sagas run."""
+    app = create_app(house.settings, database=house.database, client=house.client)
+    async with app.router.lifespan_context(app):
+        door = Door(app, house.settings, house.database, house.client)
+        yield Street(door)
+        for opened in door.opened:
+            await opened.aclose()

@@ -8,6 +8,7 @@ import pytest
 from api.console import showing, static_files
 from api.console.navigation import ENTRIES
 from api.console.wording import LANGUAGES, texts
+from store.platform import people
 from tests.api.console.conftest import Street
 
 # As the registry of its package has it.
@@ -82,8 +83,6 @@ def test_templates_use_only_words_that_there_are() -> None:
 async def test_what_a_stranger_wrote_is_text(street: Street) -> None:
     person_id = await street.person("admin", email="x'@example.com")
     async with street.door.database.transaction() as session:
-        from store.platform import people
-
         await people.change(session, person_id, name="<script>alert(1)</script>\"'>")
     browser = await street.signed_in(person_id=person_id)
     page = await browser.get("/console/account")
