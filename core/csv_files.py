@@ -99,7 +99,14 @@ def read_list(raw: bytes, column: str, *, titles: Iterable[str], at_most: int) -
 
 def write(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A file for people's spreadsheets. A cell that would be run as a formula gets an apostrophe before it."""
-    return exactly(columns, ([None if cell is None else harmless(str(cell)) for cell in row] for row in rows))
+    return exactly(columns, _harmless_rows(rows))
+
+
+def lines(rows: Iterable[Sequence[Any]]) -> str:
+    """More records of such a file, without its first line."""
+    text = io.StringIO()
+    csv.writer(text).writerows(_harmless_rows(rows))
+    return text.getvalue()
 
 
 def exactly(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -115,6 +122,11 @@ def harmless(cell: str) -> str:
     """The cell, with an apostrophe before whatever a spreadsheet would run."""
     marked = _FORMULA.sub(lambda found: f"{found['before']}'{found['formula']}", cell)
     return f"'{marked}" if marked.startswith(_BLANK_BEGIN) else marked
+
+
+def _harmless_rows(rows: Iterable[Sequence[Any]]) -> Iterator[list[str | None]]:
+    for row in rows:
+        yield [None if cell is None else harmless(str(cell)) for cell in row]
 
 
 def _counted(found: list[Line], mistakes: list[Mistake], at_most: int) -> list[Line]:

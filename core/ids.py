@@ -34,6 +34,7 @@ APPROVAL: Final = "apr"
 ANSWER: Final = "apd"  # to an approval request
 DELEGATION: Final = "dlg"
 REQUEST: Final = "req"
+SESSION: Final = "ses"  # of a person in a browser
 
 
 def new_id(prefix: str) -> str:

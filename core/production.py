@@ -36,6 +36,7 @@ _SHORTEST_OF_OURS: Final = 24
 _SHORTEST_OF_VENDORS: Final = 8
 _OF_VENDORS: Final = re.compile(r"^(KIVUKO_SMS__\w+__API_KEY|KIVUKO_EMAIL__PASSWORD)$")
 _FEWEST_CHARACTERS: Final = 5
+_PAGE: Final = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?(/[A-Za-z0-9._~/\-]*)?")
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?")
 
 
@@ -54,6 +55,12 @@ def misspelt(settings: "Settings") -> list[str]:
               for text in settings.dialling.allowed_networks if not _reads(Opened.parse, text)]  # fmt: skip
     wrong += [f"KIVUKO_DIALLING__PORTS: {port} is no port" for port in settings.dialling.ports
               if not 1 <= port <= 65535]  # fmt: skip
+    links = {
+        "KIVUKO_CONSOLE__BASE_URL": settings.console.base_url,
+        "KIVUKO_CONSOLE__TEMPORAL_URL": settings.console.temporal_url,
+    }
+    wrong += [f"{name}: {url!r} is no address (such as https://kivuko.example, without a query)"
+              for name, url in links.items() if url and not _PAGE.fullmatch(url)]  # fmt: skip
     wrong += [f"KIVUKO_CODEC__ORIGINS: {origin!r} is no origin (such as https://temporal.example, without a path)"
               for origin in settings.codec.origins if not _ORIGIN.fullmatch(origin)]  # fmt: skip
     return wrong
@@ -139,6 +146,8 @@ def _addresses(settings: "Settings") -> list[str]:
         "KIVUKO_SMS__DAMZA__BASE_URL": settings.sms.damza.base_url,
         "KIVUKO_SMS__AFRICASTALKING__BASE_URL": settings.sms.africastalking.base_url,
         "KIVUKO_NOTICES__TOP_UP_URL": settings.notices.top_up_url,
+        "KIVUKO_CONSOLE__BASE_URL": settings.console.base_url,
+        "KIVUKO_CONSOLE__TEMPORAL_URL": settings.console.temporal_url,
     }
     wrong = [f"{name}: must be an https:// address" for name, url in ours.items() if url and not _is_https(url)]
     if not settings.callbacks.base_url:

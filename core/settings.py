@@ -102,6 +102,20 @@ class Codec(BaseModel):
     address_secret: SecretStr | None = None
 
 
+class Console(BaseModel):
+    """The pages at `/console`, and how people sign in to them."""
+
+    # How a browser reaches us, for the links of invitations; empty: as providers do (`callbacks.base_url`).
+    base_url: str = ""
+    # Temporal's UI, to which a payment's page links. Empty: the local stack's, outside production; else there is no link.
+    temporal_url: str = ""
+    # A session ends after so long without use, and in any case after so long.
+    idle_minutes: int = Field(default=60, ge=5, le=24 * 60)
+    session_hours: int = Field(default=12, ge=1, le=24 * 7)
+    # For so long an invitation works.
+    invitation_hours: int = Field(default=72, ge=1, le=24 * 14)
+
+
 class Metrics(BaseModel):
     """`/metrics` is given to an admin key or to this token; with a port of its own, to whoever reaches that port."""
 
@@ -290,6 +304,7 @@ class Settings(BaseSettings):
     recovery: Recovery = Recovery()
     dialling: Dialling = Dialling()
     codec: Codec = Codec()
+    console: Console = Console()
     metrics: Metrics = Metrics()
     retention: Retention = Retention()
     addresses: Addresses = Addresses()

@@ -18,7 +18,7 @@ from core.crypto import sha256_hex
 from core.errors import InvalidRequest, NotAllowed, NotFound
 from core.ids import API_KEY, new_id
 from models.kinds import PAYOUTS
-from models.tables.platform.security import ApiKey
+from models.tables.platform.security import ApiKey, Person
 from store.database import Database
 from store.platform import api_keys, audit, partners, people
 
@@ -37,11 +37,13 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The holder of a key: of the house (`partner_id` None) or of one partner.
+    """The holder of a key, or somebody signed in to the console: of the house (`partner_id` None) or of one partner. `id` is
+    the key's or the browser session's.
 
-    `people` are all who could hold it: its person and the people behind the keys that made it, since a key is shown to
-    whoever makes it, who could use it. So nobody is a second person to a key of their own making. The installation's first
-    key is left out, as it makes everybody's first: whoever holds it could be anybody, and it belongs in a safe.
+    `people` are all who could be behind it: its person and the people behind the keys that made it, since a key is shown to
+    whoever makes it, who could use it; and so is the invitation by which a person sets a password. So nobody is a second
+    person to a key or a person of their own making. The installation's first key is left out, as it makes everybody's first:
+    whoever holds it could be anybody, and it belongs in a safe.
     """
 
     id: str
@@ -60,7 +62,7 @@ class Principal:
 
     @property
     def makers(self) -> list[str]:
-        """What a key that this one makes remembers of its making."""
+        """What a key, or an invitation, that this one makes remembers of its making."""
         return [] if self.is_bootstrap else sorted(self.people)
 
     @property
@@ -148,6 +150,13 @@ async def principal_of(database: Database, key: str) -> Principal | None:
         row.person_id,
         frozenset({row.person_id, *row.makers}),
         is_bootstrap=row.created_by == _BOOTSTRAP,
+    )
+
+
+def principal_of_person(session_id: str, person: Person) -> Principal:
+    """Somebody who signed in: with the scopes that they have now, whatever they had when they did."""
+    return Principal(
+        session_id, person.partner_id, frozenset(person.scopes), person.id, frozenset({person.id, *person.makers})
     )
 
 

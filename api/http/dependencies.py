@@ -1,7 +1,8 @@
 """What every endpoint may ask for: the services of this process, put together once."""
 
+import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from fastapi import Depends, FastAPI, Request
 from temporalio.client import Client
@@ -13,6 +14,9 @@ from core.crypto import CallbackSigner, CodeHasher, CredentialBox
 from core.settings import Settings
 from inbound.fair_turns import FairTurns
 from store.database import Database
+
+# Each takes 64 MiB for some tens of milliseconds.
+_PASSWORDS_AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Services:
     hints: RateLimit
     turns: FairTurns
     wrong_keys: WrongKeys
+    password_checks: asyncio.Semaphore
 
     @classmethod
     def build(cls, settings: Settings, database: Database, client: Client, metrics: Metrics) -> Self:
@@ -51,6 +56,7 @@ class Services:
                 waiting=settings.callbacks.deliveries_waiting,
             ),
             wrong_keys=WrongKeys(settings.api.wrong_keys_per_minute),
+            password_checks=asyncio.Semaphore(_PASSWORDS_AT_ONCE),
         )
 
 

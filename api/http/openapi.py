@@ -36,6 +36,7 @@ TAGS: Final = [
     {"name": "tariffs", "description": "What charges cost"},
     {"name": "reports", "description": "Counts of what was done"},
     {"name": "keys", "description": "API keys"},
+    {"name": "people", "description": "Who has keys, and who may sign in to the console"},
     {"name": "callbacks", "description": "Where providers reach us; no API key, the address itself is the proof"},
     {"name": "codec", "description": "Payloads in clear for Temporal's UI"},
     {"name": "system", "description": "Health and metrics"},

@@ -155,22 +155,29 @@ def problem(
     )
 
 
+def status_of(error: KivukoError) -> int:
+    """The HTTP status of one of our errors."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
 def of_error(error: KivukoError) -> Response:
     """One of our errors as a problem; `extra["field"]` becomes the field to blame, the rest of `extra` the facts."""
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    status = status_of(error)
     facts = {name: str(value) for name, value in error.extra.items() if name != "field"}
     fields = []
     if "field" in error.extra:
         fields = [FieldError(field=error.extra["field"], rule=error.code, detail=error.detail)]
-    headers = {}
+    return problem(status, error.code, error.detail, fields=fields, facts=facts, headers=retry_after(error))
+
+
+def retry_after(error: KivukoError) -> dict[str, str]:
+    """The header that says when to try again, where that helps."""
     if isinstance(error, errors.Throttled):
         wait = error.retry_after.total_seconds() if error.retry_after else 1
-        headers["Retry-After"] = str(max(1, math.ceil(wait)))
-    elif status == 503:
-        headers["Retry-After"] = "2"
-    elif error.code == "request_running":
-        headers["Retry-After"] = "1"
-    return problem(status, error.code, error.detail, fields=fields, facts=facts, headers=headers)
+        return {"Retry-After": str(max(1, math.ceil(wait)))}
+    if status_of(error) == 503:
+        return {"Retry-After": "2"}
+    return {"Retry-After": "1"} if error.code == "request_running" else {}
 
 
 def internal(error: BaseException) -> Response:

@@ -140,12 +140,18 @@ PhoneText = Annotated[str, StringConstraints(strict=True, min_length=1, max_leng
 
 
 @cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+def time_zones() -> tuple[str, ...]:
+    """The names of the IANA database, sorted."""
+    return tuple(sorted(available_timezones()))
+
+
+@cache
+def _zone_set() -> frozenset[str]:
+    return frozenset(time_zones())
 
 
 def _known_zone(value: str) -> str:
-    if value not in _zones():
+    if value not in _zone_set():
         raise PydanticCustomError("unknown_timezone", "Give a zone of the IANA database, such as Africa/Nairobi")
     return value
 

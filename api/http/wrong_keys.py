@@ -30,7 +30,7 @@ class WrongKeys:
         """Before a key is looked up. Raises Throttled for a source that has guessed too often."""
         if key_hash in self._right:
             return
-        tokens, _ = self._now(_network(source))
+        tokens, _ = self._now(network_of(source))
         if tokens < 1:
             raise Throttled(
                 "Too many wrong API keys came from this address.",
@@ -47,7 +47,7 @@ class WrongKeys:
     def was_wrong(self, source: str | None, key_hash: str) -> None:
         """Also forgets a key that was right before: it has been revoked."""
         self._right.pop(key_hash, None)
-        name = _network(source)
+        name = network_of(source)
         tokens, now = self._now(name)
         self._buckets[name] = (max(0.0, tokens - 1), now)
         self._buckets.move_to_end(name)
@@ -60,7 +60,7 @@ class WrongKeys:
         return min(self._burst, tokens + (now - since) * self._per_second), now
 
 
-def _network(source: str | None) -> str:
+def network_of(source: str | None) -> str:
     """Whoever has one IPv6 address has a /64 of them."""
     address = parsed(source or "")
     if isinstance(address, IPv6Address):

@@ -39,7 +39,7 @@ class CaseOut(Out):
     kind: str
     means: str
     state: Literal["open", "closed"]
-    owner: str | None = Field(description="The key of whoever looks at it")
+    owner: str | None = Field(description="The person who looks at it")
     partner_id: str | None
     workflow_id: str | None
     summary: str

@@ -10,8 +10,9 @@ from api.http.known_parameters import KNOWN_PARAMETERS
 from api.http.openapi import WRITES, problems
 from api.http.paging import IdCursor, Limit, Page, PartnerFilter, page
 from api.http.values import id_pattern
-from api.partners.keys_schemas import HOUSE_ONLY, KeyMade, KeyNew, KeyOut
+from api.partners.keys_schemas import KeyMade, KeyNew, KeyOut, refuse_house_scopes
 from api.partners.new_people import person_made
+from api.partners.people_schemas import PersonNew
 from core.clock import utc_now
 from core.crypto import sha256_hex
 from core.errors import Conflict, InvalidRequest, NotFound
@@ -30,11 +31,7 @@ router = APIRouter(prefix="/api/v1/keys", tags=["keys"], dependencies=KNOWN_PARA
     summary="Make a key; it is shown this once",
 )
 async def create_key(wanted: KeyNew, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
-    forbidden = HOUSE_ONLY.intersection(wanted.scopes)
-    if wanted.partner_id and forbidden:
-        raise InvalidRequest(
-            f"A partner's key may not have the scope {min(forbidden)}.", code="house_only_scope", field="scopes"
-        )
+    refuse_house_scopes(wanted.partner_id, wanted.scopes)
     key, prefix = new_key()
     async with services.database.transaction() as session:
         if wanted.partner_id:
@@ -99,7 +96,8 @@ async def _person_of(session: AsyncSession, wanted: KeyNew, admin: Principal) ->
     """Whose the key will be; by default whoever makes it. Raises InvalidRequest for a person who is not known, or is of
     another partner than the key."""
     if wanted.new_person is not None:
-        return (await person_made(session, wanted.new_person, wanted.partner_id, admin)).id
+        new = PersonNew(name=wanted.new_person, partner_id=wanted.partner_id)
+        return (await person_made(session, new, admin)).id
     if wanted.person is None:
         return admin.person_id
     person = await people.get(session, wanted.person)

@@ -1,15 +1,17 @@
 """API keys: scopes, and who holds which."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.http.values import Body, Line, Out, example, id_pattern
+from core.errors import InvalidRequest
 from core.ids import PARTNER, PERSON
 from models.kinds import KINDS, VERBS
-from models.tables.platform.security import ApiKey, Person
+from models.tables.platform.security import ApiKey
 
 SCOPES: Final = (
     "partners:read", "partners:write", "wallets:read", "wallets:credit",
@@ -22,11 +24,32 @@ if TYPE_CHECKING:
 else:
     Scope = Literal[SCOPES]
 
-# Never for a partner's own key: it could lend itself money, say that money came which did not, have costs given back that
-# were spent, or make keys for others.
+# Never for a partner's own key or person: they could lend themselves money, say that money came which did not, have costs
+# given back that were spent, or make keys for others.
 HOUSE_ONLY: Final = frozenset(
     {"admin", "wallets:credit", *(kind.scope("resolve") for kind in KINDS if not kind.partner_may_resolve)}
 )
+
+
+def _each_once(value: list[Scope]) -> list[Scope]:
+    if len(set(value)) != len(value):
+        raise PydanticCustomError("repeated", "Name each scope once")
+    return sorted(value)
+
+
+Scopes = Annotated[list[Scope], Field(max_length=len(SCOPES)), AfterValidator(_each_once)]
+
+
+def refuse_house_scopes(partner_id: str | None, scopes: Iterable[str]) -> None:
+    """Raises InvalidRequest (code "house_only_scope") for what nothing and nobody of a partner may do."""
+    forbidden = HOUSE_ONLY.intersection(scopes)
+    if partner_id and forbidden:
+        raise InvalidRequest(
+            f"A partner's key or person may not have the scope {min(forbidden)}.",
+            code="house_only_scope",
+            field="scopes",
+        )
+
 
 _KEY = {
     "id": "key_01ktv0r5m8e9a7d3c2b4x6y8z0", "name": "loan app", "partner_id": "prt_01ktv0r5m8e9a7d3c2b4x6y8z0",
@@ -53,14 +76,7 @@ class KeyNew(Body):
     partner_id: str | None = Field(default=None, strict=True, pattern=id_pattern(PARTNER))
     person: str | None = Field(default=None, strict=True, pattern=id_pattern(PERSON), description="Whose key it is")
     new_person: Line | None = Field(default=None, description="The name of a person who is not known yet")
-    scopes: list[Scope] = Field(min_length=1, max_length=len(SCOPES))
-
-    @field_validator("scopes")
-    @classmethod
-    def _each_once(cls, value: list[Scope]) -> list[Scope]:
-        if len(set(value)) != len(value):
-            raise PydanticCustomError("repeated", "Name each scope once")
-        return sorted(value)
+    scopes: Scopes = Field(min_length=1)
 
     @model_validator(mode="after")
     def _one_person(self) -> Self:
@@ -97,31 +113,3 @@ class KeyMade(KeyOut):
     model_config = example(**_KEY, key="kvk_7h2k9mqx_…")
 
     key: str
-
-
-class PersonNew(Body):
-    """Somebody who will have keys. With a partner, somebody of that partner."""
-
-    model_config = example(name="Grace Njeri", partner_id=None)
-
-    name: Line
-    partner_id: str | None = Field(default=None, strict=True, pattern=id_pattern(PARTNER))
-
-
-class PersonOut(Out):
-    """A person, of the house or of one partner."""
-
-    model_config = example(
-        id="psn_01ktv0r5m8e9a7d3c2b4x6y8z0", name="Grace Njeri", partner_id=None, created_at="2026-11-21T06:14:03Z",
-        created_by="key_01ktv0q000000000000000000z",
-    )  # fmt: skip
-
-    id: str
-    name: str
-    partner_id: str | None
-    created_at: datetime
-    created_by: str
-
-    @classmethod
-    def of(cls, row: Person) -> Self:
-        return cls.model_validate(row, from_attributes=True)

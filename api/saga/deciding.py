@@ -86,7 +86,7 @@ async def decide(services: Services, act: Act, verdict: Verdict, *, meant: str |
     need_to_decide(act.principal, act.saga.workflow_id)
     if verdict.decision in ("approve", "decline"):
         return await _answer(services, act, verdict)
-    last = await _last_attempt(services, act.saga)
+    last = await last_attempt(services, act.saga)
     if meant is not None and meant != last:
         at = {"field": "reference"} if verdict.reference else {}
         raise Conflict("That is not the attempt that waits.", code="another_attempt", **at)
@@ -129,7 +129,7 @@ async def recorded_refusals(services: Services, act: Act) -> AsyncIterator[None]
         raise
 
 
-async def _last_attempt(services: Services, saga: Row) -> str:
+async def last_attempt(services: Services, saga: Row) -> str:
     """The reference of the saga's last payout, or of its last prompt: what a decision about it is taken to be about. ""
     if it has neither."""
     async with services.database.transaction() as session:
@@ -199,7 +199,7 @@ async def _asked(session: AsyncSession, act: Act, verdict: Verdict) -> ApprovalR
 async def _refuse_where_nobody_could_agree(services: Services, act: Act, status: SagaStatus, verdict: Verdict) -> None:
     """Raises Conflict (code "no_eligible_approver"), now and not when the deadline has passed."""
     kind = kinds.of_workflow(act.saga.workflow_id)
-    needs_others = any(choice.two_people and choice.decision == verdict.decision for choice in status.choices)
+    needs_others = any(offer.two_people and offer.word == verdict.decision for offer in status.offers or ())
     if kind is None or not needs_others:
         return
     wanted = all_acts()[kind.act(verdict.decision)]

@@ -10,7 +10,7 @@ from core.ids import DECISION, PARTNER
 from core.money import Money
 from core.msisdn import Msisdn
 from models.messages.saga.decisions import Verdict
-from models.messages.saga.status import LegStatus, SagaStatus
+from models.messages.saga.status import LegStatus, Offer, SagaStatus
 from models.statuses import Status, status_of
 from models.tables.saga.incoming_payment import IncomingPayment
 from models.tables.saga.payout_attempt import PayoutAttempt
@@ -231,12 +231,27 @@ class ProposedOut(Out):
     person_id: str
 
 
+class OfferOut(Out):
+    """A decision or command ("retry", "cancel") that fits the stage. `refused` says why it would not be taken now."""
+
+    model_config = example(word="not_paid", refused=None, two_people=True)
+
+    word: str
+    refused: str | None
+    two_people: bool
+
+    @classmethod
+    def of(cls, offer: Offer) -> Self:
+        return cls(word=offer.word, refused=offer.refused, two_people=offer.two_people)
+
+
 class SagaNow(Out):
-    """What the running saga says of itself; absent if it has ended, or did not answer in time."""
+    """What the running saga says of itself; absent if it has ended, or did not answer in time. `offers` is what people may
+    say to it at this stage."""
 
     model_config = example(
         stage="paying", waiting_for="M-Pesa's report", since="2026-11-21T06:14:05Z", legs=[], reason_code=None,
-        reason=None, proposal=None,
+        reason=None, proposal=None, offers=[{"word": "retry", "refused": None, "two_people": False}],
     )  # fmt: skip
 
     stage: str
@@ -246,6 +261,7 @@ class SagaNow(Out):
     reason_code: str | None
     reason: str | None
     proposal: ProposedOut | None
+    offers: list[OfferOut]
 
     @classmethod
     def of(cls, status: SagaStatus) -> Self:
@@ -257,6 +273,7 @@ class SagaNow(Out):
             reason_code=status.reason_code,
             reason=status.reason,
             proposal=ProposedOut.model_validate(status.proposal.model_dump()) if status.proposal else None,
+            offers=[OfferOut.of(offer) for offer in status.offers or ()],
         )
 
 

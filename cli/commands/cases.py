@@ -35,7 +35,7 @@ def list_cases(
     ctx: typer.Context,
     state: Annotated[str, typer.Option(help="open or closed.")] = "open",
     kind: Annotated[str | None, typer.Option(help="Of this kind only, such as payout_unknown.")] = None,
-    owner: Annotated[str | None, typer.Option(help="me, nobody, or a key's id.")] = None,
+    owner: Annotated[str | None, typer.Option(help="me, nobody, or a person's id.")] = None,
     partner: Annotated[str | None, typer.Option(help="Of this partner only.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     as_json: AsJson = False,

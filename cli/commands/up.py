@@ -106,6 +106,8 @@ class _Foreground:
         seconds = round(time.monotonic() - self.began, 1)
         settings, urls = stack.settings, stack.urls
         facts: dict[str, Any] = {
+            "Console": f"{urls['api']}/console",
+            **{f"  as {name.title()}, once": link for name, link in (seeded.sign_in if seeded else {}).items()},
             "API": f"{urls['api']}/api/v1",
             "API documentation": urls["api documentation"],
             "Temporal UI": urls.get("temporal ui"),
@@ -118,7 +120,8 @@ class _Foreground:
         }
         if self.as_json:
             print_json({"ready": True, "seconds": seconds, "urls": urls, "data": settings.data_dir,
-                        "admin_key_file": facts["Admin key"], "partner_id": seeded and seeded.partner_id})  # fmt: skip
+                        "admin_key_file": facts["Admin key"], "partner_id": seeded and seeded.partner_id,
+                        "sign_in": seeded.sign_in if seeded else {}})  # fmt: skip
             return
         out = console()
         out.print(f"\n[bold green]Kivuko is ready[/] after {seconds} s.\n")

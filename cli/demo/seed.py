@@ -17,7 +17,7 @@ from cli.bootstrap import ensure_admin_key
 from cli.context import open_database
 from cli.demo.lender import AUTHORISED_EMAIL, CONTACTS, CURRENCY, FLAT_FEES, LENDER, OPENING_CREDIT, WALLET_ACCOUNT
 from cli.demo.seed_outside import connections, ensure_bank_pushes, ensure_hook, ensure_paybill, open_systems
-from cli.demo.seed_people import PEOPLE, ensure_people
+from cli.demo.seed_people import PEOPLE, ensure_people, sign_in_addresses
 from cli.http import ApiClient
 from core.clock import utc_now
 from core.settings import Settings
@@ -33,9 +33,10 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Seeded:
-    """The demo lender."""
+    """The demo lender, and how its house's people sign in."""
 
     partner_id: str
+    sign_in: dict[str, str]  # addresses at which the demo's people come in, once, by name
     partner_name: str = LENDER
 
 
@@ -49,7 +50,8 @@ async def seed(settings: Settings, client: Client, tell: Tell) -> Seeded:
     # The API makes them with the connections; an older version's installation has not got all of them.
     for provider in ("fineract", "daraja", "bank"):
         await ensure_watch(client, provider, partner_id)
-    return Seeded(partner_id)
+    async with open_database(settings) as database:
+        return Seeded(partner_id, await sign_in_addresses(settings, database))
 
 
 def _seed_lender(settings: Settings, url: str, key: str, tell: Tell) -> str:

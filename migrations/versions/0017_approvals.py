@@ -1,7 +1,7 @@
 """Approvals: one mechanism for what needs more than one person, with versions, codes, delegates and thresholds as data.
 
 Revision ID: 0017
-Revises: 0015
+Revises: 0016
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
@@ -34,7 +34,6 @@ def upgrade() -> None:
     )
     op.drop_table("proposals")
     # A decision may be made by a sign-in, which is no key.
-    op.drop_constraint("fk_decisions_key_id_api_keys", "decisions", type_="foreignkey")
     op.alter_column("decisions", "key_id", new_column_name="via")
 
 
@@ -164,10 +163,6 @@ def _policies() -> None:
 def downgrade() -> None:
     """Requests of sagas, codes, delegates and thresholds go; what sagas wait for can be proposed anew."""
     op.alter_column("decisions", "via", new_column_name="key_id")
-    op.execute(
-        "ALTER TABLE decisions ADD CONSTRAINT fk_decisions_key_id_api_keys FOREIGN KEY (key_id) REFERENCES api_keys "
-        "NOT VALID"  # sign-ins may have decided
-    )
     op.create_table(
         "proposals",
         sa.Column("id", sa.Text(), primary_key=True),
@@ -175,11 +170,11 @@ def downgrade() -> None:
         sa.Column("partner_id", sa.Text(), sa.ForeignKey("partners.id"), nullable=True),
         sa.Column("content", JSONB(), nullable=False),
         sa.Column("evidence", sa.Text(), nullable=False),
-        sa.Column("proposed_by_key", sa.Text(), sa.ForeignKey("api_keys.id"), nullable=False),
+        sa.Column("proposed_by_key", sa.Text(), nullable=False),
         sa.Column("proposed_by", sa.Text(), sa.ForeignKey("people.id"), nullable=False),
         sa.Column("people", JSONB(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("decided_by_key", sa.Text(), sa.ForeignKey("api_keys.id"), nullable=True),
+        sa.Column("decided_by_key", sa.Text(), nullable=True),
         sa.Column("decided_by", sa.Text(), sa.ForeignKey("people.id"), nullable=True),
         sa.Column("decided_at", _MOMENT, nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
@@ -198,7 +193,7 @@ def downgrade() -> None:
                                created_at, expires_at, note)
         SELECT 'prp_' || substr(id, 5), act, subject, partner_id, content, evidence, requested_via, requested_by, barred,
                CASE state WHEN 'open' THEN 'open' ELSE 'expired' END, created_at, expires_at, note
-          FROM approval_requests WHERE workflow_id IS NULL AND requested_via IN (SELECT id FROM api_keys)
+          FROM approval_requests WHERE workflow_id IS NULL
         """
     )
     for table in (

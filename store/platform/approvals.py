@@ -130,6 +130,22 @@ async def answers_of(session: AsyncSession, request_ids: Sequence[str]) -> dict[
     return found
 
 
+async def answers_about(session: AsyncSession, workflow_id: str) -> list[ApprovalDecision]:
+    """Every answer that was given about one saga, oldest first."""
+    asked = select(ApprovalRequest.id).where(ApprovalRequest.workflow_id == workflow_id)
+    query = select(ApprovalDecision).where(col(ApprovalDecision.request_id).in_(asked))
+    return list(await session.exec(query.order_by(col(ApprovalDecision.id))))
+
+
+async def barred_from(session: AsyncSession, request_id: str) -> frozenset[str]:
+    """The people who cannot approve this request: who asked, who would profit, who approved it already."""
+    request = await get(session, request_id)
+    if request is None:
+        return frozenset()
+    given = await answers(session, request_id)
+    return frozenset({*request.barred, *request.beneficiaries, *(one for said in given for one in said.people)})
+
+
 async def answer(
     session: AsyncSession,
     row: ApprovalRequest,

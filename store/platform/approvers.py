@@ -10,9 +10,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import utc_now
 from models.tables.platform.approval import ApprovalDelegation
 
-# Whose living keys have the scope (or all of them), and who stands behind each: a key counts for the people that it bars.
+# Whose living keys, or whose sign-in, have the scope (or all of them), and who stands behind each: a key counts for the
+# people that it bars.
 _ELIGIBLE = text("""
-SELECT DISTINCT key.person_id
+SELECT person.id
+  FROM people AS person
+ WHERE person.disabled_at IS NULL
+   AND person.password_hash IS NOT NULL
+   AND (person.scopes ? :scope OR person.scopes ? 'admin')
+   AND (person.partner_id IS NULL OR (NOT :house_only AND person.partner_id = CAST(:partner_id AS text)))
+   AND person.id <> ALL(:barred)
+   AND NOT (person.makers ?| :barred)
+ UNION
+SELECT key.person_id
   FROM api_keys AS key
  WHERE key.revoked_at IS NULL
    AND (key.scopes ? :scope OR key.scopes ? 'admin')
@@ -47,8 +57,11 @@ async def delegation(session: AsyncSession, *, from_person: str, to_person: str)
 
 
 async def scopes_of(session: AsyncSession, person_id: str) -> tuple[frozenset[str], bool]:
-    """What this person's living keys may do, and whether any of them is the house's."""
-    query = text("SELECT scopes, partner_id FROM api_keys WHERE person_id = :person_id AND revoked_at IS NULL")
+    """What this person may do, by living keys or signed in, and whether anything of it is the house's."""
+    query = text(
+        "SELECT scopes, partner_id FROM api_keys WHERE person_id = :person_id AND revoked_at IS NULL "
+        "UNION ALL SELECT scopes, partner_id FROM people WHERE id = :person_id AND disabled_at IS NULL"
+    )
     found = list(await (await session.connection()).execute(query, {"person_id": person_id}))
     scopes = frozenset(scope for row in found for scope in row[0])
     return scopes, any(row[1] is None for row in found)

@@ -113,3 +113,14 @@ def _wiped(values: dict[str, Any]) -> dict[str, Any]:
     if values.get("state", "pending") == "pending":
         return values
     return {**values, "text": case((_NOTIFICATIONS.c.sealed, WIPED), else_=_NOTIFICATIONS.c.text)}
+
+
+async def of_workflow(session: AsyncSession, workflow_id: str, limit: int = 200) -> list[Notification]:
+    """The messages that one saga had sent to people, oldest first."""
+    query = (
+        select(_NOTIFICATIONS)
+        .where(_NOTIFICATIONS.c.workflow_id == workflow_id)
+        .order_by(_NOTIFICATIONS.c.created_at, _NOTIFICATIONS.c.id)
+        .limit(limit)
+    )
+    return [Notification(**row) for row in (await (await session.connection()).execute(query)).mappings()]

@@ -13,7 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.crypto import CredentialBox
 from models.tables.base import table_of
 from models.tables.platform.connection import Connection
-from models.tables.platform.security import IdempotencyKey
+from models.tables.platform.security import IdempotencyKey, Person
+from models.tables.platform.signing_in import SignInLink
 from models.tables.platform.traffic import InboxItem, Notification
 from store.database import Database
 
@@ -39,6 +40,8 @@ COLUMNS: Final[tuple[Sealed, ...]] = (
     Sealed(table_of(Connection), "address_secret"),
     Sealed(table_of(IdempotencyKey), "answer"),
     Sealed(table_of(InboxItem), "raw_sealed"),
+    Sealed(table_of(Person), "totp_sealed"),
+    Sealed(table_of(SignInLink), "totp_sealed"),
     # One-time codes on their way; once sent they are wiped, which is no seal.
     Sealed(_NOTIFICATIONS, "text", _NOTIFICATIONS.c.sealed & (_NOTIFICATIONS.c.state == "pending")),
 )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
@@ -36,3 +37,11 @@ async def add(
 
 async def get(session: AsyncSession, decision_id: str) -> Decision | None:
     return await session.get(Decision, decision_id)
+
+
+async def of_workflow(session: AsyncSession, workflow_id: str, limit: int = 100) -> list[Decision]:
+    """What people decided about one saga, oldest first."""
+    found = await session.exec(
+        select(Decision).where(Decision.workflow_id == workflow_id).order_by(col(Decision.created_at)).limit(limit)
+    )
+    return list(found)

@@ -58,6 +58,11 @@ async def no_longer_paid(house: House) -> None:
     await house.fault("bank.till.query", "failed_but_credited_later", times=MANY)
 
 
+async def offers_of(house: House, workflow_id: str) -> dict[str, str | None]:
+    """What people may say to it at this stage, and why they may not now."""
+    return {offer.word: offer.refused for offer in (await status_of(house, workflow_id)).offers or ()}
+
+
 async def status_of(house: House, workflow_id: str) -> SagaStatus:
     status: SagaStatus = await house.client.get_workflow_handle(workflow_id).query("status", result_type=SagaStatus)
     return status
@@ -103,10 +108,17 @@ async def test_what_is_sent_from_temporals_own_pages_changes_nothing(house: Hous
 async def test_that_nothing_was_paid_is_for_two_people_to_say(house: House, desk: MoneyDesk, kind: str) -> None:
     """By hand or by key, one person is one: their own key, a key that they made, a key that made theirs."""
     workflow_id = await in_doubt(house, desk, kind)
+    offers = await offers_of(house, workflow_id)
+    assert (offers["paid"], offers["retry"]) == (None, None)
+    assert offers["cancel"] == "Money may have moved already; it cannot be cancelled."
+    assert not offers.keys() & {"approve", "decline", "posted", "allocate"}
     await no_longer_paid(house)
     client, database = house.client, house.database
     await decide_in_time(client, database, workflow_id, "not_paid", by="ann", people=("founder",))
     await assert_still_in_doubt(house, workflow_id, "approval")
+    offers = await offers_of(house, workflow_id)
+    assert (offers["approve"], offers["decline"]) == (None, None)
+    assert offers["not_paid"] == "A proposal waits for approval already."
     proposal = (await status_of(house, workflow_id)).proposal
     assert proposal is not None
     assert (proposal.decision, proposal.person_id) == ("not_paid", person_of("ann"))

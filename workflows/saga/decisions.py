@@ -20,11 +20,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.saga.decisions import Decisions
     from models.messages.saga.approvals import Answered, ClaimAnswer, Decide, Outcome, ReadOutcome
     from models.messages.saga.decisions import CommandTaken, DecisionMade, ReadDecision, RecordDecision, Resolution
-    from models.messages.saga.status import ChoiceOpen, Proposed
+    from models.messages.saga.status import Offer, Proposed
     from workflows.saga import policies
     from workflows.saga.base import Saga
     from workflows.saga.failures import facts_of
-    from workflows.saga.four_eyes import FourEyes, request_of
+    from workflows.saga.four_eyes import ONE_PROPOSAL, FourEyes, request_of
 
 APPROVAL = "approval"  # the stage while a proposal waits for a second person
 _SHORTEST = 3  # characters of what a decision rests on
@@ -35,11 +35,12 @@ _PASSED = "The saga has gone on since that was decided; look at it again."
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Something that a person may decide now. `apply` carries it out; `check` raises ApplicationError where the moment or the
-    evidence forbids it; `two_people`: a second person must agree."""
+    evidence forbids it; `two_people`: a second person must agree. `refused` says what `check` would say of the moment."""
 
     apply: Callable[[Resolution], None]
     two_people: bool = False
     check: Callable[[Resolution], None] | None = None
+    refused: str | None = None
 
 
 class DecidingSaga(Saga):
@@ -68,6 +69,21 @@ class DecidingSaga(Saga):
     def stage_without_proposal(self) -> str:
         """Where the saga stands once a proposal is answered or void."""
         raise NotImplementedError
+
+    @property
+    def decisions_now(self) -> list[Offer]:
+        """What a decision could say now, and what would be refused although the stage fits."""
+        if self.question is None:
+            return []
+        offered = [
+            Offer(word=word, two_people=choice.two_people, refused=choice.refused or self._waits_already(choice))
+            for word, choice in self.decisions().items()
+        ]
+        return offered + [Offer(word=word) for word in ("approve", "decline") if self.proposal is not None]
+
+    def _waits_already(self, choice: Choice) -> str | None:
+        taken = choice.two_people and not self.decision.is_free(self.question)
+        return ONE_PROPOSAL if taken else None
 
     # ---------------------------------------------------------------------------------------------------- the update
 
@@ -254,15 +270,6 @@ class DecidingSaga(Saga):
 
     def enter(self, stage: str, *, searchable: bool = False) -> None:
         super().enter(self.shown(stage), searchable=searchable)
-
-    @property
-    def choices(self) -> tuple[ChoiceOpen, ...]:
-        """What a person may decide now."""
-        if self.question is None:
-            return ()
-        return tuple(
-            ChoiceOpen(decision=word, two_people=choice.two_people) for word, choice in self.decisions().items()
-        )
 
     @property
     def proposal(self) -> Proposed | None:

@@ -13,6 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from models.messages.saga.decisions import Resolution
     from workflows.saga.base import Saga
 
+ONE_PROPOSAL = "A proposal waits for approval already."
+
 
 class FourEyes:
     """One proposes, others approve or reject; a rejected proposal is forgotten and anybody may propose anew."""
@@ -26,6 +28,10 @@ class FourEyes:
         """What a decision is about now. A proposal on anything else is forgotten: it must not be approved for this."""
         if about != self._about:
             self.proposed, self.agreed, self._about = None, None, about
+
+    def is_free(self, about: str | None) -> bool:
+        """Whether something could be proposed about this now."""
+        return self.proposed is None or about != self._about
 
     async def made(self, saga: Saga, waiting_for: str) -> Resolution:
         """The approved proposal, however long it takes."""
@@ -46,7 +52,7 @@ class FourEyes:
     def propose(self, said: Resolution) -> None:
         """Raises ApplicationError "wrong_stage" while another proposal waits."""
         if self.proposed is not None:
-            raise ApplicationError("A proposal waits for approval already.", type="wrong_stage")
+            raise ApplicationError(ONE_PROPOSAL, type="wrong_stage")
         self.proposed = said
 
     def asked(self, outcome: Outcome) -> Resolution:

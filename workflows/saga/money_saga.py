@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from models.messages.saga.policies import PayoutPolicy, PromptPolicy
     from models.messages.saga.prompts import Collected, PromptInstruction, Uncollected
     from models.messages.saga.reports import Report, ReportTaken
-    from models.messages.saga.status import CaseToOpen, Notice, SagaRequest, SagaStatus, TimelineEvent, Tone
+    from models.messages.saga.status import CaseToOpen, Notice, Offer, SagaRequest, SagaStatus, TimelineEvent, Tone
     from workflows.saga import policies
     from workflows.saga.attempts import LegEvent
     from workflows.saga.base import EndsUnpaid, Order
@@ -201,7 +201,12 @@ class MoneySaga(DecidingSaga):
         if self.leg is not None and self.leg.question:
             for word in ("paid", "not_paid"):
                 check = partial(_check_outcome, self.leg)
-                choices[word] = Choice(self.leg.resolve, two_people=word in self.two_people_say, check=check)
+                choices[word] = Choice(
+                    self.leg.resolve,
+                    two_people=word in self.two_people_say,
+                    check=check,
+                    refused=self.leg.may_be_decided(word),
+                )
         if self.posting is not None and self.posting.question:
             choices["posted"] = Choice(self.posting.resolve)
         return choices
@@ -261,6 +266,14 @@ class MoneySaga(DecidingSaga):
         if self.money_may_have_moved:
             raise ApplicationError("Money may have moved already; it cannot be cancelled.", type="wrong_stage")
 
+    @property
+    def commands_now(self) -> list[Offer]:
+        """Retry and cancel, with what their validators would say."""
+        return [
+            Offer(word=word, refused=_refusal_of(check))
+            for word, check in (("retry", self._retry_while_waiting), ("cancel", self._cancel_before_the_pivot))
+        ]
+
     @workflow.query(name="status")
     def status(self) -> SagaStatus:
         return SagaStatus(
@@ -271,8 +284,8 @@ class MoneySaga(DecidingSaga):
             reason_code=self.reason.code if self.reason else None,
             reason=self.reason.detail if self.reason else None,
             question=self.question,
-            choices=self.choices,
             proposal=self.proposal,
+            offers=(*self.commands_now, *self.decisions_now),
         )
 
     def details(self) -> list[str]:
@@ -289,6 +302,14 @@ class MoneySaga(DecidingSaga):
             return self.payment.external_id
         prompted = (leg.status.receipt for leg in self.legs if isinstance(leg, CollectionLeg))
         return next((receipt for receipt in prompted if receipt is not None), None)
+
+
+def _refusal_of(check: Callable[[RetryNow], None]) -> str | None:
+    try:
+        check(RetryNow(actor="-"))
+    except ApplicationError as error:
+        return error.message
+    return None
 
 
 def _check_outcome(leg: Leg, said: Resolution) -> None:

@@ -41,15 +41,18 @@ class Proposed(Message):
     person_id: str
 
 
-class ChoiceOpen(Message):
-    """Something that a person may decide now; `two_people`: others must agree."""
+class Offer(Message):
+    """Something that a person may say to the saga at this stage: a decision, or "retry" and "cancel". `refused` says why it
+    would not be taken now, as far as that can be known before anybody says it; `two_people`: another one must agree."""
 
-    decision: str
-    two_people: bool
+    word: str
+    refused: str | None = None
+    two_people: bool = False
 
 
 class SagaStatus(Message):
-    """The answer to the query `status`. `question` is what a decision would be about now, `choices` what it may be."""
+    """The answer to the query `status`. `question` is what a decision would be about now; `offers` is None from a worker that
+    does not know of them yet."""
 
     stage: str
     waiting_for: str | None = None
@@ -58,8 +61,8 @@ class SagaStatus(Message):
     reason_code: str | None = None
     reason: str | None = None
     question: str | None = None
-    choices: tuple[ChoiceOpen, ...] = ()
     proposal: Proposed | None = None
+    offers: tuple[Offer, ...] | None = None
 
 
 class CaseToOpen(Message):

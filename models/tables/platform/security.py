@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -11,15 +11,37 @@ from models.tables.base import UtcDateTime
 
 
 class Person(SQLModel, table=True):
-    """Who stands behind keys. `partner_id` NULL: somebody of the house."""
+    """Who stands behind keys and browser sessions. `partner_id` NULL: somebody of the house.
+
+    Whoever has an `email`, in lower case, may be invited to sign in, and may then do what `scopes` say. `totp_sealed` is the
+    secret of the codes that their phone shows; no code of `totp_last_step` or before counts again. `makers` are the people
+    who stood behind the invitation by which the password was set: they were shown it, and could have used it.
+    """
 
     __tablename__ = "people"
+    __table_args__ = (
+        CheckConstraint("email = lower(email)", name="email"),
+        CheckConstraint("language IN ('en', 'sw')", name="language"),
+    )
 
     id: str = Field(sa_type=Text, primary_key=True)
     name: str = Field(sa_column=Column(Text, nullable=False))
     partner_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("partners.id")))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     created_by: str = Field(sa_column=Column(Text, nullable=False))
+    email: str | None = Field(default=None, sa_column=Column(Text, unique=True))
+    password_hash: str | None = Field(default=None, sa_column=Column(Text))
+    totp_sealed: str | None = Field(default=None, sa_column=Column(Text))
+    totp_last_step: int | None = Field(default=None, sa_column=Column(BigInteger))
+    scopes: list[str] = Field(
+        default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'"))
+    )
+    language: str = Field(default="en", sa_column=Column(Text, nullable=False, server_default=text("'en'")))
+    timezone: str | None = Field(default=None, sa_column=Column(Text))  # None: the partner's, or UTC
+    makers: list[str] = Field(
+        default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'"))
+    )
+    disabled_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
 
 
 class ApiKey(SQLModel, table=True):
@@ -63,13 +85,16 @@ class IdempotencyKey(SQLModel, table=True):
 
 
 class AuditEntry(SQLModel, table=True):
-    """Who did what to what, and how it was before and after. Append-only by trigger; never holds a secret."""
+    """Who did what to what, and how it was before and after. Append-only by trigger; never holds a secret. `actor` is a
+    key or a browser session, `person_id` who stood behind it; NULL for what no person did."""
 
     __tablename__ = "audit_log"
+    __table_args__ = (Index("ix_audit_log_subject", "subject", "id"),)
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True))
     at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     actor: str = Field(sa_column=Column(Text, nullable=False))
+    person_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("people.id")))
     action: str = Field(sa_column=Column(Text, nullable=False))
     subject: str = Field(sa_column=Column(Text, nullable=False))
     before: Any = Field(default=None, sa_column=Column(JSONB))

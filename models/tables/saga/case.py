@@ -12,7 +12,7 @@ from models.tables.base import UtcDateTime
 
 class Case(SQLModel, table=True):
     """Something that a person must decide. One open case per key; its evidence says why, `actions` what its saga would
-    take as a decision, `owner` who looks at it."""
+    take as a decision, `owner` the person who looks at it."""
 
     __tablename__ = "cases"
     __table_args__ = (

@@ -15,7 +15,8 @@ class Decision(SQLModel, table=True):
     that recorded the authenticated call: a saga believes this row and nothing that a message says.
 
     `about` is the question that it answers: an attempt's reference, a stage of the saga, or the proposal (another
-    decision's id) that it approves or declines. `people` are those behind the key or sign-in `via` which it was made.
+    decision's id) that it approves or declines. `via` is the key, or the browser session, that was used; `people` are
+    those behind it.
     """
 
     __tablename__ = "decisions"

@@ -115,6 +115,9 @@ NATURAL_KEYS = {
     "/api/v1/approvals/{request_id}/reject": "a request is rejected once",
     "/api/v1/approval-rules/policies": "act, currency and threshold have one open request",
     "/api/v1/approval-rules/delegations": "who may answer as whom, and when",
+    "/api/v1/people/{person_id}/invite": "a new invitation ends the one before",
+    "/api/v1/people/{person_id}/disable": "whether the person may come in",
+    "/api/v1/people/{person_id}/enable": "whether the person may come in",
     "/api/v1/inbox/{inbox_id}/read-again": "what was stored once is taken once",
 } | {
     f"/api/v1/{saga}/{command}": "going on at once, or ending, is the same however often it is asked for"

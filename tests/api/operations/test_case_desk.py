@@ -77,7 +77,7 @@ async def test_a_case_is_taken_by_one_person_and_given_back_by_the_same_or_an_ad
     case_id = await opened(door, await door.lender())
     ann, ben = [await door.key("disbursements:read", "disbursements:resolve") for _ in range(2)]
     taken = await ann.post(f"{DESK}/{case_id}/take")
-    assert (taken.status_code, taken.json()["owner"][:4]) == (200, "key_")
+    assert (taken.status_code, taken.json()["owner"][:4]) == (200, "psn_")
     other = await ben.post(f"{DESK}/{case_id}/take")
     assert (other.status_code, other.json()["code"]) == (409, "case_taken")
     assert other.json()["facts"]["owner"] == taken.json()["owner"]

@@ -1,0 +1,32 @@
+"""What the console offers, in the order of its menu: one line here for each page that stands by itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from api.console.visitors import Visitor
+from models.kinds import KINDS, PAYOUTS, SagaKind
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`word` is the key of its text; `may` says for whom it is."""
+
+    word: str
+    path: str
+    may: Callable[[Visitor], bool]
+
+
+def _reads(kind: SagaKind) -> Callable[[Visitor], bool]:
+    return lambda visitor: visitor.may(kind, "read")
+
+
+ENTRIES: Final = (
+    Entry("nav.cases", "/console/cases", _reads(PAYOUTS)),
+    *(Entry(f"kinds.{kind.resource}", f"/console{kind.path}", _reads(kind)) for kind in KINDS),
+)
+
+
+def menu(visitor: Visitor) -> list[Entry]:
+    """What this visitor may open."""
+    return [entry for entry in ENTRIES if entry.may(visitor)]
