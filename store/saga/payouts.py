@@ -17,7 +17,7 @@ from models.messages.saga.payouts import PayoutInstruction, QueryPayout, SendPay
 from models.messages.saga.reports import Report
 from models.tables.base import table_of
 from models.tables.saga.payout_attempt import PayoutAttempt
-from store.saga import saga_rows
+from store.saga import saga_rows, search_terms
 
 _ATTEMPTS = table_of(PayoutAttempt)
 _MOST_REFERENCES = 10  # a narrative of thousands would cost as many questions
@@ -95,14 +95,10 @@ async def begin(
     if (previous := order.previous) is not None:
         await finish(session, previous.reference, "failed", code=previous.code, detail=previous.detail)
     lost = rows_may_be_missing(recovery, instruction.begun_at)
-    state = "unknown" if lost else "sending"
-    made = await session.exec(
-        insert(_ATTEMPTS)
-        .values(_row(instruction, reference, order.number, state, account, order.send_by))
-        .on_conflict_do_nothing()
-        .returning(_ATTEMPTS.c.reference)
-    )
+    row = _row(instruction, reference, order.number, "unknown" if lost else "sending", account, order.send_by)
+    made = await session.exec(insert(_ATTEMPTS).values(row).on_conflict_do_nothing().returning(_ATTEMPTS.c.reference))
     if made.first() is not None:
+        await search_terms.write(session, PayoutAttempt, row)
         if lost:
             raise NoAnswer(
                 "Our own record of it may have been lost in a restore; it may have been sent.", code="row_lost"
@@ -220,11 +216,15 @@ async def fence(
     if await get(session, reference) is None and await _another_lives(session, instruction):
         raise NoAnswer("Another attempt of this payment may have been paid.", code="attempt_living")
     state = "unknown" if rows_may_be_missing(recovery, instruction.begun_at) else "void"
-    await session.exec(
+    values = _row(instruction, reference, order.number, state, account, None)
+    made = await session.exec(
         insert(_ATTEMPTS)
-        .values(_row(instruction, reference, order.number, state, account, None))
+        .values(values)
         .on_conflict_do_nothing(index_elements=["reference"])
+        .returning(_ATTEMPTS.c.reference)
     )
+    if made.first() is not None:
+        await search_terms.write(session, PayoutAttempt, values)
     row = await get(session, reference)
     return row is not None and row.state == "void"
 

@@ -20,7 +20,7 @@ from models.providers import RailName
 from models.tables.base import table_of
 from models.tables.saga.prompt import Prompt
 from models.tables.saga.saga_row import SagaRow
-from store.saga import saga_rows
+from store.saga import saga_rows, search_terms
 
 _PROMPTS = table_of(Prompt)
 
@@ -71,13 +71,10 @@ async def begin(session: AsyncSession, order: SendPrompt, *, recovery: Sequence[
     if await saga_rows.has_ended(session, instruction.workflow_id):
         raise Rejected("The saga has ended; nobody is asked for it any more.", code="already_ended")
     lost = rows_may_be_missing(recovery, order.begun_at)
-    made = await session.exec(
-        insert(_PROMPTS)
-        .values(_row(instruction, reference, "unknown" if lost else "sending", order.send_by))
-        .on_conflict_do_nothing()
-        .returning(_PROMPTS.c.reference)
-    )
+    row = _row(instruction, reference, "unknown" if lost else "sending", order.send_by)
+    made = await session.exec(insert(_PROMPTS).values(row).on_conflict_do_nothing().returning(_PROMPTS.c.reference))
     if made.first() is not None:
+        await search_terms.write(session, Prompt, row)
         if lost:
             raise NoAnswer(
                 "Our own record of it may have been lost in a restore; it may have been sent.", code="row_lost"
@@ -131,11 +128,15 @@ async def fence(session: AsyncSession, order: QueryPrompt, *, recovery: Sequence
     been lost in a restore, a missing row proves nothing: it is written down as unknown."""
     instruction, reference = order.instruction, order.reference
     state = "unknown" if rows_may_be_missing(recovery, order.begun_at) else "void"
-    await session.exec(
+    values = _row(instruction, reference, state)
+    made = await session.exec(
         insert(_PROMPTS)
-        .values(_row(instruction, reference, state))
+        .values(values)
         .on_conflict_do_nothing(index_elements=["reference"])
+        .returning(_PROMPTS.c.reference)
     )
+    if made.first() is not None:
+        await search_terms.write(session, Prompt, values)
     row = await get(session, reference)
     return row is not None and row.state == "void"
 

@@ -1,11 +1,13 @@
 """Every attempt to pay."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from models.tables.base import UtcDateTime
+from models.tables.searched import Searched, Term, found_by
 
 
 class PayoutAttempt(SQLModel, table=True):
@@ -29,12 +31,22 @@ class PayoutAttempt(SQLModel, table=True):
             postgresql_where=text("receipt IS NOT NULL"),
         ),
         Index("ix_payout_attempts_workflow_id", "workflow_id"),
+        found_by("payout_attempts", "receipt"),
+        found_by("payout_attempts", "provider_reference"),
         CheckConstraint(
             "state IN ('sending', 'not_sent', 'accepted', 'unknown', 'paid', 'failed', 'void')", name="state"
         ),
         CheckConstraint("amount_minor > 0", name="amount"),
         CheckConstraint("kind IN ('mobile', 'bank_transfer', 'float_purchase')", name="kind"),
         CheckConstraint("(msisdn IS NULL) <> (destination IS NULL)", name="destination"),
+    )  # fmt: skip
+
+    search: ClassVar[Searched] = Searched(
+        by=(
+            Term("reference", "reference", "lower"), Term("receipt", "receipt", "any"),
+            Term("provider_reference", "reference", "any"), Term("msisdn", "phone"),
+        ),
+        prefix="pay", key="leg_id",
     )  # fmt: skip
 
     reference: str = Field(sa_type=Text, primary_key=True)

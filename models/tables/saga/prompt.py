@@ -1,11 +1,13 @@
 """What we prompted payers for."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from models.tables.base import UtcDateTime
+from models.tables.searched import Searched, Term, found_by
 
 
 class Prompt(SQLModel, table=True):
@@ -19,8 +21,18 @@ class Prompt(SQLModel, table=True):
             "uq_prompts_living", "leg_id", unique=True, postgresql_where=text("state NOT IN ('failed', 'void')"),
         ),
         Index("ix_prompts_workflow_id", "workflow_id"),
+        Index("ix_prompts_leg_id", "leg_id"),
+        found_by("prompts", "provider_reference"),
         CheckConstraint("state IN ('sending', 'not_sent', 'asked', 'unknown', 'paid', 'failed', 'void')", name="state"),
         CheckConstraint("amount_minor > 0", name="amount"),
+    )  # fmt: skip
+
+    search: ClassVar[Searched] = Searched(
+        by=(
+            Term("reference", "reference", "lower"), Term("provider_reference", "reference", "any"),
+            Term("msisdn", "phone"),
+        ),
+        prefix="ask", key="leg_id",
     )  # fmt: skip
 
     reference: str = Field(sa_type=Text, primary_key=True)

@@ -10,15 +10,18 @@ from sqlmodel import Field, SQLModel
 
 from core.money import Money
 from models.tables.base import UtcDateTime
+from models.tables.searched import Searched, Term
 
 
 class SagaRow(SQLModel):
     """`stage` follows the workflow; `ended_at` is set with the last one. Lists are read from here, never from Temporal.
     `policy` is what its saga starts with where that is not the usual one: a row alone says how its saga starts.
     `client_reference` and `client_metadata` are the caller's own words for it, which we only keep and give back.
-    `personal` are the columns that hold people's numbers: they are emptied some time after its end."""
+    `personal` are the columns that hold people's numbers: they are emptied some time after its end. `search` is what its
+    rows are found by."""
 
     personal: ClassVar[tuple[str, ...]] = ()
+    search: ClassVar[Searched] = Searched(by=(Term("client_reference", "reference"),))
 
     id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_type=Text, foreign_key="partners.id", nullable=False)
@@ -36,9 +39,9 @@ class SagaRow(SQLModel):
 
 
 def by_client_reference(table: str) -> Index:
-    """The index by which a partner finds its own reference again; every saga's table has it."""
+    """The index by which a caller's own reference is found again; every saga's table has it."""
     return Index(
-        f"ix_{table}_client_reference", "partner_id", "client_reference",
+        f"ix_{table}_client_reference", "client_reference", "partner_id",
         postgresql_where=text("client_reference IS NOT NULL"),
     )  # fmt: skip
 
@@ -48,6 +51,7 @@ class MoneyInRow(SagaRow):
     both themselves, with the index that makes one payment one saga."""
 
     personal: ClassVar[tuple[str, ...]] = ("msisdn",)
+    search: ClassVar[Searched] = SagaRow.search.also_by(Term("msisdn", "phone"))
 
     incoming_id: str | None
     msisdn: str | None

@@ -84,7 +84,9 @@ def test_no_body_lets_unknown_fields_in() -> None:
 
 
 # What moves or decides nothing: a question, and a translation for Temporal's UI.
-QUESTIONS = {"/api/v1/float-purchases/quotes", "/codec/encode", "/codec/decode"}
+QUESTIONS = {
+    "/api/v1/float-purchases/quotes", "/api/v1/search", "/api/v1/search/reveal", "/codec/encode", "/codec/decode",
+}  # fmt: skip
 # Why nothing is done twice where `Idempotency-Key` may be left out.
 NATURAL_KEYS = {
     "/api/v1/partners": "a partner's name",
