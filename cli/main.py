@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from cli.commands import (
+    attention,
     balances,
     cases,
     db,
@@ -76,6 +77,7 @@ app.command("retry", rich_help_panel="Payments")(sagas.retry)
 app.command("cancel", rich_help_panel="Payments")(sagas.cancel)
 app.command("balances", rich_help_panel="Payments")(balances.balances)
 app.command("find", rich_help_panel="Payments")(find.find)
+app.command("attention", rich_help_panel="Payments")(attention.attention)
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
 app.add_typer(proposals.app, name="proposals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")

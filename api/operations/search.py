@@ -19,7 +19,6 @@ from api.operations.search_schemas import HitGroup, HitOut, RevealIn, RevealOut,
 from core.errors import NotAllowed, NotFound
 from core.money import Money
 from core.msisdn import Msisdn
-from core.search_words import read
 from models import kinds
 from models.kinds import PAYOUTS
 from models.statuses import status_of
@@ -70,8 +69,7 @@ async def find(services: Services, principal: Principal, wanted: SearchIn) -> Se
         lenders=principal.may("partners:read"),
     )
     async with services.database.transaction() as session:
-        text = read(wanted.q, regions=await search.regions(session, partner_id))
-        found = await search.find(session, text, scope, limit=search.AT_MOST + 1)
+        found = await search.find(session, wanted.q, scope, limit=search.AT_MOST + 1)
         shown = found[: search.AT_MOST]
         facts = await saga_facts.of_workflows(session, [one.workflow_id for one in shown if one.workflow_id])
         names = await partners.names(session, {one.partner_id for one in shown if one.partner_id})

@@ -35,6 +35,7 @@ class SagaFacts:
     ended_at: datetime | None
     reason_code: str | None
     reason: str | None
+    next_try_at: datetime | None
     amount: Money | None
     account: str | None
     phone: str | None
@@ -105,6 +106,7 @@ def _of_row(row: SagaRow) -> SagaFacts:
         ended_at=row.ended_at,
         reason_code=row.reason_code,
         reason=row.reason,
+        next_try_at=row.next_try_at,
         amount=_amount(row),
         account=accounts[0],
         phone=(said.get("phone") or [None])[0],

@@ -12,14 +12,11 @@ from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.errors import Busy
-from core.search_words import Wanted
+from core.search_words import read
 from models import kinds
-from models.tables.platform.partner import Partner
-from store import pulse
 from store.saga import search_hashed, search_plain
 from store.saga.search_plain import Scope
 
@@ -43,15 +40,14 @@ class Found:
     why: tuple[str, ...]
 
 
-async def find(session: AsyncSession, wanted: Wanted, scope: Scope, *, limit: int = AT_MOST) -> list[Found]:
-    """What the text names: exact before in part, and the newest first. Raises Busy (code "search_too_slow") for what too
-    many things share."""
-    await pulse.allow(session, _PATIENCE)
+async def find(session: AsyncSession, q: str, scope: Scope, *, limit: int = AT_MOST) -> list[Found]:
+    """What the text names (one line of at most `core.search_words.LONGEST`): exact before in part, and the newest first.
+    Raises Busy (code "search_too_slow") for what too many things share."""
+    wanted = read(q, regions=await _regions(session, scope.partner_id))
     try:
         rows = [
             *await search_plain.rows(session, wanted, scope, limit),
             *await search_hashed.rows(session, wanted, scope, limit),
-            *await _lenders(session, wanted, scope, limit),
         ]
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != _CANCELLED:
@@ -60,31 +56,17 @@ async def find(session: AsyncSession, wanted: Wanted, scope: Scope, *, limit: in
     return _merged(rows, limit)
 
 
-async def regions(session: AsyncSession, partner_id: str | None) -> list[str]:
-    """The countries (ISO 3166) in which a phone without its country may be meant."""
-    query = select(Partner.country).distinct()
-    if partner_id is not None:
-        query = query.where(col(Partner.id) == partner_id)
-    return sorted(await session.exec(query))
-
-
-# There are few partners, so that their names are read through.
-_LENDERS: Final = text("""
-SELECT 'lender' AS kind, p.id, NULL::text AS saga, p.id AS partner_id, p.created_at AS at,
-       (p.id = CAST(:words AS text) OR lower(p.name) = CAST(:words AS text)) AS exact,
-       CASE WHEN p.id = CAST(:words AS text) THEN 'id' ELSE 'name' END AS why
-  FROM partners p
- WHERE (p.id = CAST(:words AS text) OR strpos(lower(p.name), CAST(:words AS text)) > 0)
-   AND (CAST(:partner AS text) IS NULL OR p.id = CAST(:partner AS text))
- ORDER BY exact DESC, p.id DESC LIMIT :limit
+_BEGIN: Final = text("""
+SELECT set_config('statement_timeout', :ms, true),
+       ARRAY(SELECT DISTINCT country FROM partners WHERE id = coalesce(CAST(:partner AS text), id) ORDER BY country)
 """)
 
 
-async def _lenders(session: AsyncSession, wanted: Wanted, scope: Scope, limit: int) -> list[Any]:
-    if not scope.lenders:
-        return []
-    given = {"words": wanted.text.lower(), "partner": scope.partner_id, "limit": limit}
-    return list(await (await session.connection()).execute(_LENDERS, given))
+async def _regions(session: AsyncSession, partner_id: str | None) -> list[str]:
+    """The countries (ISO 3166) in which a phone without its country may be meant. What is asked after it has little time."""
+    given = {"ms": str(_PATIENCE // timedelta(milliseconds=1)), "partner": partner_id}
+    _, found = (await (await session.connection()).execute(_BEGIN, given)).one()
+    return list(found)
 
 
 def _merged(rows: Iterable[Any], limit: int) -> list[Found]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    case,
     cast,
     func,
     literal,
@@ -33,11 +34,13 @@ from core.search_words import Wanted
 from models import kinds
 from models.tables import registry
 from models.tables.base import table_of
+from models.tables.platform.partner import Partner
 from models.tables.saga.saga_row import SagaRow
 from models.tables.searched import Searched, Term
 from store.saga.search_terms import searched
 
 _TEXT: Final = {name: bindparam(name, type_=Text) for name in ("text", "upper", "lower", "low", "high", "partner")}
+_PARTNERS: Final = table_of(Partner)
 _NUMBER: Final = bindparam("number", type_=BigInteger)
 _WHOLE: Final = bindparam("whole", type_=Boolean)
 _KINDS: Final = bindparam("kinds", type_=ARRAY(Text))
@@ -64,6 +67,7 @@ class _Shape:
     prefix: str | None
     of_one: bool
     loose: bool
+    lenders: bool
 
 
 async def rows(session: AsyncSession, wanted: Wanted, scope: Scope, limit: int) -> list[Any]:
@@ -81,6 +85,7 @@ async def rows(session: AsyncSession, wanted: Wanted, scope: Scope, limit: int) 
         prefix=wanted.prefix if wanted.ids else None,
         of_one=scope.partner_id is not None,
         loose=scope.loose,
+        lenders=scope.lenders,
     )
     return list(await (await session.connection()).execute(_statement(shape), given))
 
@@ -121,7 +126,23 @@ def may_be_seen(table: Table, how: Searched, *, of_one: bool, loose: bool) -> li
 
 @cache
 def _statement(shape: _Shape) -> Any:
-    return union_all(*(part for model in tables() for part in _parts(model, shape)))
+    parts = [part for model in tables() for part in _parts(model, shape)]
+    return union_all(*parts, *([_lenders(shape)] if shape.lenders else []))
+
+
+def _lenders(shape: _Shape) -> Select[Any]:
+    """By id or name; there are few partners, so that their names are read through."""
+    lower = _TEXT["lower"]
+    is_id, is_name = _PARTNERS.c.id == lower, func.lower(_PARTNERS.c.name) == lower
+    found = select(
+        literal("lender").label("kind"), _PARTNERS.c.id, cast(null(), Text).label("saga"),
+        _PARTNERS.c.id.label("partner_id"), _PARTNERS.c.created_at.label("at"), (is_id | is_name).label("exact"),
+        case((is_id, "id"), else_="name").label("why"),
+    ).where(is_id | (func.strpos(func.lower(_PARTNERS.c.name), lower) > 0))  # fmt: skip
+    if shape.of_one:
+        found = found.where(_PARTNERS.c.id == _TEXT["partner"])
+    exact_first = found.order_by((is_id | is_name).desc(), _PARTNERS.c.id.desc()).limit(_LIMIT).subquery()
+    return select(exact_first)
 
 
 def _parts(model: type[SQLModel], shape: _Shape) -> Iterator[Any]:

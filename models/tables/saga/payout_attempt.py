@@ -16,7 +16,8 @@ class PayoutAttempt(SQLModel, table=True):
     `void` is a fence: the leg asked for this reference's status and no row was there, so it was never sent, and now
     never can be. The partial unique index lets each part of a saga's payment have one attempt at a time that is not known
     to have failed. `account` is what pays (a short code, a bank account); a receipt is unique within it. After `send_by`
-    the attempt may not leave any more.
+    the attempt may not leave any more. `next_query_at` is when the provider is asked next what became of it, if nobody has
+    told by then; NULL once nothing more is asked.
     """
 
     __tablename__ = "payout_attempts"
@@ -69,6 +70,7 @@ class PayoutAttempt(SQLModel, table=True):
     code: str | None = Field(default=None, sa_column=Column(Text))
     detail: str | None = Field(default=None, sa_column=Column(Text))
     send_by: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    next_query_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     paid_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))

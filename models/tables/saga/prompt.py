@@ -13,7 +13,7 @@ from models.tables.searched import Searched, Term, found_by
 class Prompt(SQLModel, table=True):
     """One prompt to a payer's phone, written and committed before it is sent. `void` is a fence, as for payouts. The
     partial unique index lets a leg have one prompt that is not known to have failed: never a second one after a lost
-    answer."""
+    answer. `next_query_at` as of payouts."""
 
     __tablename__ = "prompts"
     __table_args__ = (
@@ -49,5 +49,6 @@ class Prompt(SQLModel, table=True):
     code: str | None = Field(default=None, sa_column=Column(Text))
     detail: str | None = Field(default=None, sa_column=Column(Text))
     send_by: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    next_query_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))

@@ -11,63 +11,17 @@ import pytest
 from sqlalchemy import event, insert
 
 from core.clock import utc_now
-from core.ids import CASE, PAYOUT, new_id
+from core.ids import CASE, new_id
 from core.money import Money
 from core.msisdn import Msisdn
-from models.messages.saga.arrived_payments import AnnouncedPayment
 from models.messages.saga.prompts import PromptInstruction
 from models.tables.base import table_of
 from models.tables.saga.case import Case
-from store.lending import customer_collection, loan_disbursement
-from store.saga import incoming, payouts, prompts, saga_rows
+from store.lending import customer_collection
+from store.saga import prompts
 from tests.api.conftest import Door
-from tests.support.orders import payout_instruction, to_prompt, to_send
-
-PHONE, NAME, RECEIPT = "+254712345678", "Jane Wanjikũ Njeri", "UKL4X7QW2D"
-
-
-async def paid_loan(
-    door: Door, partner_id: str, loan_id: int = 91, *, phone: str = PHONE, name: str = NAME, receipt: str = RECEIPT
-) -> dict[str, str]:
-    """A loan that was read, sent and paid, as the saga writes it down; the ids that it has."""
-    leg = new_id(PAYOUT)
-    async with door.database.transaction() as session:
-        claim = await loan_disbursement.claim(
-            session, partner_id=partner_id, loan_id=loan_id, currency="KES", source="api", requested_by="test",
-            again_after=frozenset(),
-        )  # fmt: skip
-        workflow_id = claim.workflow_id
-        await saga_rows.change(
-            session, workflow_id, stage="paying", account_no=f"0000000{loan_id}", amount_minor=1_250_000,
-            client_name=name, client_phone=phone, client_reference="invoice/7",
-        )  # fmt: skip
-        order = to_send(payout_instruction(leg, partner_id, workflow_id, msisdn=Msisdn(phone)))
-        await payouts.begin(session, order, account="600997")
-        await payouts.mark(session, f"{leg}-a1", "accepted", provider_reference=f"AG_20261121_{leg[-10:]}")
-        await payouts.finish(session, f"{leg}-a1", "paid", receipt=receipt)
-        await saga_rows.change(session, workflow_id, stage="completed", receipts=[receipt], ended=True)
-    return {
-        "id": claim.disbursement_id, "workflow": workflow_id, "leg": leg, "attempt": f"{leg}-a1",
-        "conversation": f"AG_20261121_{leg[-10:]}", "account": f"0000000{loan_id}",
-    }  # fmt: skip
-
-
-async def paybill(door: Door, partner_id: str, external_id: str, *, claimed: bool = True, **more: Any) -> str:
-    """A payment by paybill, and its collection unless nobody has claimed it; the id of what is found."""
-    told = AnnouncedPayment.model_validate(
-        {
-            "partner_id": partner_id, "provider": "daraja", "external_id": external_id, "account": "600997",
-            "amount": Money(50_000, "KES"), "reference": "0711 000 222", "payer_name": "PETER OTIENO",
-            "payer_phone": Msisdn("+254711000222"), "happened_at": utc_now(), "channel": "confirmation", **more,
-        }
-    )  # fmt: skip
-    async with door.database.transaction() as session:
-        payment = await incoming.record(session, told)
-        if not claimed:
-            return payment.id
-        row = await customer_collection.of_incoming(session, payment)
-        await incoming.claim(session, payment.id, row.workflow_id)
-        return row.id
+from tests.support.orders import to_prompt
+from tests.support.payments import NAME, PHONE, RECEIPT, paid_loan, paybill
 
 
 async def search(visitor: httpx.AsyncClient, q: str, **more: Any) -> list[dict[str, Any]]:
@@ -85,8 +39,10 @@ async def ids(visitor: httpx.AsyncClient, q: str, **more: Any) -> list[str]:
 
 async def test_a_loan_is_found_by_everything_that_people_know_of_it(door: Door) -> None:
     partner_id = await door.lender()
-    loan = await paid_loan(door, partner_id)
-    other = await paid_loan(door, partner_id, 92, phone="+254799999999", name="Ali Hassan", receipt="ZZZ4X7QW2D")
+    loan = await paid_loan(door.database, partner_id)
+    other = await paid_loan(
+        door.database, partner_id, 92, phone="+254799999999", name="Ali Hassan", receipt="ZZZ4X7QW2D"
+    )
     known = {
         "id": (loan["id"], loan["workflow"], loan["leg"], loan["id"].upper()),
         "reference": (loan["attempt"], loan["conversation"]),
@@ -106,7 +62,7 @@ async def test_a_loan_is_found_by_everything_that_people_know_of_it(door: Door) 
 
 async def test_a_hit_says_what_it_is_without_another_question(door: Door) -> None:
     partner_id = await door.lender()
-    loan = await paid_loan(door, partner_id)
+    loan = await paid_loan(door.database, partner_id)
     (hit,) = await search(door.admin, RECEIPT)
     assert hit | {"created_at": "-"} == {
         "kind": "loan-disbursement", "id": loan["id"], "href": f"/api/v1/disbursements/{loan['id']}", "exact": True,
@@ -119,12 +75,12 @@ async def test_a_hit_says_what_it_is_without_another_question(door: Door) -> Non
 
 async def test_a_payment_that_came_in_is_found_by_its_payer_and_by_what_was_typed(door: Door) -> None:
     partner_id = await door.lender()
-    collection = await paybill(door, partner_id, "QAB1CDE2FG")
+    collection = await paybill(door.database, partner_id, "QAB1CDE2FG")
     for text in ("QAB1CDE2FG", "0711000222", "0711 000 222", "otieno peter", "OTIENO", collection):
         (hit,) = await search(door.admin, text)
         assert (hit["kind"], hit["id"]) == ("customer-collection", collection), text
         assert (hit["receipt"], hit["phone"]) == ("QAB1CDE2FG", "+2547•••••222")
-    waiting = await paybill(door, partner_id, "QAB1CDE2FH", claimed=False, payer_name="ZAWADI")
+    waiting = await paybill(door.database, partner_id, "QAB1CDE2FH", claimed=False, payer_name="ZAWADI")
     for text in ("QAB1CDE2FH", "zawadi", waiting):
         (hit,) = await search(door.admin, text)
         assert (hit["kind"], hit["id"], hit["href"]) == ("incoming payment", waiting, None), text
@@ -133,9 +89,9 @@ async def test_a_payment_that_came_in_is_found_by_its_payer_and_by_what_was_type
 
 async def test_what_a_second_channel_knows_more_is_found_as_well(door: Door) -> None:
     partner_id = await door.lender()
-    await paybill(door, partner_id, "QAB1CDE2FK", payer_name="", payer_phone=None)
+    await paybill(door.database, partner_id, "QAB1CDE2FK", payer_name="", payer_phone=None)
     assert await ids(door.admin, "Zawadi") == []
-    found = await paybill(door, partner_id, "QAB1CDE2FK", payer_name="Zawadi", channel="pull")
+    found = await paybill(door.database, partner_id, "QAB1CDE2FK", payer_name="Zawadi", channel="pull")
     assert await ids(door.admin, "Zawadi") == [found]
 
 
@@ -176,10 +132,12 @@ async def test_lenders_and_cases_are_found(door: Door) -> None:
 
 async def test_exact_ones_come_first_and_the_newest_before_the_older(door: Door) -> None:
     partner_id = await door.lender()
-    whole = await paid_loan(door, partner_id, 1, phone="+254700000001", name="Jane Njeri", receipt="R1R1R1R1R1")
+    whole = await paid_loan(
+        door.database, partner_id, 1, phone="+254700000001", name="Jane Njeri", receipt="R1R1R1R1R1"
+    )
     for number, name in enumerate(("Jane Wangari Njeri", "Njeri Jane Auma"), start=2):
         await paid_loan(
-            door, partner_id, number, phone=f"+25470000000{number}", name=name, receipt=f"R{number}R1R1R1R1"
+            door.database, partner_id, number, phone=f"+25470000000{number}", name=name, receipt=f"R{number}R1R1R1R1"
         )
     hits = await search(door.admin, "Jane Njeri")
     assert [(hit["name"], hit["exact"]) for hit in hits] == [
@@ -193,7 +151,7 @@ async def test_exact_ones_come_first_and_the_newest_before_the_older(door: Door)
 async def test_no_more_than_fifty_are_shown_and_it_says_that_there_are_more(door: Door) -> None:
     partner_id = await door.lender()
     for number in range(51):
-        await paybill(door, partner_id, f"QAB1CDE{number:03}", payer_phone=Msisdn("+254711000222"))
+        await paybill(door.database, partner_id, f"QAB1CDE{number:03}", payer_phone=Msisdn("+254711000222"))
     answer = (await door.admin.post("/api/v1/search", json={"q": "0711000222"})).json()
     assert (answer["count"], answer["more"]) == (50, True)
 
@@ -203,8 +161,8 @@ async def test_no_more_than_fifty_are_shown_and_it_says_that_there_are_more(door
 
 async def test_another_lenders_payment_is_never_found(door: Door) -> None:
     jaza, other = await door.lender(), await door.lender("Other Sacco")
-    loan = await paid_loan(door, jaza)
-    collection = await paybill(door, jaza, "QAB1CDE2FG")
+    loan = await paid_loan(door.database, jaza)
+    collection = await paybill(door.database, jaza, "QAB1CDE2FG")
     theirs = await door.key("disbursements:read", "collections:read", "partners:read", partner_id=other)
     ours = await door.key("disbursements:read", "collections:read", "partners:read", partner_id=jaza)
     texts = (*loan.values(), RECEIPT, PHONE, NAME, "91", "invoice/7", collection, "QAB1CDE2FG", "OTIENO", "Jaza", jaza)
@@ -235,7 +193,7 @@ def statements(door: Door) -> Iterator[list[str]]:
 async def test_that_another_has_it_asks_the_database_nothing_more(door: Door, known: str, unknown: str) -> None:
     """How long an answer takes must not tell whether another lender has such a customer."""
     jaza, other = await door.lender(), await door.lender("Other Sacco")
-    await paid_loan(door, jaza)
+    await paid_loan(door.database, jaza)
     theirs = await door.key("disbursements:read", "collections:read", partner_id=other)
     await ids(theirs, "the first use of a key is written down")
     asked = []
@@ -251,9 +209,9 @@ async def test_that_another_has_it_asks_the_database_nothing_more(door: Door, kn
 
 async def test_a_key_finds_only_what_it_may_read(door: Door) -> None:
     partner_id = await door.lender()
-    loan = await paid_loan(door, partner_id)
-    collection = await paybill(door, partner_id, "QAB1CDE2FG", payer_phone=Msisdn(PHONE))
-    loose = await paybill(door, partner_id, "QAB1CDE2FH", payer_phone=Msisdn(PHONE), claimed=False)
+    loan = await paid_loan(door.database, partner_id)
+    collection = await paybill(door.database, partner_id, "QAB1CDE2FG", payer_phone=Msisdn(PHONE))
+    loose = await paybill(door.database, partner_id, "QAB1CDE2FH", payer_phone=Msisdn(PHONE), claimed=False)
     assert set(await ids(await door.key("disbursements:read"), PHONE)) == {loan["id"], loose}
     assert await ids(await door.key("collections:read"), PHONE) == [collection]
     assert await ids(await door.key("wallets:read"), PHONE) == []
@@ -263,8 +221,8 @@ async def test_a_key_finds_only_what_it_may_read(door: Door) -> None:
 
 async def test_a_phone_is_shown_whole_to_those_who_may_and_each_time_is_written_down(door: Door) -> None:
     jaza, other = await door.lender(), await door.lender("Other Sacco")
-    loan = await paid_loan(door, jaza)
-    loose = await paybill(door, jaza, "QAB1CDE2FH", claimed=False)
+    loan = await paid_loan(door.database, jaza)
+    loose = await paybill(door.database, jaza, "QAB1CDE2FH", claimed=False)
 
     async def reveal(visitor: httpx.AsyncClient, row_id: str) -> httpx.Response:
         return await visitor.post("/api/v1/search/reveal", json={"id": row_id})
@@ -293,7 +251,7 @@ async def test_a_phone_is_shown_whole_to_those_who_may_and_each_time_is_written_
      "dsb_%%%%%%", "prt_", "loan-disbursement/", "/", "ﷺ" * 100, "a\u202eb", "٠٧١٢٣٤٥٦٧٨", "1e309", "-1", "NaN"],
 )  # fmt: skip
 async def test_a_strange_text_finds_nothing_and_breaks_nothing(door: Door, q: str) -> None:
-    await paid_loan(door, await door.lender("Jaza Sacco"))
+    await paid_loan(door.database, await door.lender("Jaza Sacco"))
     assert await ids(door.admin, q) == []
 
 
@@ -314,7 +272,7 @@ async def test_what_is_no_text_is_refused_by_name(shared_door: Door, body: dict[
 
 async def test_what_is_searched_for_is_in_no_log(door: Door, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    await paid_loan(door, await door.lender())
+    await paid_loan(door.database, await door.lender())
     for text in (PHONE, "0712345678", NAME):
         await search(door.admin, text)
     assert caplog.text

@@ -9,7 +9,6 @@ from sqlalchemy import func, insert, select, text, update
 
 from core.clock import utc_now
 from core.ids import INCOMING, new_id
-from core.search_words import read
 from core.settings import Retention
 from models.kinds import KINDS
 from models.tables.base import table_of
@@ -31,7 +30,7 @@ def scope(partner_id: str | None = None) -> Scope:
 
 async def found(database: Database, q: str, partner_id: str | None = None) -> list[str]:
     async with database.transaction() as session:
-        return [one.id for one in await search.find(session, read(q, regions=["KE"]), scope(partner_id))]
+        return [one.id for one in await search.find(session, q, scope(partner_id))]
 
 
 async def put_untold(database: Database, partner_id: str, *, count: int = 1, **more: Any) -> list[str]:
