@@ -1,7 +1,7 @@
 """The half of the search that asks for people: a phone or a name, by keyed hash alone.
 
-A name is found whole, whatever the order of its words, or by some of its words: then the rows that hold the longest of
-them are looked through for the others, as far as their number allows.
+A name is found whole, whatever the order of its words, or by some of its words: then the rows that hold the rarest of
+them are looked through for the others.
 """
 
 from collections import defaultdict
@@ -20,8 +20,8 @@ from models.tables.base import table_of
 from store.saga.search_plain import Scope, key_of, may_be_seen, saga_of, tables
 from store.saga.search_terms import hasher_of, searched, whole_name
 
-# Of a word that many names hold, so many of its newest rows are looked through: of one partner, of each of all.
-_DEEP, _SHALLOW = 2000, 200
+# If even the rarest word is in more rows than these, its newest ones are looked through for the other words.
+_DEEP: Final = 2000
 _ROWS_OF_ONE: Final = 4  # that may name one payment's person: its own, what was sent, what was asked for, what came in
 
 # By partner, so that it costs the same whoever else has such a customer; the index gives each one's newest.
@@ -29,10 +29,18 @@ _OF_ONE: Final = """
 SELECT t.source, t.subject, t.at FROM search_terms t
  WHERE t.digest = CAST(:digest AS bytea) AND t.partner_id = CAST(:partner AS text)
  ORDER BY t.at DESC LIMIT :depth"""
+# How old the last of the newest is, the index knows alone; only those are read from the table.
 _OF_ALL: Final = """
-SELECT t.source, t.subject, t.at FROM partners p
+SELECT t.source, t.subject, t.at
+  FROM (SELECT min(n.at) AS at
+          FROM (SELECT l.at FROM partners p
+                 CROSS JOIN LATERAL (SELECT t.at FROM search_terms t
+                                      WHERE t.digest = CAST(:digest AS bytea) AND t.partner_id = p.id
+                                      ORDER BY t.at DESC LIMIT :depth) l
+                 ORDER BY l.at DESC LIMIT :depth) n) cut
+ CROSS JOIN partners p
  CROSS JOIN LATERAL (SELECT * FROM search_terms t
-                      WHERE t.digest = CAST(:digest AS bytea) AND t.partner_id = p.id
+                      WHERE t.digest = CAST(:digest AS bytea) AND t.partner_id = p.id AND t.at >= cut.at
                       ORDER BY t.at DESC LIMIT :depth) t"""
 _ALL_WORDS: Final = """
 SELECT w.source, w.subject FROM ({first}) w
@@ -40,6 +48,14 @@ SELECT w.source, w.subject FROM ({first}) w
                     WHERE NOT EXISTS (SELECT FROM search_terms x
                                        WHERE x.source = w.source AND x.subject = w.subject AND x.digest = o.digest))
  ORDER BY w.at DESC LIMIT :limit"""
+# How many rows hold each word, as far as that matters: the index says it alone.
+_COUNT: Final = text("""
+SELECT d.digest FROM unnest(CAST(:digests AS bytea[])) WITH ORDINALITY d(digest, place)
+ ORDER BY (SELECT count(*) FROM (SELECT FROM search_terms t
+                                  WHERE t.digest = d.digest
+                                    AND (CAST(:partner AS text) IS NULL OR t.partner_id = CAST(:partner AS text))
+                                  LIMIT :depth) c), d.place
+""")
 _FIND: Final = {
     True: text(_ALL_WORDS.format(first=_OF_ONE)),
     False: text(_ALL_WORDS.format(first=_OF_ALL)),
@@ -61,7 +77,7 @@ class HashedRow:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Rows that have all of these words, the first of which is the likeliest to be rare."""
+    """Rows that have all of these words."""
 
     what: str
     exact: bool
@@ -86,19 +102,22 @@ def _questions(wanted: Wanted) -> Iterator[_Question]:
     if wanted.name:
         yield _Question("name", True, (whole_name(wanted.name),))
     if len(wanted.name) > 1:
-        yield _Question("name", False, tuple(sorted(wanted.name, key=len, reverse=True)))
+        yield _Question("name", False, wanted.name)
 
 
 async def _with_all(
     session: AsyncSession, digests: tuple[bytes, ...], scope: Scope, limit: int
 ) -> list[tuple[str, str]]:
-    of_one = scope.partner_id is not None
+    of_one, connection = scope.partner_id is not None, await session.connection()
+    if len(digests) > 1:
+        counted = {"digests": list(digests), "partner": scope.partner_id, "depth": _DEEP}
+        digests = tuple((await connection.execute(_COUNT, counted)).scalars())
     first, *others = digests
     given = {
         "digest": first, "others": others, "partner": scope.partner_id, "limit": limit * _ROWS_OF_ONE,
-        "depth": limit * _ROWS_OF_ONE if not others else _DEEP if of_one else _SHALLOW,
+        "depth": _DEEP if others else limit * _ROWS_OF_ONE,
     }  # fmt: skip
-    return [tuple(row) for row in await (await session.connection()).execute(_FIND[of_one], given)]
+    return [tuple(row) for row in await connection.execute(_FIND[of_one], given)]
 
 
 async def _described(session: AsyncSession, terms: dict[tuple[str, str], _Question], scope: Scope) -> list[HashedRow]:
