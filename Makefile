@@ -22,7 +22,7 @@ CLOCKS ?= 2026-11-30T23:30:00+00:00 2027-01-31T20:50:00+00:00 2028-02-29T09:00:0
 CLOCK_TESTS := tests/architecture tests/core tests/notices tests/workflows tests/providers tests/simulators tests/store \
 	tests/ledger
 
-.PHONY: help up demo test test-fast test-clock storm check lint bench bench-waiting record-histories lock fmt clean \
+.PHONY: help up demo test test-fast test-clock storm check lint bench bench-search bench-waiting record-histories lock fmt clean \
 	install
 
 help: ## this list
@@ -63,6 +63,9 @@ lint: $(STAMP) ## everything of check but the tests
 
 bench: $(STAMP) ## measurements, each as a ratio within one run
 	$(BIN)/python -m benchmarks
+
+bench-search: $(STAMP) ## a search among five million payments: half an hour or more
+	$(BIN)/python -m benchmarks --search 5000000
 
 bench-waiting: $(STAMP) ## ten thousand sagas that wait for float: half an hour or more
 	$(BIN)/python -m benchmarks --waiting 10000

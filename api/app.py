@@ -33,11 +33,7 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            pool = database or Database(
-                settings.database.url,
-                pool_size=settings.database.pool_size,
-                statement_timeout_ms=settings.database.statement_timeout_ms,
-            )
+            pool = database or Database.of(settings)
             if database is None:
                 stack.push_async_callback(pool.close)
             temporal = client or await connect_when_needed(settings)

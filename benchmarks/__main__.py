@@ -13,12 +13,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import costs, flows, ledger, pgledger, start, waiting
+from benchmarks import costs, flows, ledger, pgledger, search, start, waiting
 from benchmarks.costs import Cost
 from benchmarks.figures import Figure
 from cli.local.postgres import EmbeddedPostgres
 from store.migrate import migrate
 
+SEARCHED: Final = 1_000_000  # payments; `python -m benchmarks --search 5000000` takes more
 WAITING: Final = 1000  # of `make bench`; `make bench-waiting` takes ten thousand
 
 
@@ -36,6 +37,7 @@ async def measure(sagas: int, seconds: float, say: Console) -> tuple[list[Figure
         more, found = await flows.run(folder / "flows", sagas=sagas)
         say.print("waiting …")
         more += await waiting.run(folder / "waiting", sagas=WAITING)
+    more += await measure_search(SEARCHED, say)
     return figures + more, found
 
 
@@ -51,6 +53,16 @@ async def measure_waiting(sagas: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="kivuko-bench-") as name:
         os.chmod(name, 0o755)  # noqa: PTH101 - PostgreSQL runs as another account when we are root
         return await waiting.run(Path(name), sagas=sagas)
+
+
+async def measure_search(payments: int, say: Console) -> list[Figure]:
+    """Only the search, among so many payments."""
+    with tempfile.TemporaryDirectory(prefix="kivuko-bench-") as name:
+        folder = Path(name)
+        os.chmod(folder, 0o755)  # noqa: PTH101 - PostgreSQL runs as another account when we are root
+        with EmbeddedPostgres(folder / "pg", durable=False) as server:
+            migrate(server.url)
+            return await search.run(server.url, say, payments=payments)
 
 
 def measure_start() -> list[Figure]:
@@ -81,6 +93,14 @@ def main() -> None:
     arguments.add_argument(
         "--start", action="store_true", help="only how long the stack takes to start, and its memory"
     )
+    arguments.add_argument(
+        "--search",
+        type=int,
+        nargs="?",
+        const=SEARCHED,
+        metavar="PAYMENTS",
+        help="only the search, among so many payments",
+    )
     chosen = arguments.parse_args()
     figures: list[Figure] = []
     found: list[Cost] = []
@@ -88,6 +108,8 @@ def main() -> None:
         found = asyncio.run(measure_costs(chosen.sagas))
     elif chosen.start:
         figures = measure_start()
+    elif chosen.search:
+        figures = asyncio.run(measure_search(chosen.search, Console(stderr=True)))
     elif chosen.waiting:
         figures = asyncio.run(measure_waiting(chosen.waiting))
     else:

@@ -109,7 +109,8 @@ async def open_database(settings: Settings) -> AsyncIterator["store.database.Dat
     """Our database for one command, with a statement timeout that a check of all books fits into."""
     from store.database import Database as Connections
 
-    database = Connections(database_url(settings), pool_size=2, statement_timeout_ms=10 * 60 * 1000)
+    database_url(settings)  # says so if there is none
+    database = Connections.of(settings, pool_size=2, statement_timeout_ms=10 * 60 * 1000)
     try:
         yield database
     finally:

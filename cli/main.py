@@ -13,10 +13,12 @@ import typer
 
 from cli.commands import (
     approvals,
+    attention,
     balances,
     cases,
     db,
     doctor,
+    find,
     keys,
     partners,
     sagas,
@@ -74,6 +76,8 @@ app.command("watch", rich_help_panel="Payments")(sagas.watch)
 app.command("retry", rich_help_panel="Payments")(sagas.retry)
 app.command("cancel", rich_help_panel="Payments")(sagas.cancel)
 app.command("balances", rich_help_panel="Payments")(balances.balances)
+app.command("find", rich_help_panel="Payments")(find.find)
+app.command("attention", rich_help_panel="Payments")(attention.attention)
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
 app.add_typer(approvals.app, name="approvals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")

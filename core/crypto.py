@@ -1,10 +1,11 @@
-"""Three small tools over `cryptography`: credentials sealed at rest, bytes sealed in flight, signed callback URLs."""
+"""Small tools over `cryptography` and `hmac`: credentials sealed at rest, bytes sealed in flight, signed callback URLs, keyed
+hashes of codes and of what people are found by."""
 
 import base64
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -130,6 +131,29 @@ class CodeHasher:
     def hashes(self, subject: str, content: str, code: str) -> list[str]:
         plain = f"{subject}\n{content}\n{code}".encode()
         return [hmac.new(secret, plain, hashlib.sha256).hexdigest() for secret in self._secrets]
+
+
+class TermHasher:
+    """Keyed hashes of what people are found by: phones and names. There are so few of either that a plain hash would be
+    turned back in minutes; only the key keeps them shut. The first secret hashes, every secret is searched by."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        if not secrets:
+            raise ValueError("at least one search key is needed")
+        self._keys = [f"search:{secret}".encode() for secret in secrets]
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """Which keys these are, the first one first: of a term it says by which it was hashed, and tells nothing of it."""
+        return tuple(hmac.new(key, b"id", hashlib.sha256).hexdigest()[:8] for key in self._keys)
+
+    def hash(self, what: str, text: str) -> bytes:
+        return self.hashes(what, text)[0]
+
+    def hashes(self, what: str, text: str) -> list[bytes]:
+        """By each key, the first one first; `what` keeps a name apart from a phone that is spelt alike."""
+        plain = f"{what}\n{text}".encode()
+        return [hmac.new(key, plain, hashlib.sha256).digest()[:16] for key in self._keys]
 
 
 def sha256_hex(text: str | bytes) -> str:

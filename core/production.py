@@ -16,12 +16,13 @@ from core.addresses import Opened, parse_network
 if TYPE_CHECKING:
     from core.settings import Settings
 
-# Fernet, AES, callback secret, report secret: as `core/settings.py` and `.env.example` show them.
+# Fernet, AES, callback secret, report secret, search key: as `core/settings.py` and `.env.example` show them.
 SAMPLES: Final = (
     "S2l2dWtvIGxvY2FsIGRlbW8ga2V5IC0gbm90IHNlY3I=",
     "a2l2dWtvLWxvY2FsLWRlbW8tcGF5bG9hZC1rZXktMDE=",
     "kivuko-local-demo-callback-secret",
     "kivuko-local-demo-report-secret",
+    "kivuko-local-demo-search-key",
 )
 _GENERATE: Final = "make one with `kivuko keys generate`"
 
@@ -115,6 +116,8 @@ def _secrets(settings: "Settings") -> list[str]:
             wrong.append(f"{name}: {why}")
     if not settings.security.callback_secrets:
         wrong.append(f"KIVUKO_SECURITY__CALLBACK_SECRETS: is empty; {_GENERATE}")
+    if not settings.security.search_keys:
+        wrong.append(f"KIVUKO_SECURITY__SEARCH_KEYS: is empty; {_GENERATE}")
     return wrong
 
 

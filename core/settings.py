@@ -20,7 +20,7 @@ from core.production import SAMPLES, misspelt, problems
 from core.recovery import RecoveryWindow
 
 # Known to everyone who reads this file: good enough for a demo on loopback, refused in production.
-_SAMPLE_FERNET, _SAMPLE_AES, _SAMPLE_HMAC, _SAMPLE_REPORT = SAMPLES
+_SAMPLE_FERNET, _SAMPLE_AES, _SAMPLE_HMAC, _SAMPLE_REPORT, _SAMPLE_SEARCH = SAMPLES
 
 
 class Database(BaseModel):
@@ -38,6 +38,8 @@ class Security(BaseModel):
     payload_keys: dict[str, SecretStr] = {"local-1": SecretStr(_SAMPLE_AES)}
     payload_key_active: str = "local-1"
     callback_secrets: list[SecretStr] = [SecretStr(_SAMPLE_HMAC)]
+    # By which phones and names are hashed, so that they are found and not read. After a change: `kivuko db fill-search`.
+    search_keys: list[SecretStr] = [SecretStr(_SAMPLE_SEARCH)]
     # None: a fresh one is written to `.kivuko/admin.key` by `kivuko up`. Only its hash is kept in the database.
     bootstrap_admin_key: SecretStr | None = None
 
@@ -133,7 +135,7 @@ class Retention(BaseModel):
     exchanges_days: int = Field(default=395, ge=7)
     # Texts and receivers of messages to people.
     messages_days: int = Field(default=395, ge=7)
-    # Phones and names of payers, once a payment has ended.
+    # Phones and names of payers and of clients of loans, once a payment has ended.
     payers_days: int = Field(default=395, ge=7)
     # Answers to repeated requests; later the natural key answers.
     idempotency_days: int = Field(default=30, ge=2)

@@ -12,6 +12,8 @@ CANCELLED: Final = ("withdrawn",)
 PENDING: Final = (
     "requested", "waiting_funds", "waiting_limit", "waiting_date", "waiting_money", "awaiting_code",
 )  # fmt: skip
+# The money has moved, and the core bank has not booked it yet.
+POSTING: Final = ("posting", "post_review")
 
 
 def status_of(stage: str, *, ended: bool) -> Status:

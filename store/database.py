@@ -1,19 +1,24 @@
 """Connections to PostgreSQL: one engine a process, one transaction a request or an activity."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, Self
 
+from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from core.crypto import TermHasher
+from core.settings import Security, Settings
+
 # A flush sorts tables by their foreign keys, so that whoever opens the database must know every table.
 from models.tables import registry  # noqa: F401
 from store.platform import exchanges
+from store.saga.search_terms import HASHER
 from store.write_behind import Write, WriteBehind
 
 
@@ -45,7 +50,16 @@ def _ping_idle_connections(engine: AsyncEngine) -> None:
 class Database:
     """An engine and its sessions. Close it when the process ends."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, statement_timeout_ms: int = 15_000) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        statement_timeout_ms: int = 15_000,
+        search_keys: Sequence[SecretStr] = Security().search_keys,
+    ) -> None:
+        """What serves an installation is made by `of`. Without `search_keys` phones and names are hashed by the key of the
+        local stack, which everybody knows."""
         self.url = url
         self.engine: AsyncEngine = create_async_engine(
             sqlalchemy_url(url),
@@ -55,8 +69,22 @@ class Database:
             connect_args={"options": f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC"},
         )
         _ping_idle_connections(self.engine)
-        self._sessions = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)
+        hasher = TermHasher([key.get_secret_value() for key in search_keys])
+        self._sessions = async_sessionmaker(
+            self.engine, class_=AsyncSession, expire_on_commit=False, info={HASHER: hasher}
+        )
         self._behind = WriteBehind(self.transaction)
+
+    @classmethod
+    def of(cls, settings: Settings, *, pool_size: int | None = None, statement_timeout_ms: int | None = None) -> Self:
+        """As the settings say, unless a pool or a timeout is given."""
+        ours = settings.database
+        return cls(
+            ours.url,
+            pool_size=pool_size or ours.pool_size,
+            statement_timeout_ms=statement_timeout_ms or ours.statement_timeout_ms,
+            search_keys=settings.security.search_keys,
+        )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:

@@ -21,11 +21,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from models import providers
 from models.messages.connections.jobs import WatchConnection
 from models.providers import Watch
+from store import pulse
 from temporal.queues import FLOWS_QUEUE
 
-SWEEP_SCHEDULE: Final = "sweep"
-BOOKS_SCHEDULE: Final = "books-check"
-RETENTION_SCHEDULE: Final = "retention"
+SWEEP_SCHEDULE: Final = pulse.SWEEP
+BOOKS_SCHEDULE: Final = pulse.BOOKS_CHECK
+RETENTION_SCHEDULE: Final = pulse.RETENTION
 
 
 async def ensure_schedule(
@@ -96,9 +97,9 @@ def _watch(provider: str) -> Watch:
     return watch
 
 
-async def ensure_house_schedules(client: Client, *, sweep_every: timedelta = timedelta(seconds=30)) -> None:
+async def ensure_house_schedules(client: Client, *, sweep_every: timedelta = pulse.EVERY[pulse.SWEEP]) -> None:
     """The sweep of undelivered webhooks and unstarted sagas, the nightly check of the books, and after it the erasing of
     personal data whose time has passed."""
     await ensure_schedule(client, SWEEP_SCHEDULE, "Sweep", every=sweep_every)
-    await ensure_schedule(client, BOOKS_SCHEDULE, "BooksCheck", every=timedelta(days=1), at_minute=30)
-    await ensure_schedule(client, RETENTION_SCHEDULE, "Retention", every=timedelta(days=1), at_minute=90)
+    await ensure_schedule(client, BOOKS_SCHEDULE, "BooksCheck", every=pulse.EVERY[pulse.BOOKS_CHECK], at_minute=30)
+    await ensure_schedule(client, RETENTION_SCHEDULE, "Retention", every=pulse.EVERY[pulse.RETENTION], at_minute=90)

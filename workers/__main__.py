@@ -24,11 +24,7 @@ log = structlog.get_logger()
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Until `stop` is set. Raises if a worker dies for good, so that the supervisor starts a new process."""
-    database = Database(
-        settings.database.url,
-        pool_size=settings.database.pool_size,
-        statement_timeout_ms=settings.database.statement_timeout_ms,
-    )
+    database = Database.of(settings)
     client = await connect(settings)
     built = build_workers(settings, client, database)
     async with Gateways.open(settings, database) as gateways:

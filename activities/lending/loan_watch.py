@@ -22,6 +22,7 @@ from models.messages.lending.loan_watch import (
 from models.tables.lending.loan_disbursement import UNPAID_ENDS
 from models.tables.lending.loan_product import LoanProduct
 from providers.ports import UnreadableRow
+from store import pulse
 from store.database import Database
 from store.lending import loan_disbursement, loan_products
 from store.platform import partners
@@ -50,6 +51,7 @@ class LoanWatching:
         await self._tell_of_unreadable(order.partner_id, listed.unreadable)
         wanted = [loan for loan in loans if enabled.get(loan.product_id)]
         async with self.database.transaction() as session:
+            await pulse.watched(session, "fineract", order.partner_id)
             known = await loan_disbursement.known_loans(session, order.partner_id, [loan.loan_id for loan in wanted])
         new = [loan for loan in wanted if known.get(loan.loan_id, "requested") in ("requested", *UNPAID_ENDS)]
         limit = asyncio.Semaphore(_STARTS_AT_ONCE)

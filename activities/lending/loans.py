@@ -75,16 +75,19 @@ class Loans:
         except Busy as busy:
             await self._tell_if_refused(request, busy)
             raise
+        facts = _facts(loan)
         try:
             client, msisdn = await look_before_paying(
                 fineract, loan, partner.country, may_go_early=loan.product_id in early
             )
+            facts |= {"client_name": client.name[:200], "client_phone": msisdn.e164}  # by which people look for it
             async with self.database.transaction() as session:
-                return await self._reserve(session, request, partner, settings, loan, client.name, msisdn)
+                return await self._reserve(session, request, partner, settings, loan, client.name, msisdn, facts)
         except InsufficientFunds as short:
             async with self.database.transaction() as session:
                 if await stand_in_line(session, request.disbursement_id, short):
-                    await saga_rows.change(session, request.workflow_id, stage="waiting_funds", **_facts(loan))
+                    facts |= {"stage": "waiting_funds", "amount_minor": amount_to_pay(loan).minor}
+                    await saga_rows.change(session, request.workflow_id, **facts)
                     await notify_wallet_short(
                         session, partner, request.workflow_id, short,
                         about={"account_no": loan.account_no, "amount": str(loan.approved_principal)},
@@ -94,7 +97,7 @@ class Loans:
             await self._tell_if_refused(request, busy)
             raise
         except Rejected as refusal:
-            await self._note_refusal(request, loan, refusal)
+            await self._note_refusal(request, facts, refusal)
             raise
 
     async def _tell_if_refused(self, request: DisbursementNamed, busy: Busy) -> None:
@@ -112,12 +115,11 @@ class Loans:
                 partner_id=request.partner_id,
             )
 
-    async def _note_refusal(self, request: DisbursementNamed, loan: Loan, refusal: Rejected) -> None:
+    async def _note_refusal(self, request: DisbursementNamed, facts: dict[str, Any], refusal: Rejected) -> None:
         """Which loan it was, and what it waits for if waiting helps. It keeps no money from others meanwhile."""
         stage = _WAITS.get(refusal.code)
         async with self.database.transaction() as session:
             granted = await funds_waits.leave(session, request.workflow_id)
-            facts = _facts(loan)
             if stage:
                 facts |= {"stage": stage, "reason_code": refusal.code, "reason": refusal.detail[:500]}
             await saga_rows.change(session, request.workflow_id, **facts)
@@ -153,6 +155,7 @@ class Loans:
         loan: Loan,
         client_name: str,
         msisdn: Msisdn,
+        facts: dict[str, Any],
     ) -> DisbursementPlan:
         now = utc_now()
         today = local_date(now, partner.timezone)
@@ -179,7 +182,7 @@ class Loans:
             session,
             request.workflow_id,
             stage="paying",
-            **_facts(loan),
+            **facts,
             amount_minor=to_pay.minor,
             principal_minor=loan.approved_principal.minor,
             charges_minor=total.minor,

@@ -31,7 +31,7 @@ async def shown(database: Database, workflow_id: str, key: str, what: str) -> As
         again = utc_now() + min(timedelta(seconds=2 ** min(number - 1, 10)), _LONGEST_WAIT)
         text = f"{what}: {error.detail} (try {number}, next at {again:%H:%M:%S} UTC)"
         async with database.transaction() as session:
-            await saga_rows.explain(session, workflow_id, code=error.code, reason=text)
+            await saga_rows.tried(session, workflow_id, code=error.code, reason=text, again_at=again)
             if number & (number - 1) == 0 and number > 1:  # the 2nd, 4th, 8th … try: a log that stays readable
                 await timeline.write(
                     session, workflow_id, f"{key}:try:{number}", text, tone="warning", code=error.code

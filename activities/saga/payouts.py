@@ -82,6 +82,7 @@ class Payouts:
                 return PayoutQueried(never_sent=True)
             attempt = await payouts.get(session, reference)
             assert attempt is not None
+            await payouts.query_next(session, reference, order.again_at)
             await timeline.write(
                 session, instruction.workflow_id, f"{reference}:ask",
                 f"No final report yet: asking {rail.title} what became of the payout.",

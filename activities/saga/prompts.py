@@ -71,6 +71,7 @@ class Prompts:
                 return PromptQueried(never_sent=True)
             prompt = await prompts.get(session, reference)
             assert prompt is not None
+            await prompts.query_next(session, reference, order.again_at)
             if prompt.provider_reference is None:
                 return PromptQueried()
             rail = await self.connections.collection_rail(session, instruction.provider, instruction.partner_id)

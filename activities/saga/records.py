@@ -1,6 +1,7 @@
 """What any saga writes down between its steps, and at its end."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
@@ -27,9 +28,9 @@ class Records:
                 session, event.workflow_id, event.key, event.text, tone=event.tone, **event.facts
             )
             if event.stage or (event.code and event.case is None):
-                values = {"reason_code": event.code, "reason": event.text[:500], "stage": event.stage}
-                if event.stage is None:
-                    del values["stage"]
+                values: dict[str, Any] = {"reason_code": event.code, "reason": event.text[:500]}
+                values |= {"stage": event.stage} if event.stage else {}
+                values |= {"next_try_at": event.again_at} if event.again_at else {}
                 await saga_rows.change(session, event.workflow_id, ended=False, **values)
             if event.case:
                 await self._open_case(session, event, is_new=is_new)

@@ -16,6 +16,7 @@ from models.messages.inbound import CaseFound, Reading
 from models.messages.saga.arrived_payments import AnnouncedPayment
 from models.messages.saga.payment_pulls import PaymentsPulled, PullPayments
 from providers.collecting import OddRow, PaymentSeen
+from store import pulse
 from store.database import Database
 from store.platform import inbox
 from store.saga import incoming
@@ -41,6 +42,7 @@ class PaymentPulling:
         pulled = await daraja.pull_payments(now - _LOOK_BACK, now)
         seen = pulled.payments
         async with self.database.transaction() as session:
+            await pulse.watched(session, "daraja", order.partner_id)
             ids = [one.external_id for one in seen]
             known = await incoming.known(session, order.partner_id, "daraja", ids)
             again = await incoming.unfinished(session, order.partner_id, "daraja", ids)

@@ -9,6 +9,7 @@ from temporalio import activity
 
 from core.settings import Retention
 from models.messages.housekeeping import Erased
+from store import pulse
 from store.database import Database
 from store.platform import retention
 
@@ -27,5 +28,8 @@ class Retaining:
     async def erase(self) -> Erased:
         """Harmless beside another one, and when it is done again."""
         done = await retention.erase(self.database, self.retention, within=_AT_A_TIME)
+        if done.finished:
+            async with self.database.transaction() as session:
+                await pulse.ran(session, pulse.RETENTION)
         log.info("personal_data_erased", finished=done.finished, **done.erased)
         return Erased(rows=sum(done.erased.values()), finished=done.finished)

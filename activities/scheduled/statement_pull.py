@@ -20,6 +20,7 @@ from models.messages.saga.arrived_payments import AnnouncedPayment
 from models.messages.saga.payment_pulls import PaymentsPulled, PullPayments
 from providers.banking import BankEntry, bank_day
 from providers.collecting import OddRow
+from store import pulse
 from store.database import Database
 from store.platform import inbox
 from store.saga import incoming
@@ -54,6 +55,8 @@ class StatementPulling:
                 await deliver(desk, inbox_id)
                 activity.heartbeat(account, number)
             seen, recovered = seen + len(credits), recovered + len(new)
+        async with self.database.transaction() as session:
+            await pulse.watched(session, "bank", order.partner_id)
         return PaymentsPulled(seen=seen, recovered=recovered)
 
     async def _keep(self, partner_id: str, bank: BankSettings, credits: list[BankEntry]) -> list[str]:

@@ -42,6 +42,7 @@ class Sweeps:
     async def sweep(self) -> Swept:
         """Delivers due inbox items and starts claimed sagas that never started. Harmless beside any other sweep."""
         async with self.database.transaction() as session:
+            await pulse.ran(session, pulse.SWEEP)
             due = await inbox.due(session, limit=_AT_MOST)
             unstarted = await saga_rows.unstarted(session, older_than=utc_now() - _UNSTARTED_AFTER, limit=_AT_MOST)
         turns = FairTurns(_AT_ONCE, _OF_ONE_PARTNER)
@@ -72,6 +73,7 @@ class Sweeps:
         breaches += [f"hold {hold.key} names no living saga" for hold in holds if hold.workflow_id not in unended]
         lost = {workflow_id for workflow_id in unended if not await self._runs(workflow_id)}
         async with self.database.transaction() as session:
+            await pulse.ran(session, pulse.BOOKS_CHECK)
             # A saga ends its row before itself, so one that merely ended in between is ended now.
             lost &= await saga_rows.unended(session)
             breaches += [f"{workflow_id} has not ended, but no saga runs" for workflow_id in sorted(lost)]

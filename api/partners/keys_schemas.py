@@ -16,7 +16,7 @@ from models.tables.platform.security import ApiKey
 SCOPES: Final = (
     "partners:read", "partners:write", "wallets:read", "wallets:credit",
     *(kind.scope(verb) for kind in KINDS for verb in VERBS),
-    "admin",
+    "phones:read", "admin",
 )  # fmt: skip
 
 if TYPE_CHECKING:

@@ -58,7 +58,7 @@ class Examination:
         used = self.settings.security
         same = [
             name
-            for name in ("credential_keys", "payload_keys", "callback_secrets")
+            for name in ("credential_keys", "payload_keys", "callback_secrets", "search_keys")
             if getattr(used, name) == getattr(sample, name)
         ]
         if same:

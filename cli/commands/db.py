@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.context import database_url, settings
-from cli.errors import Failure
-from cli.output import AsJson, console, print_json
+from cli.context import database_url, open_database, settings, wait_for
+from cli.errors import STDERR, Failure
+from cli.output import AsJson, console, pairs, print_json
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -95,6 +95,37 @@ def check(
         raise Failure("The schema and the models differ.", code="schema_differs", differences="; ".join(differences))
     if not as_json:
         console().print("[green]✓[/] the schema is what the models say")
+
+
+@app.command("fill-search")
+def fill_search(
+    again: Annotated[bool, typer.Option("--again", help="Also what was done before.")] = False, as_json: AsJson = False
+) -> None:
+    """Gives older payments what they are found by: phones and names, hashed by the first search key. What breaks off goes on
+    where it was. Run it after the upgrade that brought the search, and after a change of search keys."""
+    rows, pruned = wait_for(_fill_search(again=again, quiet=as_json))
+    if as_json:
+        print_json({"rows": rows, "pruned": pruned})
+        return
+    console().print(pairs(None, rows))
+    console().print(f"[green]✓[/] {sum(rows.values())} rows are found by their people; {pruned} old hashes taken away")
+
+
+async def _fill_search(*, again: bool, quiet: bool) -> tuple[dict[str, int], int]:
+    """Rows by table, and hashes of former keys that were taken away."""
+    from rich.progress import Progress as Bar
+
+    from store.platform import search_fill
+
+    rows: dict[str, int] = {}
+    async with open_database(settings()) as database:
+        with Bar("[progress.description]{task.description}", console=STDERR, transient=True, disable=quiet) as bar:
+            tasks: dict[str, Any] = {}
+            async for made in search_fill.fill(database, again=again):
+                task = tasks.setdefault(made.source, bar.add_task(made.source, total=None))
+                rows[made.source] = made.rows
+                bar.update(task, description=f"{made.source}: {made.rows:,} rows", completed=made.rows)
+        return rows, await search_fill.prune(database)
 
 
 @app.command("url")

@@ -96,7 +96,7 @@ def revoke(
 
 @app.command()
 def generate(as_json: AsJson = False) -> None:
-    """Fresh credential, payload and callback keys, as lines for .env."""
+    """Fresh credential, payload, callback and search keys, as lines for .env."""
     from core.clock import utc_now
     from core.crypto import CredentialBox, KeyRing
 
@@ -106,6 +106,7 @@ def generate(as_json: AsJson = False) -> None:
         "KIVUKO_SECURITY__PAYLOAD_KEYS": json.dumps({name: KeyRing.new_key()}),
         "KIVUKO_SECURITY__PAYLOAD_KEY_ACTIVE": name,
         "KIVUKO_SECURITY__CALLBACK_SECRETS": json.dumps([secrets.token_hex(32)]),
+        "KIVUKO_SECURITY__SEARCH_KEYS": json.dumps([secrets.token_hex(32)]),
         "KIVUKO_SMS__REPORT_SECRET": secrets.token_hex(32),
     }
     if as_json:

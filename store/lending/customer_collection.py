@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -13,12 +12,10 @@ from core.msisdn import Msisdn
 from models import kinds
 from models.messages.lending.customer_collection import CollectionRequest
 from models.messages.saga.policies import CollectionPolicy, PromptPolicy
-from models.tables.base import table_of
 from models.tables.lending.customer_collection import Collection
 from models.tables.saga.incoming_payment import IncomingPayment
-from store.saga import incoming, prompts, timeline
+from store.saga import incoming, prompts, saga_rows, timeline
 
-_COLLECTIONS = table_of(Collection)
 KIND: Final = kinds.named("customer-collection")
 
 
@@ -101,7 +98,7 @@ async def account_behind(session: AsyncSession, partner_id: str, payer_reference
 
 
 async def _written(session: AsyncSession, row: dict[str, Any], text: str) -> Collection:
-    await session.exec(insert(_COLLECTIONS).values(row))
+    await saga_rows.add(session, Collection, row)
     await timeline.write(session, row["workflow_id"], "requested", text)
     made = await session.get(Collection, row["id"])
     assert made is not None

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
@@ -12,12 +11,10 @@ from core.money import Money
 from models import kinds
 from models.messages.lending.float_purchase import CostLine, FloatRequest, Operator
 from models.messages.saga.policies import FloatPolicy
-from models.tables.base import table_of
 from models.tables.lending.float_purchase import FloatPurchase
 from store.platform import tariffs
-from store.saga import timeline
+from store.saga import saga_rows, timeline
 
-_PURCHASES = table_of(FloatPurchase)
 KIND: Final = kinds.named("float-purchase")
 
 
@@ -46,7 +43,7 @@ async def begin(
         "amount_minor": amount.minor, "total_minor": total, "costs": costs, "policy": {}, "created_at": now,
         "updated_at": now,
     }  # fmt: skip
-    await session.exec(insert(_PURCHASES).values(row))
+    await saga_rows.add(session, FloatPurchase, row)
     total_money = Money(total, amount.currency)
     await timeline.write(
         session, row["workflow_id"], "requested", f"{operator} float of {amount} was asked for, {total_money} in all."

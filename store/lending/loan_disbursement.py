@@ -5,7 +5,6 @@ from datetime import date
 from typing import Final
 
 from sqlalchemy import func
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,14 +14,12 @@ from core.ids import new_id
 from models import kinds
 from models.messages.lending.loan_disbursement import DisbursementRequest
 from models.messages.saga.policies import DisbursementPolicy
-from models.tables.base import table_of
 from models.tables.lending.loan_disbursement import UNPAID_ENDS, Disbursement
 from models.tables.saga.payout_attempt import PayoutAttempt
 from store.lending import paid_twice
 from store.platform import claims
-from store.saga import cases, timeline
+from store.saga import cases, saga_rows, timeline
 
-_DISBURSEMENTS = table_of(Disbursement)
 KIND: Final = kinds.named("loan-disbursement")
 # What follows when a payment that was recorded as failed was made after all (inbound/payout_reports.py).
 look_for_second_payment: Final = paid_twice.look
@@ -114,10 +111,7 @@ async def claim(
             "created_at": now,
             "updated_at": now,
         }
-        made = await session.exec(
-            insert(_DISBURSEMENTS).values(row).on_conflict_do_nothing().returning(_DISBURSEMENTS.c.id)
-        )
-        if made.first() is not None:
+        if await saga_rows.add(session, Disbursement, row):
             await timeline.write(session, workflow_id, "requested", f"Requested by {source}.", source=source)
             return Claim(disbursement_id, workflow_id, round_, created=True)
     raise Conflict("The loan's disbursement is changing hands; try again.", code="claim_contended")

@@ -3,7 +3,6 @@
 import re
 from typing import Any, Final
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,12 +14,10 @@ from models import kinds
 from models.messages.lending.wallet_top_up import TopUpRequest
 from models.messages.saga.arrived_payments import ArrivedPayment
 from models.messages.saga.policies import PromptPolicy, TopUpPolicy
-from models.tables.base import table_of
 from models.tables.lending.wallet_top_up import TopUp
 from models.tables.saga.incoming_payment import IncomingPayment
-from store.saga import incoming, prompts, timeline
+from store.saga import incoming, prompts, saga_rows, timeline
 
-_TOP_UPS = table_of(TopUp)
 KIND: Final = kinds.named("wallet-top-up")
 
 # Our code as a whole word, with or without the blanks and hyphens that people and banks put in. Nothing else is evidence:
@@ -128,7 +125,7 @@ async def named_by(session: AsyncSession, codes: set[str], *, living: bool) -> l
 
 
 async def _written(session: AsyncSession, row: dict[str, Any], text: str) -> TopUp:
-    await session.exec(insert(_TOP_UPS).values(row))
+    await saga_rows.add(session, TopUp, row)
     await timeline.write(session, row["workflow_id"], "requested", text)
     made = await session.get(TopUp, row["id"])
     assert made is not None

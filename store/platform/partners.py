@@ -1,8 +1,10 @@
 """What a saga must know of a partner: who it is, how to reach its systems, its products, whom to tell and of what it was
 told."""
 
+from collections.abc import Collection
+
 from sqlalchemy import update
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
@@ -19,6 +21,14 @@ async def get(session: AsyncSession, partner_id: str) -> Partner:
     if partner is None:
         raise NotFound("No partner has that id.", field="partner_id")
     return partner
+
+
+async def names(session: AsyncSession, partner_ids: Collection[str]) -> dict[str, str]:
+    """What these partners are called, by id."""
+    if not partner_ids:
+        return {}
+    found = await session.exec(select(Partner.id, Partner.name).where(col(Partner.id).in_(partner_ids)))
+    return dict(found.all())
 
 
 async def active(session: AsyncSession, partner_id: str) -> Partner:

@@ -2,7 +2,8 @@
 
 Each rule is one pass over one table in the order of its key, in batches of a transaction each. What is erased no longer meets
 its rule, so a pass that broke off is finished by the next one. Attempts to pay are part of the books: their numbers are the
-evidence of who was paid, and stay for the statutory term.
+evidence of who was paid, and stay for the statutory term. Keyed hashes, by which people are found, go with what they were
+made of.
 """
 
 import time
@@ -22,13 +23,18 @@ from models.tables.platform.security import IdempotencyKey
 from models.tables.platform.traffic import InboxItem, Notification, ProviderExchange
 from models.tables.saga.incoming_payment import IncomingPayment
 from models.tables.saga.prompt import Prompt
+from models.tables.saga.search_term import SearchTerm
 from store.database import Database
 from store.platform.outbox import WIPED
+from store.saga.search_plain import tables
+from store.saga.search_terms import searched
 
 _BATCH: Final = 1000
 _INBOX, _NOTIFICATIONS, _EXCHANGES = table_of(InboxItem), table_of(Notification), table_of(ProviderExchange)
 _PROMPTS, _INCOMING, _KEYS = table_of(Prompt), table_of(IncomingPayment), table_of(IdempotencyKey)
 _ERASED: Final = {"erased": True}
+_TERMS: Final = table_of(SearchTerm)
+_FOUND_BY_HASH: Final = frozenset(table_of(model).name for model in tables() if searched(model).hashed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,11 @@ class Rule:
     table: Table
     due: ColumnElement[bool]
     values: dict[str, Any] | None = None
+
+    @property
+    def found_by(self) -> bool:
+        """Whether keyed hashes of what is erased go with it."""
+        return self.values is not None and self.table.name in _FOUND_BY_HASH
 
 
 @dataclass(slots=True)
@@ -131,4 +142,8 @@ async def _batch(database: Database, rule: Rule, after: Sequence[Any] | None) ->
                 await connection.execute(delete(rule.table).where(these))
             else:
                 await connection.execute(update(rule.table).where(these).values(**rule.values))
+            if rule.found_by:
+                subjects = [str(key) for (key,) in found]
+                ours = (_TERMS.c.source == rule.table.name) & _TERMS.c.subject.in_(subjects)
+                await connection.execute(delete(_TERMS).where(ours))
     return len(found), found[-1] if len(found) == _BATCH else None

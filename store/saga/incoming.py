@@ -16,6 +16,7 @@ from models.messages.saga.arrived_payments import AnnouncedPayment, ArrivedPayme
 from models.tables.base import table_of
 from models.tables.saga.incoming_payment import IncomingPayment
 from store.platform import claims
+from store.saga import search_terms
 
 _INCOMING = table_of(IncomingPayment)
 
@@ -37,7 +38,9 @@ async def record(session: AsyncSession, payment: AnnouncedPayment) -> IncomingPa
         "payer_phone": payment.payer_phone.e164 if payment.payer_phone else None,
         "announced": [payment.channel], "created_at": now, "updated_at": now,
     }  # fmt: skip
-    await session.exec(insert(_INCOMING).values(values).on_conflict_do_nothing())
+    made = await session.exec(insert(_INCOMING).values(values).on_conflict_do_nothing().returning(_INCOMING.c.id))
+    if made.first() is not None:
+        await search_terms.write(session, IncomingPayment, values)
     row = (
         await session.exec(
             select(IncomingPayment)
@@ -70,6 +73,7 @@ async def record(session: AsyncSession, payment: AnnouncedPayment) -> IncomingPa
         row.updated_at = now
         session.add(row)
         await session.flush()
+        await search_terms.write(session, IncomingPayment, row.model_dump())
     return row
 
 

@@ -17,7 +17,7 @@ from models.messages.saga.payouts import PayoutInstruction, QueryPayout, SendPay
 from models.messages.saga.reports import Report
 from models.tables.base import table_of
 from models.tables.saga.payout_attempt import PayoutAttempt
-from store.saga import saga_rows
+from store.saga import saga_rows, search_terms
 
 _ATTEMPTS = table_of(PayoutAttempt)
 _MOST_REFERENCES = 10  # a narrative of thousands would cost as many questions
@@ -48,7 +48,14 @@ async def foreign_in(session: AsyncSession, partner_id: str, narrative: str) -> 
 
 
 def _row(
-    instruction: PayoutInstruction, reference: str, number: int, state: str, account: str, send_by: datetime | None
+    instruction: PayoutInstruction,
+    reference: str,
+    number: int,
+    state: str,
+    account: str,
+    *,
+    send_by: datetime | None = None,
+    query_at: datetime | None = None,
 ) -> dict[str, Any]:
     now = utc_now()
     return {
@@ -68,6 +75,7 @@ def _row(
         "destination": instruction.bank.account if instruction.bank else None,
         "state": state,
         "send_by": send_by,
+        "next_query_at": query_at,
         "created_at": now,
         "updated_at": now,
     }
@@ -95,14 +103,13 @@ async def begin(
     if (previous := order.previous) is not None:
         await finish(session, previous.reference, "failed", code=previous.code, detail=previous.detail)
     lost = rows_may_be_missing(recovery, instruction.begun_at)
-    state = "unknown" if lost else "sending"
-    made = await session.exec(
-        insert(_ATTEMPTS)
-        .values(_row(instruction, reference, order.number, state, account, order.send_by))
-        .on_conflict_do_nothing()
-        .returning(_ATTEMPTS.c.reference)
-    )
+    row = _row(
+        instruction, reference, order.number, "unknown" if lost else "sending", account, send_by=order.send_by,
+        query_at=order.query_at,
+    )  # fmt: skip
+    made = await session.exec(insert(_ATTEMPTS).values(row).on_conflict_do_nothing().returning(_ATTEMPTS.c.reference))
     if made.first() is not None:
+        await search_terms.write(session, PayoutAttempt, row)
         if lost:
             raise NoAnswer(
                 "Our own record of it may have been lost in a restore; it may have been sent.", code="row_lost"
@@ -111,7 +118,7 @@ async def begin(
     resumed = await session.exec(
         update(_ATTEMPTS)
         .where(_ATTEMPTS.c.reference == reference, _ATTEMPTS.c.state == "not_sent")
-        .values(state="sending", send_by=order.send_by, updated_at=utc_now())
+        .values(state="sending", send_by=order.send_by, next_query_at=order.query_at, updated_at=utc_now())
         .returning(_ATTEMPTS.c.reference)
     )
     if resumed.first() is not None:
@@ -220,13 +227,22 @@ async def fence(
     if await get(session, reference) is None and await _another_lives(session, instruction):
         raise NoAnswer("Another attempt of this payment may have been paid.", code="attempt_living")
     state = "unknown" if rows_may_be_missing(recovery, instruction.begun_at) else "void"
-    await session.exec(
+    values = _row(instruction, reference, order.number, state, account)
+    made = await session.exec(
         insert(_ATTEMPTS)
-        .values(_row(instruction, reference, order.number, state, account, None))
+        .values(values)
         .on_conflict_do_nothing(index_elements=["reference"])
+        .returning(_ATTEMPTS.c.reference)
     )
+    if made.first() is not None:
+        await search_terms.write(session, PayoutAttempt, values)
     row = await get(session, reference)
     return row is not None and row.state == "void"
+
+
+async def query_next(session: AsyncSession, reference: str, again_at: datetime | None) -> None:
+    """When its status is asked the next time. What is known of it stays as it is, and as old as it is."""
+    await session.exec(update(_ATTEMPTS).where(_ATTEMPTS.c.reference == reference).values(next_query_at=again_at))
 
 
 async def _another_lives(session: AsyncSession, instruction: PayoutInstruction) -> bool:

@@ -20,7 +20,7 @@ from models.providers import RailName
 from models.tables.base import table_of
 from models.tables.saga.prompt import Prompt
 from models.tables.saga.saga_row import SagaRow
-from store.saga import saga_rows
+from store.saga import saga_rows, search_terms
 
 _PROMPTS = table_of(Prompt)
 
@@ -49,14 +49,21 @@ def instruction(
     )
 
 
-def _row(instruction: PromptInstruction, reference: str, state: str, send_by: datetime | None = None) -> dict[str, Any]:
+def _row(
+    instruction: PromptInstruction,
+    reference: str,
+    state: str,
+    *,
+    send_by: datetime | None = None,
+    query_at: datetime | None = None,
+) -> dict[str, Any]:
     now = utc_now()
     return {
         "reference": reference, "leg_id": instruction.leg_id, "workflow_id": instruction.workflow_id,
         "partner_id": instruction.partner_id, "provider": instruction.provider, "amount_minor": instruction.amount.minor,
         "currency": instruction.amount.currency, "msisdn": instruction.msisdn.e164,
-        "payer_reference": instruction.payer_reference, "state": state, "send_by": send_by, "created_at": now,
-        "updated_at": now,
+        "payer_reference": instruction.payer_reference, "state": state, "send_by": send_by,
+        "next_query_at": query_at, "created_at": now, "updated_at": now,
     }  # fmt: skip
 
 
@@ -71,13 +78,11 @@ async def begin(session: AsyncSession, order: SendPrompt, *, recovery: Sequence[
     if await saga_rows.has_ended(session, instruction.workflow_id):
         raise Rejected("The saga has ended; nobody is asked for it any more.", code="already_ended")
     lost = rows_may_be_missing(recovery, order.begun_at)
-    made = await session.exec(
-        insert(_PROMPTS)
-        .values(_row(instruction, reference, "unknown" if lost else "sending", order.send_by))
-        .on_conflict_do_nothing()
-        .returning(_PROMPTS.c.reference)
-    )
+    state = "unknown" if lost else "sending"
+    row = _row(instruction, reference, state, send_by=order.send_by, query_at=order.query_at)
+    made = await session.exec(insert(_PROMPTS).values(row).on_conflict_do_nothing().returning(_PROMPTS.c.reference))
     if made.first() is not None:
+        await search_terms.write(session, Prompt, row)
         if lost:
             raise NoAnswer(
                 "Our own record of it may have been lost in a restore; it may have been sent.", code="row_lost"
@@ -86,7 +91,7 @@ async def begin(session: AsyncSession, order: SendPrompt, *, recovery: Sequence[
     resumed = await session.exec(
         update(_PROMPTS)
         .where(_PROMPTS.c.reference == reference, _PROMPTS.c.state == "not_sent")
-        .values(state="sending", send_by=order.send_by, updated_at=utc_now())
+        .values(state="sending", send_by=order.send_by, next_query_at=order.query_at, updated_at=utc_now())
         .returning(_PROMPTS.c.reference)
     )
     if resumed.first() is not None:
@@ -131,13 +136,22 @@ async def fence(session: AsyncSession, order: QueryPrompt, *, recovery: Sequence
     been lost in a restore, a missing row proves nothing: it is written down as unknown."""
     instruction, reference = order.instruction, order.reference
     state = "unknown" if rows_may_be_missing(recovery, order.begun_at) else "void"
-    await session.exec(
+    values = _row(instruction, reference, state)
+    made = await session.exec(
         insert(_PROMPTS)
-        .values(_row(instruction, reference, state))
+        .values(values)
         .on_conflict_do_nothing(index_elements=["reference"])
+        .returning(_PROMPTS.c.reference)
     )
+    if made.first() is not None:
+        await search_terms.write(session, Prompt, values)
     row = await get(session, reference)
     return row is not None and row.state == "void"
+
+
+async def query_next(session: AsyncSession, reference: str, again_at: datetime | None) -> None:
+    """When its status is asked the next time. What is known of it stays as it is, and as old as it is."""
+    await session.exec(update(_PROMPTS).where(_PROMPTS.c.reference == reference).values(next_query_at=again_at))
 
 
 async def get(session: AsyncSession, reference: str) -> Prompt | None:

@@ -2,20 +2,22 @@
 file of its own name."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Table, update
+from sqlalchemy import ColumnElement, Table, func, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
 from models import kinds
-from models.statuses import CANCELLED, COMPLETED, PENDING, Status
+from models.statuses import CANCELLED, COMPLETED, PENDING, POSTING, Status
 from models.tables.base import table_of
 from models.tables.saga.saga_row import SagaRow
+from store.saga import search_terms
 
 R = TypeVar("R", bound=SagaRow)
 
@@ -31,6 +33,17 @@ class Filters:
 
 
 # ------------------------------------------------------------------------------------------------- one saga, of any kind
+
+
+async def add(session: AsyncSession, model: type[SagaRow], row: Mapping[str, Any]) -> bool:
+    """A new saga's row, with what it is found by; False, and nothing is changed, if a unique index has one of its kind
+    already."""
+    table = table_of(model)
+    made = await session.exec(insert(table).values(row).on_conflict_do_nothing().returning(table.c.id))
+    if made.first() is None:
+        return False
+    await search_terms.write(session, model, row)
+    return True
 
 
 async def of_workflow(session: AsyncSession, workflow_id: str) -> SagaRow | None:
@@ -75,20 +88,30 @@ async def lock_living(session: AsyncSession, model: type[R], row_id: str) -> R |
 
 
 async def change(session: AsyncSession, workflow_id: str, *, ended: bool = False, **values: Any) -> None:
-    """Sets columns of a living saga's row; `ended` ends it."""
-    table, now = _table(workflow_id), utc_now()
+    """Sets columns of a living saga's row; `ended` ends it. What it is found by follows; what was to be tried again is over
+    with its stage."""
+    model, now = _model(workflow_id), utc_now()
+    table = table_of(model)
     if ended:
         values["ended_at"] = now
-    await session.exec(
-        update(table)
-        .where(table.c.workflow_id == workflow_id, table.c.ended_at.is_(None))
-        .values(updated_at=now, **values)
-    )
+    if values.get("stage", POSTING[0]) not in POSTING:
+        values = {"next_try_at": None, "trying_since": None, "tries": None, **values}
+    changed = update(table).where(table.c.workflow_id == workflow_id, table.c.ended_at.is_(None))
+    if not any(values.get(term.column) for term in model.search.hashed):
+        await session.exec(changed.values(updated_at=now, **values))
+        return
+    found = await session.exec(changed.values(updated_at=now, **values).returning(*table.c))
+    if (row := found.mappings().first()) is not None:
+        await search_terms.write(session, model, dict(row))
 
 
-async def explain(session: AsyncSession, workflow_id: str, *, code: str, reason: str) -> None:
-    """Why it does not get on, in plain words."""
-    await change(session, workflow_id, reason_code=code, reason=reason[:500])
+async def tried(session: AsyncSession, workflow_id: str, *, code: str, reason: str, again_at: datetime) -> None:
+    """Why a step did not go this time, in plain words, and when it is tried again."""
+    row = _table(workflow_id).c
+    await change(
+        session, workflow_id, reason_code=code, reason=reason[:500], next_try_at=again_at,
+        trying_since=func.coalesce(row.trying_since, utc_now()), tries=func.coalesce(row.tries, 0) + 1,
+    )  # fmt: skip
 
 
 async def turn(session: AsyncSession, workflow_id: str, from_stages: Iterable[str], stage: str) -> None:
@@ -101,10 +124,14 @@ async def turn(session: AsyncSession, workflow_id: str, from_stages: Iterable[st
     )
 
 
-def _table(workflow_id: str) -> Table:
+def _model(workflow_id: str) -> type[SagaRow]:
     kind = kinds.of_workflow(workflow_id)
     assert kind is not None, workflow_id
-    return table_of(kind.row_class)
+    return kind.row_class
+
+
+def _table(workflow_id: str) -> Table:
+    return table_of(_model(workflow_id))
 
 
 # ---------------------------------------------------------------------------------------------------------------- many

@@ -35,7 +35,7 @@ def test_the_documented_installation_starts() -> None:
     assert settings.dialling_rules().loopback is False
 
 
-FERNET, AES, HMAC, REPORT = SAMPLES
+FERNET, AES, HMAC, REPORT, SEARCH = SAMPLES
 GOOD = "9f3c1b7ad25e48c6a0f1d3b7e9c24a68"
 _FIT = "c2V2ZW50ZWVuLWFuZC1maWZ0ZWVuLWJ5dGVzLW9mLWs="  # the same for every process that runs these tests
 
@@ -54,6 +54,10 @@ _FIT = "c2V2ZW50ZWVuLWFuZC1maWZ0ZWVuLWJ5dGVzLW9mLWs="  # the same for every proc
         ("SECURITY__CALLBACK_SECRETS", f'["{HMAC}"]', "holds the sample"),
         ("SECURITY__CALLBACK_SECRETS", json.dumps([GOOD, HMAC]), "holds the sample"),
         ("SECURITY__CALLBACK_SECRETS", "[]", "is empty"),
+        ("SECURITY__SEARCH_KEYS", f'["{SEARCH}"]', "holds the sample"),
+        ("SECURITY__SEARCH_KEYS", json.dumps([GOOD, SEARCH]), "holds the sample"),
+        ("SECURITY__SEARCH_KEYS", "[]", "is empty"),
+        ("SECURITY__SEARCH_KEYS", '["a short secret"]', "is shorter"),
         ("SECURITY__CALLBACK_SECRETS", '[""]', "is empty"),
         ("SECURITY__CALLBACK_SECRETS", '["   "]', "is empty"),
         ("SECURITY__CALLBACK_SECRETS", '["x"]', "repeats itself"),

@@ -12,6 +12,7 @@ Kivuko never holds this money. Before a receipt is known the saga may end withou
 payment is booked, or an operator has recorded what was done with it.
 """
 
+from datetime import datetime
 from typing import cast
 
 from temporalio import workflow
@@ -142,7 +143,7 @@ class CustomerCollection(MoneySaga):
             what, within = f"post {part.kind} payment {number}", self.request.policy.post_for
             return await self.step(CustomerPayments.post_part, order, what, policies.POST, within=within)
 
-        async def review(reason: ErrorFacts, _: int) -> None:
+        async def review(reason: ErrorFacts, _: int, again_at: datetime) -> None:
             await self.record(
                 f"post:{number}:{reason.code}",
                 f"The lender has {part.amount}, but Fineract has not booked it: {reason.detail}",
@@ -150,6 +151,7 @@ class CustomerCollection(MoneySaga):
                 stage="post_review",
                 code=reason.code,
                 facts={"account_no": part.account_no, "amount": str(part.amount), "kind": part.kind},
+                again_at=again_at,
                 case=CaseToOpen(kind="post_failed", summary=reason.detail),
             )
 

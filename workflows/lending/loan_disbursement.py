@@ -247,7 +247,7 @@ class LoanDisbursement(MoneySaga):
         self.rest_undecided = False
         self.enter("paying", searchable=True)
 
-    async def review_post(self, reason: ErrorFacts, key_number: int) -> None:
+    async def review_post(self, reason: ErrorFacts, key_number: int, again_at: datetime) -> None:
         receipts = ", ".join(paid.receipt for paid in self.payments)
         text = f"The client has the money, but Fineract has not booked it: {reason.detail}"
         await self.record(
@@ -257,6 +257,7 @@ class LoanDisbursement(MoneySaga):
             stage="post_review",
             code=reason.code,
             facts={"next_key": str(key_number), "receipts": receipts},
+            again_at=again_at,
             case=CaseToOpen(kind="post_failed", summary=text),
             notice=self.notice("post_failed", reason.code),
         )

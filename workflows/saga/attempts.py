@@ -13,7 +13,8 @@ Effect = Literal["settled", "noted", "agrees", "contradicts"]
 
 @dataclass(frozen=True)
 class LegEvent:
-    """Something to record on the saga's timeline; `case` asks for a person, `about` tells several of one kind apart."""
+    """Something to record on the saga's timeline; `case` asks for a person, `about` tells several of one kind apart, and
+    `again_at` says when it goes on by itself."""
 
     key: str
     text: str
@@ -25,6 +26,7 @@ class LegEvent:
         None
     )
     about: str | None = None
+    again_at: datetime | None = None
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Attempt:
     in_doubt: bool = False  # it may have left
     query_now: bool = False  # something must be confirmed, or a person wants to know
     review_now: bool = False  # what was told of it a person must see at once
+    query_at: datetime | None = None  # when the schedule asks next
     querying: bool = False  # a query is open
     queried_at: datetime | None = None  # when the last query was put
     query_said: str | None = None  # what was said to it

@@ -10,7 +10,7 @@ flight, its "paid" names no receipt (daraja.md 6, bank_ncba.md 3).
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -56,6 +56,7 @@ class CollectionLeg:
         self._query_said: str | None = None
         self._querying = False
         self._query_now = False
+        self._next_wait: timedelta | None = None  # after the next query
         self._failures_in_a_row = 0
         self._query_said_paid = False
         self._awaiting_confirmation: Report | None = None
@@ -106,6 +107,7 @@ class CollectionLeg:
                     reference=self.reference,
                     begun_at=self.begun_at,
                     send_by=self.send_by,
+                    query_at=self._later(next(iter(self.policy.query_after), None)),
                 ),
                 summary="ask the payer",
                 **RAILS[self.instruction.provider].send.options(),
@@ -127,7 +129,8 @@ class CollectionLeg:
     async def _learn(self) -> None:
         """Waits for the callback, and queries on a schedule. Failures are believed at its end only, and only if enough of
         the last answers agree and none ever said that the payer paid."""
-        for wait in self.policy.query_after:
+        waits = self.policy.query_after
+        for wait, self._next_wait in zip(waits, (*waits[1:], None), strict=True):
             ends = workflow.now() + wait
             # A person's own question, and one that a doubtful callback asks for, use up none of the schedule.
             while self.outcome is None and workflow.now() < ends:
@@ -148,7 +151,12 @@ class CollectionLeg:
         try:
             asked = await workflow.execute_activity_method(
                 Prompts.query,
-                QueryPrompt(instruction=self.instruction, reference=self.reference, begun_at=self.begun_at),
+                QueryPrompt(
+                    instruction=self.instruction,
+                    reference=self.reference,
+                    begun_at=self.begun_at,
+                    again_at=self._later(self._next_wait),
+                ),
                 summary="did the payer pay?",
                 **RAILS[self.instruction.provider].query.options(),
             )
@@ -166,6 +174,10 @@ class CollectionLeg:
             if event:
                 await self.record(event)
         return self.outcome is not None
+
+    @staticmethod
+    def _later(wait: timedelta | None) -> datetime | None:
+        return None if wait is None else workflow.now() + wait
 
     async def _wait_for_evidence(self) -> None:
         ends = workflow.now() + self.policy.evidence_within

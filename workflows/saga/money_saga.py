@@ -2,6 +2,7 @@
 tell it, and how it answers. A saga's own file says its business and what is particular to its decisions."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -143,10 +144,12 @@ class MoneySaga(DecidingSaga):
         stage: str | None = None,
         code: str | None = None,
         facts: dict[str, str] | None = None,
+        again_at: datetime | None = None,
         case: CaseToOpen | None = None,
         notice: Notice | None = None,
     ) -> None:
-        """A line in the timeline, once per `key`; with it, as asked, a stage, a case, a word to the partner."""
+        """A line in the timeline, once per `key`; with it, as asked, a stage, when it goes on by itself, a case, a word to
+        the partner."""
         event = TimelineEvent(
             workflow_id=self.workflow_id,
             partner_id=self.partner_id,
@@ -156,6 +159,7 @@ class MoneySaga(DecidingSaga):
             stage=stage,
             code=code,
             facts=facts or {},
+            again_at=again_at,
             case=case,
             notice=notice,
         )
@@ -169,6 +173,7 @@ class MoneySaga(DecidingSaga):
             stage=self.shown("in_review") if event.in_review else None,
             code=event.code,
             facts=event.facts,
+            again_at=event.again_at,
             case=CaseToOpen(kind=event.case, summary=event.text, about=event.about) if event.case else None,
             notice=self.notice_of_review(event) if event.in_review else None,
         )

@@ -52,9 +52,9 @@ class PayoutInquiry:
         """Waits for the report and asks on a schedule. After the policy's time a person is asked too, without a deadline;
         the questions go on. A person's own question uses up none of the schedule."""
         questions = iter(self.policy.query_after)
-        ask_at = self._later(next(questions, None))
+        attempt.query_at = self._later(next(questions, None))
         while attempt.outcome is None:
-            now, review_at = workflow.now(), self._review_at(attempt, ask_at)
+            now, review_at, ask_at = workflow.now(), self._review_at(attempt), attempt.query_at
             if not self.in_review and now >= review_at:
                 await self._open_review(attempt)
                 continue
@@ -69,7 +69,7 @@ class PayoutInquiry:
                 break
             due = ask_at is not None and workflow.now() >= ask_at
             if due and not attempt.query_now:
-                ask_at = self._later(next(questions, None))
+                attempt.query_at = self._later(next(questions, None))
             if due or attempt.query_now or (settled_at is not None and workflow.now() >= settled_at):
                 await self._query_attempt(attempt)
         if self.in_review:
@@ -91,7 +91,12 @@ class PayoutInquiry:
         try:
             asked: PayoutQueried = await workflow.execute_activity_method(
                 Payouts.query,
-                QueryPayout(instruction=self.instruction, reference=attempt.reference, number=attempt.number),
+                QueryPayout(
+                    instruction=self.instruction,
+                    reference=attempt.reference,
+                    number=attempt.number,
+                    again_at=attempt.query_at,
+                ),
                 summary=summary,
                 **self.rail.query.options(),
             )
@@ -213,8 +218,8 @@ class PayoutInquiry:
     def _later(wait: timedelta | None) -> datetime | None:
         return None if wait is None else workflow.now() + wait
 
-    def _review_at(self, attempt: Attempt, ask_at: datetime | None) -> datetime:
+    def _review_at(self, attempt: Attempt) -> datetime:
         """At the policy's time after its sending; at once where a person must see it, or nothing more will be asked."""
         assert attempt.sent_at is not None
         now = workflow.now()
-        return now if attempt.review_now or ask_at is None else attempt.sent_at + self.policy.case_after
+        return now if attempt.review_now or attempt.query_at is None else attempt.sent_at + self.policy.case_after

@@ -105,6 +105,7 @@ class PayoutLeg(PayoutInquiry):
             reference=attempt.reference,
             number=attempt.number,
             send_by=attempt.send_by,
+            query_at=self._later(next(iter(self.policy.query_after), None)),
             previous=PreviousFailure(
                 reference=previous.reference, code=previous.code or "failed", detail=previous.detail[:500]
             )
@@ -142,6 +143,7 @@ class PayoutLeg(PayoutInquiry):
                     tone="warning",
                     code=attempt.code,
                     facts=evidence(self.instruction, attempt),
+                    again_at=self._later(wait),
                 )
             )
         await self.saga.until(
@@ -181,6 +183,7 @@ class PayoutLeg(PayoutInquiry):
                 tone="warning",
                 code=attempt.code,
                 facts=evidence(self.instruction, attempt),
+                again_at=self._later(wait),
             )
         )
         await self.saga.until(

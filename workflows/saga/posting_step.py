@@ -2,7 +2,7 @@
 with an open case, until the core bank takes it or a person says that they booked it by hand."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from temporalio import workflow
@@ -17,7 +17,7 @@ Posted = TypeVar("Posted")
 
 class PostingStep(Generic[Posted]):
     """`post` books under the given key number; `by_hand` is what a person's booking counts as; `review` records why it does
-    not go. `question` names the step to people while it is in review."""
+    not go, and when it is tried again. `question` names the step to people while it is in review."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class PostingStep(Generic[Posted]):
         post: Callable[[int], Awaitable[Posted]],
         *,
         by_hand: Callable[[Resolution], Posted],
-        review: Callable[[ErrorFacts, int], Awaitable[None]],
+        review: Callable[[ErrorFacts, int, datetime], Awaitable[None]],
         again_every: timedelta,
         retry: Callable[[], bool],
     ) -> None:
@@ -52,7 +52,7 @@ class PostingStep(Generic[Posted]):
     async def _wait_for_better_times(self, reason: ErrorFacts, key_number: int) -> None:
         self.in_review = True
         self.saga.enter("post_review", searchable=True)
-        await self.review(reason, key_number)
+        await self.review(reason, key_number, workflow.now() + self.again_every)
         await self.saga.until(
             lambda: self._said or self.retry(),
             timeout=self.again_every,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from models.messages.saga.decisions import Verdict
+from models.problems import Problem
 
 RETRY: Final = "retry"
 Action = Literal[
@@ -28,11 +29,12 @@ FACTS_OF: Final[dict[str, frozenset[str]]] = {
 @dataclass(frozen=True, slots=True)
 class CaseKind:
     """`means` is one plain sentence for whoever opens the desk. `heals`: its saga gets over it by going on to its end; the
-    others stay open for a person."""
+    others stay open for a person. `problem` is what it is in the list of all that needs attention."""
 
     means: str
     actions: tuple[Action, ...] = ()
     heals: bool = False
+    problem: Problem = "decision"
 
 
 KINDS: Final[dict[str, CaseKind]] = {
@@ -41,6 +43,7 @@ KINDS: Final[dict[str, CaseKind]] = {
         "The provider has not said what became of a payout; nothing is undone until somebody knows.",
         ("paid", "not_paid", "approve", "decline", "retry"),
         heals=True,
+        problem="unknown_outcome",
     ),
     "payout_contradiction": CaseKind("A report on a payout does not agree with what was recorded of it."),
     "payout_partial": CaseKind(
@@ -58,7 +61,8 @@ KINDS: Final[dict[str, CaseKind]] = {
     "report_unclaimed": CaseKind("A provider reported on a payout that no saga waits for."),
     "debit_unexplained": CaseKind("Money left a bank account and names no instruction of ours."),
     "connection_blocked": CaseKind(
-        "A provider refuses a connection's credentials: give working ones, and what waits goes on by itself."
+        "A provider refuses a connection's credentials: give working ones, and what waits goes on by itself.",
+        problem="connection",
     ),
     "transfer_back_failed": CaseKind(
         "A payment that failed was to be undone, and the money did not come back: mend the reason, then repeat the transfer.",
@@ -72,12 +76,14 @@ KINDS: Final[dict[str, CaseKind]] = {
         "A loan waits because its lender's wallet holds too little for the charges; it goes on by itself after a top-up.",
         ("retry",),
         heals=True,
+        problem="waiting_funds",
     ),
     # --------------------------------------------------------------------------------------------- money that came in
     "collection_unknown": CaseKind(
         "The provider says that the payer paid, and nobody has told the receipt.",
         ("paid", "not_paid", "approve", "decline"),
         heals=True,
+        problem="unknown_outcome",
     ),
     "collection_contradiction": CaseKind("A report on a prompt does not agree with what was recorded of it."),
     "payment_contradiction": CaseKind("Two channels told different amounts or accounts of one payment."),
@@ -106,10 +112,12 @@ KINDS: Final[dict[str, CaseKind]] = {
         "A line of a bank statement cannot be read, so nothing was booked of it: look it up at the bank."
     ),
     "announcement_unreadable": CaseKind(
-        "A provider's message came and cannot be understood: have it read again once the reason is mended."
+        "A provider's message came and cannot be understood: have it read again once the reason is mended.",
+        problem="delivery",
     ),
     "message_undelivered": CaseKind(
-        "A provider's message was read and cannot be given to its saga; it is tried again by itself once that is mended."
+        "A provider's message was read and cannot be given to its saga; it is tried again by itself once that is mended.",
+        problem="delivery",
     ),
     "push_forged": CaseKind(
         "Messages came that do not prove to be the bank's: if its secret was changed, give it and have them read again."
@@ -122,14 +130,17 @@ KINDS: Final[dict[str, CaseKind]] = {
         "The money has moved and Fineract has not booked it: mend the reason and retry, or book it by hand.",
         ("posted", "retry"),
         heals=True,
+        problem="posting",
     ),
     "core_banking_down": CaseKind(
         "Fineract does not say whose account a payment is for.",
         ("retry",),
         heals=True,
+        problem="posting",
     ),
     "core_banking_refused": CaseKind(
-        "Fineract refuses Kivuko's user, so the lender's loans wait: mend its password or permissions, then close this."
+        "Fineract refuses Kivuko's user, so the lender's loans wait: mend its password or permissions, then close this.",
+        problem="connection",
     ),
     "claimed_elsewhere": CaseKind(
         "A partner gave a connection that names what another partner has: one of them is wrong. A claim is moved by two."

@@ -72,12 +72,13 @@ class PreviousFailure(Message):
 
 class SendPayout(Message):
     """The order to the sending activity. After `send_by` it must not leave any more: a process that was paused and wakes
-    up then counts as one that never sent."""
+    up then counts as one that never sent. `query_at` is when its status is asked, if nobody has told by then."""
 
     instruction: PayoutInstruction
     reference: str
     number: int
     send_by: AwareDatetime
+    query_at: AwareDatetime | None = None
     previous: PreviousFailure | None = None
 
 
@@ -91,11 +92,12 @@ class PayoutAccepted(Message):
 
 
 class QueryPayout(Message):
-    """The order to the querying activity."""
+    """The order to the querying activity. `again_at` is when it is asked the next time, None for never."""
 
     instruction: PayoutInstruction
     reference: str
     number: int
+    again_at: AwareDatetime | None = None
 
 
 class PayoutQueried(Message):

@@ -29,6 +29,7 @@ class SendPrompt(Message):
     reference: str
     begun_at: AwareDatetime
     send_by: AwareDatetime
+    query_at: AwareDatetime | None = None
 
 
 class PromptSent(Message):
@@ -39,11 +40,13 @@ class PromptSent(Message):
 
 
 class QueryPrompt(Message):
-    """The order to the querying activity; `begun_at` is when the saga first wanted the prompt."""
+    """The order to the querying activity; `begun_at` is when the saga first wanted the prompt, `again_at` when it is asked
+    the next time, None for never."""
 
     instruction: PromptInstruction
     reference: str
     begun_at: AwareDatetime
+    again_at: AwareDatetime | None = None
 
 
 class PromptQueried(Message):

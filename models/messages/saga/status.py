@@ -83,7 +83,7 @@ class Notice(Message):
 
 class TimelineEvent(Message):
     """Something that happened between the steps: a line in the timeline and, as asked, a stage, a case, a word to the
-    partner. A `code` without a case explains why the saga waits."""
+    partner. A `code` without a case explains why the saga waits, and `again_at` says until when."""
 
     workflow_id: str
     partner_id: str
@@ -93,5 +93,6 @@ class TimelineEvent(Message):
     stage: str | None = None
     code: str | None = None
     facts: dict[str, str] = {}
+    again_at: AwareDatetime | None = None
     case: CaseToOpen | None = None
     notice: Notice | None = None

@@ -10,6 +10,7 @@ from sqlmodel import Field
 from core.money import Money
 from models.tables.base import UtcDateTime
 from models.tables.saga.saga_row import MoneyInRow, by_client_reference
+from models.tables.searched import Term, found_by
 
 COLLECTION_STAGES = (
     "requested", "prompting", "in_review", "approval", "identifying", "waiting_account", "posting", "post_review",
@@ -38,7 +39,14 @@ class Collection(MoneyInRow, table=True):
         ),
         Index("ix_collections_partner_id_id", "partner_id", "id"),
         by_client_reference("collections"),
+        found_by("collections", "account_ref", "id"),
+        found_by("collections", "receipt"),
         Index("ix_collections_stage", "stage", postgresql_where=text("ended_at IS NULL")),
+    )  # fmt: skip
+
+    search = MoneyInRow.search.also_by(
+        Term("account_ref", "account", "any"), Term("payer_reference", "reference", "upper"),
+        Term("receipt", "receipt", "upper"),
     )  # fmt: skip
 
     channel: str = Field(sa_column=Column(Text, nullable=False))

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from models.tables.saga.saga_row import SagaRow, by_client_reference
+from models.tables.searched import Term, found_by
 
 STAGES = (
     "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "approval", "posting",
@@ -24,7 +25,8 @@ _IN_UNPAID = "('refused', 'failed', 'withdrawn')"
 class Disbursement(SagaRow, table=True):
     """One saga for one approved loan. The partial unique index is the true guard against two sagas paying one loan:
     Temporal forgets workflow ids after its retention, this table never does. `tenant_key` says in whose books the loan
-    is, whichever partner asks: see `OutsideClaim`."""
+    is, whichever partner asks: see `OutsideClaim`. `client_phone` (E.164) and `client_name` are the client's, as Fineract
+    told them when the loan was last read."""
 
     __tablename__ = "disbursements"
     __table_args__ = (
@@ -36,9 +38,17 @@ class Disbursement(SagaRow, table=True):
         Index("ix_disbursements_partner_id_id", "partner_id", "id"),
         by_client_reference("disbursements"),
         Index("ix_disbursements_stage", "stage", postgresql_where=text("ended_at IS NULL")),
+        found_by("disbursements", "loan_id", "id"),
+        found_by("disbursements", "account_no", "id"),
         Index("ix_disbursements_reserved", "partner_id", "product_id", "reserved_on"),
         CheckConstraint(f"stage IN {STAGES}", name="stage"),
         CheckConstraint("source IN ('poll', 'hook', 'api')", name="source"),
+    )  # fmt: skip
+
+    personal = ("client_phone", "client_name")
+    search = SagaRow.search.also_by(
+        Term("loan_id", "loan", "number"), Term("account_no", "account"), Term("client_phone", "phone"),
+        Term("client_name", "name"),
     )  # fmt: skip
 
     tenant_key: str = Field(sa_column=Column(Text, nullable=False))
@@ -56,3 +66,5 @@ class Disbursement(SagaRow, table=True):
     receipts: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     transaction_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     approved_on: date | None = Field(default=None, sa_column=Column(Date))
+    client_phone: str | None = Field(default=None, sa_column=Column(Text))
+    client_name: str | None = Field(default=None, sa_column=Column(Text))

@@ -5,6 +5,7 @@ from sqlmodel import Field
 
 from core.money import Money
 from models.tables.saga.saga_row import MoneyInRow, by_client_reference
+from models.tables.searched import Term, found_by
 
 TOP_UP_STAGES = (
     "requested", "prompting", "waiting_money", "in_review", "unallocated", "approval", "crediting", "completed", "returned",
@@ -24,7 +25,12 @@ class TopUp(MoneyInRow, table=True):
         Index("uq_top_ups_reference", "reference", unique=True, postgresql_where=text("reference IS NOT NULL")),
         Index("ix_top_ups_partner_id_id", "partner_id", "id"),
         by_client_reference("top_ups"),
+        found_by("top_ups", "bank_reference"),
         Index("ix_top_ups_stage", "stage", postgresql_where=text("ended_at IS NULL")),
+    )
+
+    search = MoneyInRow.search.also_by(
+        Term("reference", "reference", "upper"), Term("bank_reference", "receipt", "any")
     )
 
     method: str = Field(sa_column=Column(Text, nullable=False))

@@ -104,6 +104,12 @@ class Notification(SQLModel, table=True):
         Index("ix_notifications_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
         Index("ix_notifications_workflow_id", "workflow_id"),
         Index("ix_notifications_created_at", "created_at"),
+        Index(
+            "ix_notifications_unsent",
+            "created_at",
+            "id",
+            postgresql_where=text("state IN ('failed', 'unclear') OR delivery = 'failed'"),
+        ),
         Index("ix_notifications_message_id", "gateway", "message_id", postgresql_where=text("message_id IS NOT NULL")),
     )
 

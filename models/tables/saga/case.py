@@ -1,13 +1,14 @@
 """What people must decide."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from models.tables.base import UtcDateTime
+from models.tables.searched import Searched
 
 
 class Case(SQLModel, table=True):
@@ -21,6 +22,8 @@ class Case(SQLModel, table=True):
         Index("ix_cases_workflow_id", "workflow_id"),
         Index("ix_cases_open_kind", "kind", "id", postgresql_where=text("state = 'open'")),
     )
+
+    search: ClassVar[Searched] = Searched(saga=None, kind="case", prefix="cas", at="opened_at")
 
     id: str = Field(sa_type=Text, primary_key=True)
     key: str = Field(sa_column=Column(Text, nullable=False))

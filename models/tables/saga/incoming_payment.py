@@ -1,12 +1,14 @@
 """Payments that came in, whatever announced them."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from models.tables.base import UtcDateTime
+from models.tables.searched import Searched, Term, found_by
 
 
 class IncomingPayment(SQLModel, table=True):
@@ -22,9 +24,15 @@ class IncomingPayment(SQLModel, table=True):
         UniqueConstraint("partner_id", "provider", "external_id"),
         UniqueConstraint("provider", "source", "external_id"),
         CheckConstraint("amount_minor > 0", name="amount"),
+        found_by("incoming_payments", "external_id"),
         Index("ix_incoming_payments_claimed_by", "claimed_by"),
         Index("ix_incoming_payments_unclaimed", "created_at", postgresql_where=text("claimed_by IS NULL")),
     )
+
+    search: ClassVar[Searched] = Searched(
+        by=(Term("external_id", "receipt", "upper"), Term("payer_phone", "phone"), Term("payer_name", "name")),
+        saga="claimed_by", kind="incoming payment", prefix="inp",
+    )  # fmt: skip
 
     id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_column=Column(Text, ForeignKey("partners.id"), nullable=False))

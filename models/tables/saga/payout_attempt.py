@@ -1,11 +1,13 @@
 """Every attempt to pay."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from models.tables.base import UtcDateTime
+from models.tables.searched import Searched, Term, found_by
 
 
 class PayoutAttempt(SQLModel, table=True):
@@ -14,7 +16,8 @@ class PayoutAttempt(SQLModel, table=True):
     `void` is a fence: the leg asked for this reference's status and no row was there, so it was never sent, and now
     never can be. The partial unique index lets each part of a saga's payment have one attempt at a time that is not known
     to have failed. `account` is what pays (a short code, a bank account); a receipt is unique within it. After `send_by`
-    the attempt may not leave any more.
+    the attempt may not leave any more. `next_query_at` is when the provider is asked next what became of it, if nobody has
+    told by then; NULL once nothing more is asked.
     """
 
     __tablename__ = "payout_attempts"
@@ -29,12 +32,22 @@ class PayoutAttempt(SQLModel, table=True):
             postgresql_where=text("receipt IS NOT NULL"),
         ),
         Index("ix_payout_attempts_workflow_id", "workflow_id"),
+        found_by("payout_attempts", "receipt"),
+        found_by("payout_attempts", "provider_reference"),
         CheckConstraint(
             "state IN ('sending', 'not_sent', 'accepted', 'unknown', 'paid', 'failed', 'void')", name="state"
         ),
         CheckConstraint("amount_minor > 0", name="amount"),
         CheckConstraint("kind IN ('mobile', 'bank_transfer', 'float_purchase')", name="kind"),
         CheckConstraint("(msisdn IS NULL) <> (destination IS NULL)", name="destination"),
+    )  # fmt: skip
+
+    search: ClassVar[Searched] = Searched(
+        by=(
+            Term("reference", "reference", "lower"), Term("receipt", "receipt", "any"),
+            Term("provider_reference", "reference", "any"), Term("msisdn", "phone"),
+        ),
+        prefix="pay", key="leg_id",
     )  # fmt: skip
 
     reference: str = Field(sa_type=Text, primary_key=True)
@@ -57,6 +70,7 @@ class PayoutAttempt(SQLModel, table=True):
     code: str | None = Field(default=None, sa_column=Column(Text))
     detail: str | None = Field(default=None, sa_column=Column(Text))
     send_by: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    next_query_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     paid_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))

@@ -4,21 +4,26 @@ its facts."""
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Index, Text, text
+from sqlalchemy import Index, Integer, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from core.money import Money
 from models.tables.base import UtcDateTime
+from models.tables.searched import Searched, Term
 
 
 class SagaRow(SQLModel):
     """`stage` follows the workflow; `ended_at` is set with the last one. Lists are read from here, never from Temporal.
     `policy` is what its saga starts with where that is not the usual one: a row alone says how its saga starts.
+    `next_try_at` is when a step that did not go is tried again, after `tries` times since `trying_since`, for the reason
+    that stands there.
     `client_reference` and `client_metadata` are the caller's own words for it, which we only keep and give back.
-    `personal` are the columns that hold people's numbers: they are emptied some time after its end."""
+    `personal` are the columns that hold people's numbers: they are emptied some time after its end. `search` is what its
+    rows are found by."""
 
     personal: ClassVar[tuple[str, ...]] = ()
+    search: ClassVar[Searched] = Searched(by=(Term("client_reference", "reference"),))
 
     id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_type=Text, foreign_key="partners.id", nullable=False)
@@ -27,6 +32,9 @@ class SagaRow(SQLModel):
     stage: str = Field(sa_type=Text, nullable=False)
     reason_code: str | None = Field(default=None, sa_type=Text)
     reason: str | None = Field(default=None, sa_type=Text)
+    next_try_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    trying_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    tries: int | None = Field(default=None, sa_type=Integer)
     policy: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB, nullable=False)
     client_reference: str | None = Field(default=None, sa_type=Text)
     client_metadata: dict[str, str] | None = Field(default=None, sa_type=JSONB)
@@ -42,9 +50,9 @@ class SagaRow(SQLModel):
 
 
 def by_client_reference(table: str) -> Index:
-    """The index by which a partner finds its own reference again; every saga's table has it."""
+    """The index by which a caller's own reference is found again; every saga's table has it."""
     return Index(
-        f"ix_{table}_client_reference", "partner_id", "client_reference",
+        f"ix_{table}_client_reference", "client_reference", "partner_id",
         postgresql_where=text("client_reference IS NOT NULL"),
     )  # fmt: skip
 
@@ -54,6 +62,7 @@ class MoneyInRow(SagaRow):
     both themselves, with the index that makes one payment one saga."""
 
     personal: ClassVar[tuple[str, ...]] = ("msisdn",)
+    search: ClassVar[Searched] = SagaRow.search.also_by(Term("msisdn", "phone"))
 
     incoming_id: str | None
     msisdn: str | None

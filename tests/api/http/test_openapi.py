@@ -85,7 +85,8 @@ def test_no_body_lets_unknown_fields_in() -> None:
 
 # What moves or decides nothing: a question, a translation for Temporal's UI, a code that is kept nowhere.
 QUESTIONS = {
-    "/api/v1/float-purchases/quotes", "/codec/encode", "/codec/decode", "/api/v1/approvals/{request_id}/code",
+    "/api/v1/float-purchases/quotes", "/api/v1/search", "/api/v1/search/reveal", "/codec/encode", "/codec/decode",
+    "/api/v1/approvals/{request_id}/code",
 }  # fmt: skip
 # Why nothing is done twice where `Idempotency-Key` may be left out.
 NATURAL_KEYS = {

@@ -82,7 +82,7 @@ async def test_a_decision_is_never_changed(door: Door, statement: str) -> None:
     async with door.database.transaction() as session:
         await (await session.connection()).execute(
             text(
-                "INSERT INTO decisions (id, workflow_id, about, decision, facts, evidence, person_id, key_id, people, "
+                "INSERT INTO decisions (id, workflow_id, about, decision, facts, evidence, person_id, via, people, "
                 "created_at) VALUES ('dec_1', 'w', 'a', 'paid', '{}', 'seen', :person, :key, '[]', now())"
             ),
             {"person": key.person_id, "key": key.id},

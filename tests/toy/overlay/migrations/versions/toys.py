@@ -30,6 +30,9 @@ def upgrade() -> None:
         sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("reason_code", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("next_try_at", _TIME, nullable=True),
+        sa.Column("trying_since", _TIME, nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=True),
         sa.Column("policy", postgresql.JSONB(), nullable=False),
         sa.Column("client_reference", sa.Text(), nullable=True),
         sa.Column("client_metadata", postgresql.JSONB(), nullable=True),
@@ -59,9 +62,12 @@ def upgrade() -> None:
         where = sa.text(f"{column} IS NOT NULL")
         op.create_index(f"uq_relays_{column}", "relays", [column], unique=True, postgresql_where=where)
     op.create_index(
-        "ix_relays_client_reference", "relays", ["partner_id", "client_reference"],
+        "ix_relays_client_reference", "relays", ["client_reference", "partner_id"],
         postgresql_where=sa.text("client_reference IS NOT NULL"),
     )  # fmt: skip
+    op.create_index(
+        "ix_relays_by_receipt", "relays", ["receipt", "partner_id"], postgresql_where=sa.text("receipt IS NOT NULL")
+    )
     op.create_index("ix_relays_partner_id_id", "relays", ["partner_id", "id"])
     op.create_index("ix_relays_stage", "relays", ["stage"], postgresql_where=sa.text("ended_at IS NULL"))
 

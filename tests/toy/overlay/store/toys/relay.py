@@ -3,7 +3,6 @@
 import re
 from typing import Any, Final
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,14 +13,12 @@ from core.msisdn import Msisdn
 from models import kinds
 from models.messages.saga.policies import PromptPolicy
 from models.messages.toys.relay import RelayPolicy, RelayRequest
-from models.tables.base import table_of
 from models.tables.saga.incoming_payment import IncomingPayment
 from models.tables.toys.relay import Relay
 from store.platform import partners
-from store.saga import incoming, prompts, timeline
+from store.saga import incoming, prompts, saga_rows, timeline
 
 KIND: Final = kinds.named("relay")
-_RELAYS = table_of(Relay)
 _CODE_LETTER: Final = "R"
 # Our code as a whole word: nothing else is evidence of what a payer meant.
 _CODE: Final = re.compile(rf"(?<![A-Z0-9])KV{_CODE_LETTER}[0-9A-HJKMNP-TV-Z]{{8}}(?![A-Z0-9])")
@@ -97,7 +94,7 @@ def _row(partner_id: str, method: str, amount_minor: int, currency: str, request
 
 
 async def _written(session: AsyncSession, row: dict[str, Any], text: str) -> Relay:
-    await session.exec(insert(_RELAYS).values(row))
+    await saga_rows.add(session, Relay, row)
     await timeline.write(session, row["workflow_id"], "requested", text)
     made = await session.get(Relay, row["id"])
     assert made is not None

@@ -5,6 +5,7 @@ from sqlmodel import Field
 
 from core.money import Money
 from models.tables.saga.saga_row import MoneyInRow, by_client_reference
+from models.tables.searched import Term, found_by
 
 RELAY_STAGES = (
     "requested", "prompting", "waiting_money", "in_review", "approval", "paying", "returning", "settling", "completed",
@@ -24,9 +25,13 @@ class Relay(MoneyInRow, table=True):
         Index("uq_relays_code", "code", unique=True, postgresql_where=text("code IS NOT NULL")),
         Index("ix_relays_partner_id_id", "partner_id", "id"),
         by_client_reference("relays"),
+        found_by("relays", "receipt"),
         Index("ix_relays_stage", "stage", postgresql_where=text("ended_at IS NULL")),
     )
     personal = ("msisdn", "recipient")
+    search = MoneyInRow.search.also_by(
+        Term("code", "reference", "upper"), Term("receipt", "receipt", "upper"), Term("recipient", "phone")
+    )
 
     method: str = Field(sa_column=Column(Text, nullable=False))
     currency: str = Field(sa_column=Column(Text, nullable=False))
