@@ -86,7 +86,7 @@ async def get_case(case_id: CaseId, services: ServicesDep, principal: Disburseme
 @router.post(
     "/{case_id}/take",
     response_model=CaseOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "case_taken", "case_closed", "idempotency_key_reused", *WRITES),
     summary="Say that you look at it",
 )
 async def take_case(case_id: CaseId, services: ServicesDep, principal: Anyone, once: Idempotent) -> Response:
@@ -104,7 +104,7 @@ async def take_case(case_id: CaseId, services: ServicesDep, principal: Anyone, o
 @router.post(
     "/{case_id}/give-back",
     response_model=CaseOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "case_not_taken", "case_closed", "idempotency_key_reused", *WRITES),
     summary="Say that you do not look at it any more",
 )
 async def give_back_case(case_id: CaseId, services: ServicesDep, principal: Anyone, once: Idempotent) -> Response:
@@ -122,7 +122,21 @@ async def give_back_case(case_id: CaseId, services: ServicesDep, principal: Anyo
 @router.post(
     "/{case_id}/act",
     response_model=CaseActed,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(
+        404,
+        "action_not_allowed",
+        "nothing_to_decide",
+        "no_saga",
+        "case_closed",
+        "wrong_stage",
+        "another_attempt",
+        "receipt_taken",
+        "superseded",
+        "four_eyes",
+        "ended",
+        "idempotency_key_reused",
+        *WRITES,
+    ),
     summary="Decide, with evidence, what its saga waits for; or have it go on at once",
 )
 async def act_on_case(
@@ -150,7 +164,7 @@ async def act_on_case(
 @router.post(
     "/{case_id}/close",
     response_model=CaseOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "case_closed", "idempotency_key_reused", *WRITES),
     summary="Close a case, saying why",
 )
 async def close_case(

@@ -56,7 +56,7 @@ async def get_proposal(proposal_id: ProposalId, services: ServicesDep, principal
 @router.post(
     "/{proposal_id}/agree",
     response_model=ProposalOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "already_decided", "expired", "four_eyes", "superseded", "idempotency_key_reused", *WRITES),
     summary="Agree as the second person; then it is done",
 )
 async def agree_to_proposal(
@@ -75,7 +75,7 @@ async def agree_to_proposal(
 @router.post(
     "/{proposal_id}/decline",
     response_model=ProposalOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "already_decided", "expired", "idempotency_key_reused", *WRITES),
     summary="Decline or withdraw it; it never happens then",
 )
 async def decline_proposal(

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1/people", tags=["keys"], dependencies=KNOWN_PA
     "",
     status_code=201,
     response_model=PersonOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "idempotency_key_reused", *WRITES),
     summary="Add a person who will have keys",
 )
 async def create_person(wanted: PersonNew, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:

@@ -1,6 +1,7 @@
 """Loan disbursements as lists and pages read them."""
 
 from datetime import date
+from typing import ClassVar, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -8,10 +9,23 @@ from sqlmodel import Field
 
 from models.tables.saga.saga_row import SagaRow, by_client_reference
 
-STAGES = (
-    "requested", "waiting_funds", "waiting_limit", "waiting_date", "paying", "in_review", "approval", "posting",
-    "post_review", "settling", "completed", "refused", "failed", "withdrawn",
-)  # fmt: skip
+# What each means to the lender who reads it.
+STAGES: Final[dict[str, str]] = {
+    "requested": "Its saga is about to look at the loan and to set the charges aside.",
+    "waiting_funds": "The wallet holds too little for the charges. It goes on by itself after a top-up.",
+    "waiting_limit": "The product's daily limit is used up. It goes on by itself when there is room.",
+    "waiting_date": "Fineract expects or allows it on a later day. It goes on by itself when that day begins.",
+    "paying": "The payout is on its way to the client, or M-Pesa is being asked what became of it.",
+    "in_review": "Nobody has said what became of the payout, or only a part was paid: a person decides.",
+    "approval": "A person says that nothing was paid; a second one must agree.",
+    "posting": "The client has the money; Fineract is being told.",
+    "post_review": "The client has the money and Fineract does not book it. It is tried again every 15 minutes.",
+    "settling": "It is booked; charges are taken and people are told.",
+    "completed": "Ended: the client has the money and the lender has booked it.",
+    "refused": "Ended before anything was sent: the loan, its client or a limit does not allow it.",
+    "failed": "Ended: M-Pesa did not pay, and the charges went back.",
+    "withdrawn": "Ended before anything was sent: cancelled here, or undone, rejected or paid in Fineract.",
+}
 
 
 # Ended without the client being paid: only after one of these may the same loan be paid by another saga.
@@ -37,9 +51,11 @@ class Disbursement(SagaRow, table=True):
         by_client_reference("disbursements"),
         Index("ix_disbursements_stage", "stage", postgresql_where=text("ended_at IS NULL")),
         Index("ix_disbursements_reserved", "partner_id", "product_id", "reserved_on"),
-        CheckConstraint(f"stage IN {STAGES}", name="stage"),
+        CheckConstraint(f"stage IN {tuple(STAGES)}", name="stage"),
         CheckConstraint("source IN ('poll', 'hook', 'api')", name="source"),
     )  # fmt: skip
+
+    stages: ClassVar[dict[str, str]] = STAGES
 
     tenant_key: str = Field(sa_column=Column(Text, nullable=False))
     loan_id: int = Field(sa_column=Column(BigInteger, nullable=False))

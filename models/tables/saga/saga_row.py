@@ -16,9 +16,11 @@ class SagaRow(SQLModel):
     """`stage` follows the workflow; `ended_at` is set with the last one. Lists are read from here, never from Temporal.
     `policy` is what its saga starts with where that is not the usual one: a row alone says how its saga starts.
     `client_reference` and `client_metadata` are the caller's own words for it, which we only keep and give back.
-    `personal` are the columns that hold people's numbers: they are emptied some time after its end."""
+    `personal` are the columns that hold people's numbers: they are emptied some time after its end. `stages` says of each
+    stage what it means, in a sentence for whoever reads the API's documentation."""
 
     personal: ClassVar[tuple[str, ...]] = ()
+    stages: ClassVar[dict[str, str]] = {}
 
     id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_type=Text, foreign_key="partners.id", nullable=False)
