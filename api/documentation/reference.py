@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from api.http.pattern_words import words_of
+
 Schema = Mapping[str, Any]
 
 _SHAPE: Final = re.compile(r"[^A-Za-z0-9]+")
@@ -205,6 +207,9 @@ def _rules(schema: Schema) -> Iterator[str]:
         for name, words in _LIMITS.items():
             if name in one:
                 yield words.format(one[name])
+        if pattern := one.get("pattern"):
+            form = words_of(pattern)
+            yield form[0].lower() + form[1:] if form else f"of the form {pattern}"
     if schema.get("default") is not None:
         yield f"usually {json.dumps(schema['default'], ensure_ascii=False)}"
 
@@ -212,5 +217,5 @@ def _rules(schema: Schema) -> Iterator[str]:
 _LIMITS: Final = {
     "minimum": "at least {}", "exclusiveMinimum": "more than {}", "maximum": "at most {}", "exclusiveMaximum": "less than {}",
     "minLength": "at least {} characters", "maxLength": "at most {} characters", "minItems": "at least {} of them",
-    "maxItems": "at most {} of them", "pattern": "of the form {}",
+    "maxItems": "at most {} of them",
 }  # fmt: skip
