@@ -19,6 +19,7 @@ from cli.commands import (
     keys,
     partners,
     proposals,
+    reports,
     sagas,
     schedules,
     services,
@@ -74,6 +75,7 @@ app.command("watch", rich_help_panel="Payments")(sagas.watch)
 app.command("retry", rich_help_panel="Payments")(sagas.retry)
 app.command("cancel", rich_help_panel="Payments")(sagas.cancel)
 app.command("balances", rich_help_panel="Payments")(balances.balances)
+app.command("report", rich_help_panel="Payments")(reports.report)
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
 app.add_typer(proposals.app, name="proposals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")

@@ -19,6 +19,7 @@ _WORDS: Final[dict[str, str]] = {
     r"^[^\x00-\x1f]*$": "Write one line, without line breaks and tabs",
     r"^[^\x00-\x1f\x7f]*$": "Write one line, without line breaks and tabs",
     r"^[\t\n\r -~]+$": "Write it as PEM: plain letters, digits and signs",
+    r"^[a-z_]{1,30}$": "Write 1 to 30 small letters and _ only",
     r"^[A-Z]{2}$": "Write the two capitals of ISO 3166, such as KE",
     r"^[0-9]{6}$": "Write the six digits of the code",
     r"^[0-9]{5,7}$": "Write the 5 to 7 digits of a short code",

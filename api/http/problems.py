@@ -109,6 +109,7 @@ EXAMPLES: Final[dict[int, tuple[str, str, list[dict[str, str]], dict[str, str]]]
     403: ("scope_missing", "The key lacks the scope top-ups:write.", [], {"scope": "top-ups:write"}),
     404: ("not_found", "No partner has that id.",
           [{"field": "partner_id", "rule": "not_found", "detail": "No partner has that id."}], {}),
+    406: ("not_acceptable", "It can be sent as application/json, text/csv, application/pdf.", [], {}),
     409: ("wrong_stage", "Money may have moved already; it cannot be cancelled.", [], {}),
     413: ("body_too_large", "A body may have 262144 bytes.", [], {}),
     415: ("unsupported_media_type", "Send JSON, with the content type application/json.", [], {}),

@@ -21,6 +21,11 @@ async def get(session: AsyncSession, partner_id: str) -> Partner:
     return partner
 
 
+async def names(session: AsyncSession) -> dict[str, str]:
+    """Of every partner, by id."""
+    return dict((await session.exec(select(Partner.id, Partner.name))).all())
+
+
 async def active(session: AsyncSession, partner_id: str) -> Partner:
     """Raises NotFound, or NotAllowed for a suspended partner."""
     partner = await get(session, partner_id)

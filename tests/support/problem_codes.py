@@ -10,7 +10,7 @@ from core import errors
 from tests.support import reason_codes
 
 ROOT: Final = reason_codes.ROOT
-PACKAGES: Final = (*reason_codes.PACKAGES, "api", "inbound", "models", "notices")
+PACKAGES: Final = (*reason_codes.PACKAGES, "api", "inbound", "models", "notices", "reports")
 # The classes of errors, by the status that `api/http/problems.py` gives each.
 STATUS: Final = {
     errors.InvalidRequest: 422, errors.NotFound: 404, errors.Conflict: 409, errors.NotAllowed: 403, errors.LimitExceeded: 422,

@@ -9,7 +9,7 @@ from sqlmodel import Field
 
 from core.money import Money
 from models.tables.base import UtcDateTime
-from models.tables.saga.saga_row import MoneyInRow, by_client_reference
+from models.tables.saga.saga_row import MoneyInRow, by_client_reference, by_time
 
 # What each means to the lender who reads it.
 COLLECTION_STAGES: Final[dict[str, str]] = {
@@ -52,6 +52,7 @@ class Collection(MoneyInRow, table=True):
         ),
         Index("ix_collections_partner_id_id", "partner_id", "id"),
         by_client_reference("collections"),
+        by_time("collections"),
         Index("ix_collections_stage", "stage", postgresql_where=text("ended_at IS NULL")),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from models.tables.saga.saga_row import SagaRow, by_client_reference
+from models.tables.saga.saga_row import SagaRow, by_client_reference, by_time
 
 # What each means to the lender who reads it.
 FLOAT_STAGES: Final[dict[str, str]] = {
@@ -36,6 +36,7 @@ class FloatPurchase(SagaRow, table=True):
         CheckConstraint("amount_minor > 0 AND total_minor >= amount_minor", name="amounts"),
         Index("ix_float_purchases_partner_id_id", "partner_id", "id"),
         by_client_reference("float_purchases"),
+        by_time("float_purchases"),
         Index("ix_float_purchases_stage", "stage", postgresql_where=text("ended_at IS NULL")),
     )
 

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Index, Text, U
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from models.tables.saga.saga_row import SagaRow, by_client_reference
+from models.tables.saga.saga_row import SagaRow, by_client_reference, by_time
 
 # What each means to the lender who reads it.
 STAGES: Final[dict[str, str]] = {
@@ -49,6 +49,7 @@ class Disbursement(SagaRow, table=True):
         ),
         Index("ix_disbursements_partner_id_id", "partner_id", "id"),
         by_client_reference("disbursements"),
+        by_time("disbursements"),
         Index("ix_disbursements_stage", "stage", postgresql_where=text("ended_at IS NULL")),
         Index("ix_disbursements_reserved", "partner_id", "product_id", "reserved_on"),
         CheckConstraint(f"stage IN {tuple(STAGES)}", name="stage"),
@@ -56,6 +57,7 @@ class Disbursement(SagaRow, table=True):
     )  # fmt: skip
 
     stages: ClassVar[dict[str, str]] = STAGES
+    moved_column: ClassVar[str] = "paid_minor"
 
     tenant_key: str = Field(sa_column=Column(Text, nullable=False))
     loan_id: int = Field(sa_column=Column(BigInteger, nullable=False))

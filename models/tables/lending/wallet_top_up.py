@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, T
 from sqlmodel import Field
 
 from core.money import Money
-from models.tables.saga.saga_row import MoneyInRow, by_client_reference
+from models.tables.saga.saga_row import MoneyInRow, by_client_reference, by_time
 
 # What each means to the lender who reads it.
 TOP_UP_STAGES: Final[dict[str, str]] = {
@@ -37,10 +37,12 @@ class TopUp(MoneyInRow, table=True):
         Index("uq_top_ups_reference", "reference", unique=True, postgresql_where=text("reference IS NOT NULL")),
         Index("ix_top_ups_partner_id_id", "partner_id", "id"),
         by_client_reference("top_ups"),
+        by_time("top_ups"),
         Index("ix_top_ups_stage", "stage", postgresql_where=text("ended_at IS NULL")),
     )
 
     stages: ClassVar[dict[str, str]] = TOP_UP_STAGES
+    moved_column: ClassVar[str] = "credited_minor"
 
     method: str = Field(sa_column=Column(Text, nullable=False))
     currency: str = Field(sa_column=Column(Text, nullable=False))
