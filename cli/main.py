@@ -19,6 +19,7 @@ from cli.commands import (
     keys,
     partners,
     proposals,
+    reconcile,
     reports,
     sagas,
     schedules,
@@ -75,6 +76,7 @@ app.command("watch", rich_help_panel="Payments")(sagas.watch)
 app.command("retry", rich_help_panel="Payments")(sagas.retry)
 app.command("cancel", rich_help_panel="Payments")(sagas.cancel)
 app.command("balances", rich_help_panel="Payments")(balances.balances)
+app.command("reconcile", rich_help_panel="Payments")(reconcile.reconcile)
 app.command("report", rich_help_panel="Payments")(reports.report)
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
 app.add_typer(proposals.app, name="proposals", rich_help_panel="Payments")

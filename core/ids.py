@@ -31,6 +31,7 @@ AUDIT: Final = "aud"
 PERSON: Final = "psn"
 DECISION: Final = "dec"
 PROPOSAL: Final = "prp"
+RECONCILIATION: Final = "rcn"
 REQUEST: Final = "req"
 
 

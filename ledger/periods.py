@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.money import Money
+from ledger.chart import Account
 
 # What is posted now, less what came later: a pool keeps no balance by its lines, and none is summed from its beginning.
 _PERIODS: Final = text("""
@@ -44,6 +45,24 @@ SELECT e.account_id, a.currency, CASE WHEN e.side = a.side THEN 'in' ELSE 'out' 
  WHERE e.created_at >= :since AND e.created_at < :until AND e.posted_minor > 0 AND starts_with(e.account_id, :prefix)
  GROUP BY 1, 2, 3, 4
  ORDER BY 1, 3, 4
+""")
+
+
+# A line of an event after `until` was written after it, give or take how far a provider's clock is ahead of ours.
+_BY_THEN: Final = text("""
+SELECT a.side, a.debits_posted + coalesce(p.debits, 0) - coalesce(l.debits, 0) AS debits,
+       a.credits_posted + coalesce(p.credits, 0) - coalesce(l.credits, 0) AS credits
+  FROM ledger_accounts a
+ CROSS JOIN LATERAL (
+    SELECT sum(r.debits_posted) AS debits, sum(r.credits_posted) AS credits
+      FROM ledger_rollups r WHERE a.pool AND r.account_id = a.id) p
+ CROSS JOIN LATERAL (
+    SELECT sum(e.posted_minor) FILTER (WHERE e.side = 'debit') AS debits,
+           sum(e.posted_minor) FILTER (WHERE e.side = 'credit') AS credits
+      FROM ledger_entries e
+     WHERE e.account_id = a.id AND e.created_at >= CAST(:until AS timestamptz) - interval '1 day'
+       AND e.happened_at >= :until) l
+ WHERE a.id = :id
 """)
 
 
@@ -98,6 +117,15 @@ async def movements(session: AsyncSession, since: datetime, until: datetime, pre
         )
         for row in rows
     ]
+
+
+async def balance_by(session: AsyncSession, account: Account, until: datetime) -> Money:
+    """What was posted of all that had happened before `until` by the providers' clocks."""
+    row = (await (await session.connection()).execute(_BY_THEN, {"id": account.id, "until": until})).mappings().first()
+    if row is None:
+        return Money.zero(account.currency)
+    debits, credits = int(row["debits"]), int(row["credits"])
+    return Money(credits - debits if row["side"] == "credit" else debits - credits, account.currency)
 
 
 def _period(

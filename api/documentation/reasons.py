@@ -82,6 +82,10 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
         "allocation_twice not_a_payment returned",
     ),
     (
+        "Look the day up on the provider's own portal.",
+        "list_empty too_old day_ahead",
+    ),
+    (
         "Nothing moved. Ask for it again if it is still wanted.",
         "not_confirmed no_authorised_contact cancelled withdrawn resolved_not_paid invalid_request not_found not_allowed "
         "conflict",

@@ -38,6 +38,7 @@ TAGS: Final = [
     {"name": "exchanges", "description": "Every call to a provider"},
     {"name": "tariffs", "description": "What charges cost"},
     {"name": "reports", "description": "What was done and what it cost, by day"},
+    {"name": "reconciliations", "description": "Each day compared with M-Pesa, the bank and Fineract"},
     {"name": "keys", "description": "API keys"},
     {"name": "callbacks", "description": "Where providers reach us; no API key, the address itself is the proof"},
     {"name": "codec", "description": "Payloads in clear for Temporal's UI"},

@@ -207,6 +207,7 @@ _WORDS: Final[dict[str, tuple[tuple[int, ...] | int, str, str]]] = {
     "two_periods": (422, "One day and a range of days are named.", "Name one day, or the first and the last."),
     "unknown_table": (422, "The report has no table of that name; the detail names those that it has.",
                       "Name one of those, or none."),
+    "day_ahead": (422, "The day has not begun where the partner is.", "Name a day that has."),
     "period_empty": (422, "The period ends before it begins.", "Give a beginning before the end."),
     "period_too_long": (422, "The period is longer than one report may be.", "Ask for parts of it."),
     # ---------------------------------------------------------------------------- callbacks, payloads, what is away

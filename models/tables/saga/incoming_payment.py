@@ -23,6 +23,7 @@ class IncomingPayment(SQLModel, table=True):
         UniqueConstraint("provider", "source", "external_id"),
         CheckConstraint("amount_minor > 0", name="amount"),
         Index("ix_incoming_payments_claimed_by", "claimed_by"),
+        Index("ix_incoming_payments_happened_at", "happened_at", postgresql_using="brin"),
         Index("ix_incoming_payments_unclaimed", "created_at", postgresql_where=text("claimed_by IS NULL")),
     )
 

@@ -29,6 +29,7 @@ class PayoutAttempt(SQLModel, table=True):
             postgresql_where=text("receipt IS NOT NULL"),
         ),
         Index("ix_payout_attempts_workflow_id", "workflow_id"),
+        Index("ix_payout_attempts_times", "created_at", "paid_at", postgresql_using="brin"),
         CheckConstraint(
             "state IN ('sending', 'not_sent', 'accepted', 'unknown', 'paid', 'failed', 'void')", name="state"
         ),
