@@ -32,6 +32,7 @@ PERSON: Final = "psn"
 DECISION: Final = "dec"
 PROPOSAL: Final = "prp"
 RECONCILIATION: Final = "rcn"
+REPORT_SUBSCRIPTION: Final = "rsb"
 REQUEST: Final = "req"
 
 

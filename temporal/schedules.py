@@ -26,6 +26,7 @@ from temporal.queues import FLOWS_QUEUE
 SWEEP_SCHEDULE: Final = "sweep"
 BOOKS_SCHEDULE: Final = "books-check"
 RETENTION_SCHEDULE: Final = "retention"
+REPORT_MAILS_SCHEDULE: Final = "report-mails"
 RECONCILIATION_SCHEDULE: Final = "daily-reconciliation"
 
 
@@ -98,9 +99,11 @@ def _watch(provider: str) -> Watch:
 
 
 async def ensure_house_schedules(client: Client, *, sweep_every: timedelta = timedelta(seconds=30)) -> None:
-    """The sweep of undelivered webhooks and unstarted sagas, the nightly check of the books, after it the erasing of personal
-    data whose time has passed, and every hour the comparison of those partners' days that are over where they are."""
+    """The sweep of undelivered webhooks and unstarted sagas; at night the check of the books, and after it the erasing of
+    personal data whose time has passed; every hour the comparison of those days that are over where their partner is, and
+    the reports whose hour it is."""
     await ensure_schedule(client, SWEEP_SCHEDULE, "Sweep", every=sweep_every)
     await ensure_schedule(client, BOOKS_SCHEDULE, "BooksCheck", every=timedelta(days=1), at_minute=30)
     await ensure_schedule(client, RETENTION_SCHEDULE, "Retention", every=timedelta(days=1), at_minute=90)
     await ensure_schedule(client, RECONCILIATION_SCHEDULE, "ReconciliationsDue", every=timedelta(hours=1), at_minute=20)
+    await ensure_schedule(client, REPORT_MAILS_SCHEDULE, "ReportsDue", every=timedelta(hours=1), at_minute=5)

@@ -38,6 +38,7 @@ class Resources:
     recovery: tuple[RecoveryWindow, ...]
     retention: Retention
     top_up_url: str
+    report_zone: str
 
     @classmethod
     def of(cls, settings: Settings, client: Client, database: Database) -> "Resources":
@@ -53,6 +54,7 @@ class Resources:
             recovery=tuple(settings.recovery.windows),
             retention=settings.retention,
             top_up_url=settings.notices.top_up_url,
+            report_zone=settings.reports.timezone,
         )
 
     def give(self, activity_class: type) -> Any:

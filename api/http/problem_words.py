@@ -204,6 +204,7 @@ _WORDS: Final[dict[str, tuple[tuple[int, ...] | int, str, str]]] = {
     "no_address": (409, "The connection has no secret address yet.", "Give its settings anew; that makes one."),
     "rotation_in_progress": (409, "The address was replaced a short while ago and the one before still works.",
                              "Wait for the end of the grace, or ask for none: `{\"grace_hours\": 0}`."),
+    "too_many_subscriptions": (422, "As many reports as may be are sent by email already.", "Remove one first."),
     "two_periods": (422, "One day and a range of days are named.", "Name one day, or the first and the last."),
     "unknown_table": (422, "The report has no table of that name; the detail names those that it has.",
                       "Name one of those, or none."),

@@ -1,4 +1,5 @@
-"""What reports of a period read: where in the tables its rows lie. Comparisons of a partner's day with the outside.
+"""What reports of a period read: where in the tables its rows lie; who gets them by email. Comparisons of a partner's day
+with the outside.
 
 Revision ID: 0019
 Revises: 0015
@@ -30,6 +31,22 @@ _TIMES = {
 def upgrade() -> None:
     for name, (table, columns) in _TIMES.items():
         op.create_index(name, table, columns, postgresql_using="brin")
+    op.create_table(
+        "report_subscriptions",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("partner_id", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("hour", sa.Integer(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=True),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", _TIME, nullable=False),
+        sa.CheckConstraint("kind IN ('daily', 'partner', 'financial', 'sms')", name="kind"),
+        sa.CheckConstraint("hour BETWEEN 0 AND 23", name="hour"),
+        sa.ForeignKeyConstraint(["partner_id"], ["partners.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("partner_id", "kind", "email", postgresql_nulls_not_distinct=True),
+    )
     op.create_table(
         "reconciliations",
         sa.Column("id", sa.Text(), nullable=False),
@@ -82,7 +99,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("reconciliation_baselines", "reconciliation_differences", "reconciliations"):
+    for table in (
+        "reconciliation_baselines", "reconciliation_differences", "reconciliations", "report_subscriptions",
+    ):  # fmt: skip
         op.drop_table(table)
     for name, (table, _) in _TIMES.items():
         op.drop_index(name, table)

@@ -105,6 +105,7 @@ NATURAL_KEYS = {
     "/api/v1/cases/{case_id}/give-back": "who has the case",
     "/api/v1/cases/{case_id}/act": "the same words about the same attempt, and a proposal stands once",
     "/api/v1/cases/{case_id}/close": "a case is closed once",
+    "/api/v1/report-subscriptions": "partner, kind and address",
     "/api/v1/reconciliations": "a comparison moves nothing, and one day has one that runs",
     "/api/v1/unknown-outcomes/ask": "a question to the provider",
     "/api/v1/unknown-outcomes/resolve": "the same words about the same attempt",

@@ -16,7 +16,9 @@ from models.messages.reconciliation import ComparisonsStarted, DayCompared, Part
 from models.tables.platform.partner import Partner
 from models.tables.platform.reconciliation import Reconciliation
 from models.tables.saga.case import Case
+from models.tables.saga.incoming_payment import IncomingPayment
 from temporal.queues import FLOWS_QUEUE
+from tests.support.bank_books import push
 from tests.support.customers import lose, pull
 from tests.support.house import House
 from tests.support.lender import WALLET_ACCOUNT
@@ -159,6 +161,19 @@ async def test_money_at_the_bank_that_our_books_do_not_have_is_told(house: House
     found = await compare(house)
     assert found["bank"].different == 1
     assert await cases(house) == [("payment_unknown", "open")]
+
+
+async def test_money_that_our_books_have_and_the_bank_does_not_is_told(house: House) -> None:
+    """A push that was signed with the bank's secret, which somebody stole."""
+    assert (await push(house, "reference", "FTSTOLEN1", "999.00", "for me")).status_code == 200
+
+    async def recorded() -> bool:
+        async with house.database.transaction() as session:
+            return (await session.exec(select(IncomingPayment.id))).first() is not None
+
+    await eventually(recorded)
+    assert (await compare(house))["bank"].different == 1
+    assert ("payment_unlisted", "open") in await cases(house)
 
 
 async def test_what_cannot_be_asked_for_is_told_and_closes_nothing(house: House, desk: MoneyDesk) -> None:
