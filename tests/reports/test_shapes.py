@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import InvalidRequest
 from core.money import Money
-from reports.pdf import as_pdf
+from reports.pdf import MOST_ROWS, as_pdf
 from reports.plain import as_csv, as_text
 from reports.shapes import Column, Period, Report, Table
 
@@ -106,3 +106,9 @@ def test_a_pdf_takes_hostile_and_long_text_and_many_rows() -> None:
     long = [("Wanjiru " * 200 + HOSTILE, number, Money(10**12, "KES"), None) for number in range(60)]
     assert as_pdf(report(*long)).count(b"/Type /Page\n") >= 3
     assert as_pdf(report()).startswith(b"%PDF-")
+
+
+def test_a_pdf_has_no_more_rows_than_people_read() -> None:
+    rows = [("Amina", number, None, None) for number in range(MOST_ROWS)]
+    whole, longer = as_pdf(report(*rows)), as_pdf(report(*rows, *rows))
+    assert whole.count(b"/Type /Page\n") <= longer.count(b"/Type /Page\n") <= whole.count(b"/Type /Page\n") + 1
