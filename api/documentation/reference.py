@@ -153,7 +153,7 @@ def _shape(name: str, schema: Schema) -> Shape:
 def _field(name: str, schema: Schema, required: bool, about: str | None = None, where: str = "") -> Field:
     return Field(
         name=name,
-        type=_type(schema),
+        type=_type(schema).removesuffix(" or null") if where else _type(schema),  # a parameter is left out instead
         shapes=tuple(_shapes(schema)),
         required=required,
         rules=tuple(_rules(schema)),

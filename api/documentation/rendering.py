@@ -67,6 +67,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["prose"] = prose
+    made.filters["inline"] = inline
     made.filters["shape_anchor"] = shape_anchor
     made.globals["asset"] = asset
     return made
@@ -75,12 +76,12 @@ def _templates() -> Environment:
 def prose(text: str) -> Markup:
     """A description as paragraphs, with what stands in backticks as code. Everything else is text."""
     paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip()) if part.strip()]
-    return Markup("\n").join(_paragraph(part) for part in paragraphs)
+    return Markup("\n").join(Markup("<p>{}</p>").format(inline(part)) for part in paragraphs)
 
 
-def _paragraph(text: str) -> Markup:
+def inline(text: str) -> Markup:
+    """One line of the same."""
     pieces = _CODE.split(text)  # every second one stood in backticks
-    inner = Markup("").join(
+    return Markup("").join(
         Markup("<code>{}</code>").format(one) if at % 2 else escape(one) for at, one in enumerate(pieces)
     )
-    return Markup("<p>{}</p>").format(inner)
