@@ -30,6 +30,7 @@ COPY migrations migrations
 COPY models models
 COPY notices notices
 COPY providers providers
+COPY reports reports
 COPY store store
 COPY temporal temporal
 COPY workers workers

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from temporalio.client import Client
 
-from api.http import browser_headers, idempotency, openapi, problems
+from api.http import idempotency, openapi, problems
 from api.http.auth import ensure_bootstrap_key
 from api.http.bounded_requests import BoundedRequests
 from api.http.dependencies import Services, put_services
@@ -54,6 +54,8 @@ def create_app(settings: Settings, *, database: Database | None = None, client: 
         ),
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
+        # Pages of our own show the document (`api/documentation`), which is made at their first request.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         # A redirect to the address with a slash would be built from what the caller says our host is.
@@ -79,7 +81,7 @@ def _pages() -> tuple[BaseRoute, ...]:
     """What every application of this process serves. FastAPI works an included route out at the first request that passes by
     it, which takes a quarter of a second for all of them: once, and not once for each application."""
     pages = APIRouter(generate_unique_id_function=_operation_id)
-    for router in (*_ROUTERS, browser_headers.router):
+    for router in _ROUTERS:
         pages.include_router(router)
     return tuple(pages.routes)
 

@@ -51,8 +51,15 @@ class ApiClient:
 
     def text(self, path: str, **params: Any) -> str:
         """An answer that is no JSON: a file."""
+        return self._file(path, params).text
+
+    def content(self, path: str, **params: Any) -> bytes:
+        """A file that is no text."""
+        return self._file(path, params).content
+
+    def _file(self, path: str, params: dict[str, Any]) -> httpx.Response:
         given = {name: value for name, value in params.items() if value is not None}
-        return self._answered("GET", path, {"params": given}).text
+        return self._answered("GET", path, {"params": given})
 
     def put(self, path: str, body: Any) -> Any:
         return self._call("PUT", path, json=body)

@@ -21,6 +21,8 @@ from cli.commands import (
     find,
     keys,
     partners,
+    reconcile,
+    reports,
     sagas,
     schedules,
     services,
@@ -78,6 +80,8 @@ app.command("cancel", rich_help_panel="Payments")(sagas.cancel)
 app.command("balances", rich_help_panel="Payments")(balances.balances)
 app.command("find", rich_help_panel="Payments")(find.find)
 app.command("attention", rich_help_panel="Payments")(attention.attention)
+app.command("reconcile", rich_help_panel="Payments")(reconcile.reconcile)
+app.command("report", rich_help_panel="Payments")(reports.report)
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
 app.add_typer(approvals.app, name="approvals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")

@@ -33,6 +33,8 @@ DECISION: Final = "dec"
 APPROVAL: Final = "apr"
 ANSWER: Final = "apd"  # to an approval request
 DELEGATION: Final = "dlg"
+RECONCILIATION: Final = "rcn"
+REPORT_SUBSCRIPTION: Final = "rsb"
 REQUEST: Final = "req"
 SESSION: Final = "ses"  # of a person in a browser
 

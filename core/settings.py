@@ -11,6 +11,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -250,6 +251,20 @@ class Notices(BaseModel):
         return url
 
 
+class Reports(BaseModel):
+    """Reports of all partners together."""
+
+    # Whose days they count (IANA); a report of one partner counts that partner's.
+    timezone: str = "Africa/Nairobi"
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError("the time zone of reports is a name of the IANA database, such as Africa/Nairobi")
+        return zone
+
+
 def installed_version() -> str:
     """Of this software; "not-installed" where it runs from a checkout."""
     try:
@@ -301,6 +316,7 @@ class Settings(BaseSettings):
     email: Email = Email()
     sms: Sms = Sms()
     notices: Notices = Notices()
+    reports: Reports = Reports()
     vetted: Vetted = Vetted()
     worker: Worker = Worker()
     recovery: Recovery = Recovery()

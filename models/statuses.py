@@ -5,6 +5,14 @@ from typing import Final, Literal
 
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
+MEANINGS: Final[dict[Status, str]] = {
+    "pending": "No money moves yet: it waits for its start, for money, a code, a day or a limit.",
+    "processing": "Under way, or looked at by a person. Money may have moved.",
+    "completed": "Ended well: the money is where it should be, and booked.",
+    "failed": "Ended without success; `stage` and `reason_code` say why, and nothing is left half done.",
+    "cancelled": "Ended before any money moved, because somebody withdrew it.",
+}
+
 # "merged": the money was booked, by another saga.
 COMPLETED: Final = ("completed", "merged")
 CANCELLED: Final = ("withdrawn",)

@@ -55,6 +55,14 @@ async def notify_partner(
     await outbox.add(session, rows)
 
 
+async def notify_address(
+    session: AsyncSession, event: str, *, key: str, email: str, subject: str, text: str, partner_id: str | None
+) -> None:
+    """One email of a text that its caller has written and cleaned, to an address that somebody gave for it."""
+    row = _row(event, key, "email", email, f"{subject}\n{text}", partner_id, None)
+    await outbox.add(session, [row])
+
+
 async def notify_code(
     session: AsyncSession,
     event: str,
@@ -93,7 +101,7 @@ def _texts(event: str, contacts: list[Contact], facts: dict[str, str]) -> Iterat
 
 
 def _row(
-    event: str, key: str, channel: Channel, recipient: str, text: str, partner_id: str, workflow_id: str | None
+    event: str, key: str, channel: Channel, recipient: str, text: str, partner_id: str | None, workflow_id: str | None
 ) -> dict[str, Any]:
     now = utc_now()
     subject, body = None, text

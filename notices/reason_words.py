@@ -235,6 +235,11 @@ WORDS: Final[tuple[tuple[str, str, str], ...]] = (
         "Mfumo mwingine haujasema matokeo yake.",
     ),
     (
+        "list_empty too_old day_ahead",
+        "The provider's list does not show that day.",
+        "Orodha ya mtoa huduma haionyeshi siku hiyo.",
+    ),
+    (
         "sms_refused email_refused smtp_settings invalid_email",
         "The message could not be sent.",
         "Ujumbe haukuweza kutumwa.",

@@ -5,10 +5,11 @@
 never triggers an undo. Only evidence (a debit push, a statement line, a status answer) settles it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, Literal, Protocol
 from zoneinfo import ZoneInfo
 
@@ -92,7 +93,8 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class BankEntry:
-    """One line of a statement. `amount` is positive; `direction` says which way."""
+    """One line of a statement. `amount` is positive; `direction` says which way. `balance` is what the account held after
+    it, where the bank says so."""
 
     bank_transaction_id: str
     account: str
@@ -100,6 +102,12 @@ class BankEntry:
     amount: Money
     narration: str
     value_time: datetime
+    balance: Money | None = None
+
+    @property
+    def change(self) -> Money:
+        """What it did to the account."""
+        return self.amount if self.direction == "credit" else Money(-self.amount.minor, self.amount.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,24 @@ class Statement:
 
     entries: list[BankEntry]
     unreadable: list[OddRow]
+
+
+def closing_balance(entries: Sequence[BankEntry]) -> Money | None:
+    """What the account held after these lines, which follow each other; None where the bank does not say, or where its
+    balances do not follow from its amounts. Banks list the oldest line first, or the newest."""
+    told = [entry for entry in entries if entry.balance is not None]
+    if not told or len(told) < len(entries):
+        return None
+    for lines in (told, told[::-1]):
+        if all(_follows(before, after) for before, after in pairwise(lines)):
+            return lines[-1].balance
+    return None
+
+
+def _follows(before: BankEntry, after: BankEntry) -> bool:
+    assert before.balance is not None
+    same = before.balance.currency == after.amount.currency
+    return same and before.balance + after.change == after.balance
 
 
 class EventKind(StrEnum):

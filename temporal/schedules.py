@@ -27,6 +27,8 @@ from temporal.queues import FLOWS_QUEUE
 SWEEP_SCHEDULE: Final = pulse.SWEEP
 BOOKS_SCHEDULE: Final = pulse.BOOKS_CHECK
 RETENTION_SCHEDULE: Final = pulse.RETENTION
+REPORT_MAILS_SCHEDULE: Final = "report-mails"
+RECONCILIATION_SCHEDULE: Final = "daily-reconciliation"
 
 
 async def ensure_schedule(
@@ -98,8 +100,11 @@ def _watch(provider: str) -> Watch:
 
 
 async def ensure_house_schedules(client: Client, *, sweep_every: timedelta = pulse.EVERY[pulse.SWEEP]) -> None:
-    """The sweep of undelivered webhooks and unstarted sagas, the nightly check of the books, and after it the erasing of
-    personal data whose time has passed."""
+    """The sweep of undelivered webhooks and unstarted sagas; at night the check of the books, and after it the erasing of
+    personal data whose time has passed; every hour the comparison of those days that are over where their partner is, and
+    the reports whose hour it is."""
     await ensure_schedule(client, SWEEP_SCHEDULE, "Sweep", every=sweep_every)
     await ensure_schedule(client, BOOKS_SCHEDULE, "BooksCheck", every=pulse.EVERY[pulse.BOOKS_CHECK], at_minute=30)
     await ensure_schedule(client, RETENTION_SCHEDULE, "Retention", every=pulse.EVERY[pulse.RETENTION], at_minute=90)
+    await ensure_schedule(client, RECONCILIATION_SCHEDULE, "ReconciliationsDue", every=timedelta(hours=1), at_minute=20)
+    await ensure_schedule(client, REPORT_MAILS_SCHEDULE, "ReportsDue", every=timedelta(hours=1), at_minute=5)

@@ -39,6 +39,7 @@ class Resources:
     recovery: tuple[RecoveryWindow, ...]
     retention: Retention
     top_up_url: str
+    report_zone: str
 
     @classmethod
     def of(cls, settings: Settings, client: Client, database: Database) -> "Resources":
@@ -54,6 +55,7 @@ class Resources:
             recovery=tuple(settings.recovery.windows),
             retention=settings.retention,
             top_up_url=settings.notices.top_up_url,
+            report_zone=settings.reports.timezone,
         )
 
     def give(self, activity_class: type) -> Any:

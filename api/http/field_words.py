@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from api.http.pattern_words import words_of
+
 # Where the library's own sentence speaks of its insides ("String should match pattern …"). `{name}` is a fact of the rule.
 _SENTENCES: Final[dict[str, str]] = {
     "missing": "Give this field",
@@ -14,6 +16,10 @@ _SENTENCES: Final[dict[str, str]] = {
     "int_type": "Write it as a whole number",
     "int_parsing": "Write it as a whole number",
     "int_from_float": "Write it as a whole number",
+    "int_parsing_size": "Write a smaller number",
+    "float_type": "Write it as a number",
+    "float_parsing": "Write it as a number",
+    "finite_number": "Write it as a number",
     "bool_type": "Write true or false",
     "bool_parsing": "Write true or false",
     "dict_type": "Write it as an object",
@@ -33,20 +39,25 @@ _SENTENCES: Final[dict[str, str]] = {
     "datetime_parsing": "Write it as a time with its zone, such as 2026-11-21T06:14:03Z",
     "datetime_from_date_parsing": "Write it as a time with its zone, such as 2026-11-21T06:14:03Z",
     "datetime_type": "Write it as a time with its zone, such as 2026-11-21T06:14:03Z",
+    "datetime_object_invalid": "Write it as a time with its zone, such as 2026-11-21T06:14:03Z",
+    "date_parsing": "Write it as a day, such as 2026-11-21",
+    "date_from_datetime_inexact": "Write it as a day, such as 2026-11-21",
     "date_from_datetime_parsing": "Write it as a day, such as 2026-11-21",
     "date_type": "Write it as a day, such as 2026-11-21",
 }
 
 
 # How the library's own sentences begin; what a rule of ours says stands as it is.
-_LIBRARY: Final = ("Field required", "Extra inputs", "String should", "Input should", "Value should", "List should",
-                   "Tuple should", "Dictionary should", "Set should", "Datetimes")  # fmt: skip
+LIBRARY: Final = ("Field required", "Extra inputs", "String should", "Input should", "Value should", "List should",
+                   "Tuple should", "Dictionary should", "Set should", "Datetimes", "Unable to")  # fmt: skip
 
 
 def sentence(rule: str, said: str, facts: Mapping[str, Any]) -> str:
     """`said` is the library's sentence, `facts` its context of the error."""
     words = _SENTENCES.get(rule)
-    if words is None or not said.startswith(_LIBRARY):
+    if rule == "string_pattern_mismatch":
+        words = words_of(str(facts.get("pattern"))) or words
+    if words is None or not said.startswith(LIBRARY):
         return said
     try:
         return words.format_map(facts)

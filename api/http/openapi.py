@@ -7,7 +7,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.http.problems import MEDIA_TYPE, Problem, example
+from api.http.openapi_stages import explain_stages
+from api.http.problem_words import WORDS
+from api.http.problems import MEDIA_TYPE, Problem, example, example_of
 from models.kinds import KINDS
 
 _DESCRIPTIONS: Final[dict[int, str]] = {
@@ -15,6 +17,7 @@ _DESCRIPTIONS: Final[dict[int, str]] = {
     401: "No living API key",
     403: "The key, or the state, does not allow it",
     404: "It does not exist, or not for this key",
+    406: "The answer is wanted in a form that there is not",
     409: "Something else was already done, or the moment is wrong",
     413: "The body is too large",
     415: "The body is of another media type",
@@ -34,7 +37,8 @@ TAGS: Final = [
     {"name": "inbox", "description": "Providers' messages, as they came and as they were read"},
     {"name": "exchanges", "description": "Every call to a provider"},
     {"name": "tariffs", "description": "What charges cost"},
-    {"name": "reports", "description": "Counts of what was done"},
+    {"name": "reports", "description": "What was done and what it cost, by day"},
+    {"name": "reconciliations", "description": "Each day compared with M-Pesa, the bank and Fineract"},
     {"name": "keys", "description": "API keys"},
     {"name": "people", "description": "Who has keys, and who may sign in to the console"},
     {"name": "callbacks", "description": "Where providers reach us; no API key, the address itself is the proof"},
@@ -43,14 +47,15 @@ TAGS: Final = [
 ]
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: these problems, and those that every route with a key may give."""
-    return {status: _response(status) for status in sorted({401, 403, 422, 429, 503, *statuses})}
+def problems(*what: int | str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: these problems, and those that every route with a key may give. A problem is named by its
+    status, which is then shown by what is usual for it, or by its code."""
+    return _responses({401, 403, 422, 429, 503}, what)
 
 
-def open_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def open_problems(*what: int | str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route without a key."""
-    return {status: _response(status) for status in sorted({422, *statuses})}
+    return _responses({422}, what)
 
 
 def again(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
@@ -61,11 +66,20 @@ def again(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 WRITES: Final = (400, 413, 415)
 
 
-def _response(status: int) -> dict[str, Any]:
-    return {
-        "description": _DESCRIPTIONS[status],
-        "content": {MEDIA_TYPE: {"schema": dict(_REF), "example": example(status)}},
-    }
+def _responses(always: set[int], what: tuple[int | str, ...]) -> dict[int | str, dict[str, Any]]:
+    codes = [one for one in what if isinstance(one, str)]
+    named: dict[int, list[str]] = {}
+    for code in codes:
+        named.setdefault(WORDS[code].statuses[0], []).append(code)
+    statuses = always | {one for one in what if isinstance(one, int)} | set(named)
+    return {status: _response(status, named.get(status, [])) for status in sorted(statuses)}
+
+
+def _response(status: int, codes: list[str]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"example": example(status)}
+    if codes:
+        shown = {"examples": {code: {"summary": WORDS[code].means, "value": example_of(code)} for code in codes}}
+    return {"description": _DESCRIPTIONS[status], "content": {MEDIA_TYPE: {"schema": dict(_REF), **shown}}}
 
 
 def install(app: FastAPI, made: dict[str, Any] | None = None) -> None:
@@ -95,6 +109,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas.update(problem["$defs"])
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    explain_stages(document)
     for path in document["paths"].values():
         for operation in path.values():
             for response in operation.get("responses", {}).values():

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from temporalio.service import RPCError
 
 from api.http.field_words import sentence
+from api.http.problem_words import WORDS
 from core import errors
 from core.errors import KivukoError
 from core.ids import new_id
@@ -43,6 +44,8 @@ _TITLES: Final[dict[int, str]] = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    406: "No such form of an answer",
+    408: "The body came too late",
     409: "Conflict",
     413: "The body is too large",
     415: "The body is of another media type",
@@ -54,7 +57,8 @@ _TITLES: Final[dict[int, str]] = {
 }
 _CODES: Final[dict[int, str]] = {
     400: "malformed_body", 401: "not_authenticated", 403: "not_allowed", 404: "not_found",
-    405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type",
+    405: "method_not_allowed", 406: "not_acceptable", 408: "body_too_late", 413: "body_too_large",
+    415: "unsupported_media_type",
 }  # fmt: skip
 
 
@@ -105,6 +109,7 @@ EXAMPLES: Final[dict[int, tuple[str, str, list[dict[str, str]], dict[str, str]]]
     403: ("scope_missing", "The key lacks the scope top-ups:write.", [], {"scope": "top-ups:write"}),
     404: ("not_found", "No partner has that id.",
           [{"field": "partner_id", "rule": "not_found", "detail": "No partner has that id."}], {}),
+    406: ("not_acceptable", "It can be sent as application/json, text/csv, application/pdf.", [], {}),
     409: ("wrong_stage", "Money may have moved already; it cannot be cancelled.", [], {}),
     413: ("body_too_large", "A body may have 262144 bytes.", [], {}),
     415: ("unsupported_media_type", "Send JSON, with the content type application/json.", [], {}),
@@ -122,6 +127,20 @@ def example(status: int) -> dict[str, Any]:
     shown = Problem(
         type=f"/problems/{code}", title=_TITLES[status], status=status, detail=detail, code=code,
         errors=[FieldError.model_validate(field) for field in fields], facts=facts,
+    )  # fmt: skip
+    return shown.model_dump(exclude_none=True)
+
+
+def example_of(code: str) -> dict[str, Any]:
+    """The body of a problem with this code: word for word where the code is typical of its status, else with what it means
+    as the detail. Raises KeyError for a code that no problem has."""
+    words = WORDS[code]
+    for status in words.statuses:
+        if EXAMPLES.get(status, ("",))[0] == code:
+            return example(status)
+    status = words.statuses[0]
+    shown = Problem(
+        type=f"/problems/{code}", title=_TITLES[status], status=status, detail=words.means, code=code
     )  # fmt: skip
     return shown.model_dump(exclude_none=True)
 

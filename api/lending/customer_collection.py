@@ -67,7 +67,7 @@ router = saga_routes(COLLECTIONS)
     "",
     status_code=202,
     response_model=CollectionOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "no_passkey", "idempotency_key_reused", *WRITES),
     summary="Ask a customer to pay",
 )
 async def create_collection(

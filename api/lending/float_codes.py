@@ -35,7 +35,7 @@ router = APIRouter(prefix=PURCHASES.path, tags=[PURCHASES.tag], dependencies=KNO
 
 PurchaseId = Annotated[str, Path(pattern=id_pattern(PURCHASES.kind.id_prefix))]
 
-_REFUSALS: Final = {
+_VERDICTS: Final = {
     "expired": ("code_expired", "The code has expired; have a new one sent."),
     "used_up": ("code_used_up", "The code takes no more tries; have a new one sent."),
     "locked": ("codes_locked", "Too many wrong codes were given; try again tomorrow, or ask the house."),
@@ -46,7 +46,7 @@ _REFUSALS: Final = {
 @router.post(
     "/{purchase_id}/confirm",
     response_model=CommandTakenOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "code_expired", "code_used_up", "codes_locked", "no_code", "ended", *WRITES),
     summary="Confirm it with the one-time code",
 )
 async def confirm_float_purchase(
@@ -81,7 +81,7 @@ async def confirm_float_purchase(
 @router.post(
     "/{purchase_id}/resend-code",
     response_model=CommandTakenOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "resend_limit", "wrong_stage", "ended", "idempotency_key_reused", *WRITES),
     summary="Send a new code; the one before dies",
 )
 async def resend_float_code(
@@ -122,5 +122,5 @@ def _refuse(row: FloatPurchase, checked: Checked) -> NoReturn:
         raise Conflict("The saga has ended.", code="ended", stage=row.stage)
     if checked.verdict == "wrong":
         raise InvalidRequest("The code is wrong.", code="wrong_code", field="code", tries_left=str(checked.tries_left))
-    code, detail = _REFUSALS[checked.verdict]
+    code, detail = _VERDICTS[checked.verdict]
     raise Conflict(detail, code=code)

@@ -74,7 +74,7 @@ PURCHASES: Final = Resource[FloatPurchase](
 router = saga_routes(PURCHASES)
 
 
-@router.post("/quotes", responses=problems(404, 409, *WRITES), summary="What float would cost now")
+@router.post("/quotes", responses=problems(404, "conflict", *WRITES), summary="What float would cost now")
 async def quote_float(wanted: FloatQuoteRequest, services: ServicesDep, principal: FloatWriter) -> FloatQuote:
     """Nothing is stored and nothing is held."""
     async with services.database.transaction() as session:
@@ -96,7 +96,7 @@ async def quote_float(wanted: FloatQuoteRequest, services: ServicesDep, principa
     "",
     status_code=202,
     response_model=FloatOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "price_changed", "no_authorised_contact", "idempotency_key_reused", *WRITES),
     summary="Buy float at the price that was shown",
 )
 async def create_float_purchase(

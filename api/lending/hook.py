@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1/partners/{partner_id}/hook", tags=["partners"
 HOOK_EVENTS: Final = (("LOAN", "APPROVE"), ("LOAN", "REPAYMENT"), ("SAVINGSACCOUNT", "DEPOSIT"))
 
 
-@router.get("", responses=problems(404, 409), summary="The secret address for the partner's Fineract hook")
+@router.get("", responses=problems(404, "no_address"), summary="The secret address for the partner's Fineract hook")
 async def get_hook(partner_id: PartnerId, services: ServicesDep, principal: PartnerWriter) -> HookAddress:
     """404 `no_connection` without a connection to Fineract: the address is that connection's."""
     principal.visible(partner_id)

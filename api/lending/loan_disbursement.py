@@ -65,7 +65,17 @@ router = saga_routes(DISBURSEMENTS)
     response_model=DisbursementOut,
     responses={
         200: {"model": DisbursementOut, "description": "The loan has this disbursement already"},
-        **problems(404, 409, *WRITES),
+        **problems(
+            404,
+            "ended_unpaid",
+            "second_person_needed",
+            "contradiction_open",
+            "claimed_elsewhere",
+            "loan_paid_elsewhere",
+            "claim_contended",
+            "idempotency_key_reused",
+            *WRITES,
+        ),
     },
     summary="Pay out an approved loan",
 )

@@ -30,7 +30,7 @@ ProductId = Annotated[int, Path(ge=1, le=BIGINT)]
 @router.post(
     "/fetch",
     response_model=ProductsFetched,
-    responses=problems(404, 409, 502),
+    responses=problems(404, "already_running", "idempotency_key_reused", 502),
     summary="Fetch the products from the partner's Fineract",
 )
 async def fetch_loan_products(

@@ -60,7 +60,7 @@ router = saga_routes(TOP_UPS)
     "",
     status_code=202,
     response_model=TopUpAccepted,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "idempotency_key_reused", "request_running", *WRITES),
     summary="Announce money for the wallet",
 )
 async def create_top_up(wanted: TopUpNew, services: ServicesDep, principal: TopUpWriter, once: Keyed) -> Response:

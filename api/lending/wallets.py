@@ -57,7 +57,9 @@ async def list_wallet_entries(
     "/credits",
     status_code=201,
     response_model=CreditOut,
-    responses=again(CreditOut) | _WAITS | problems(404, 409, *WRITES),
+    responses=again(CreditOut)
+    | _WAITS
+    | problems(404, "reference_taken", "reference_reused", "idempotency_key_reused", *WRITES),
     summary="Book money that arrived for the partner",
 )
 async def credit_wallet(

@@ -78,7 +78,7 @@ async def get_case(case_id: CaseId, services: ServicesDep, principal: Disburseme
 @router.post(
     "/{case_id}/take",
     response_model=CaseOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "case_taken", "case_closed", "idempotency_key_reused", *WRITES),
     summary="Say that you look at it",
 )
 async def take_case(case_id: CaseId, services: ServicesDep, principal: Anyone, once: Idempotent) -> Response:
@@ -90,7 +90,7 @@ async def take_case(case_id: CaseId, services: ServicesDep, principal: Anyone, o
 @router.post(
     "/{case_id}/give-back",
     response_model=CaseOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "case_not_taken", "case_closed", "idempotency_key_reused", *WRITES),
     summary="Say that you do not look at it any more",
 )
 async def give_back_case(case_id: CaseId, services: ServicesDep, principal: Anyone, once: Idempotent) -> Response:
@@ -102,7 +102,21 @@ async def give_back_case(case_id: CaseId, services: ServicesDep, principal: Anyo
 @router.post(
     "/{case_id}/act",
     response_model=CaseActed,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(
+        404,
+        "action_not_allowed",
+        "nothing_to_decide",
+        "no_saga",
+        "case_closed",
+        "wrong_stage",
+        "another_attempt",
+        "receipt_taken",
+        "superseded",
+        "four_eyes",
+        "ended",
+        "idempotency_key_reused",
+        *WRITES,
+    ),
     summary="Decide, with evidence, what its saga waits for; or have it go on at once",
 )
 async def act_on_case(
@@ -118,7 +132,7 @@ async def act_on_case(
 @router.post(
     "/{case_id}/close",
     response_model=CaseOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "case_closed", "idempotency_key_reused", *WRITES),
     summary="Close a case, saying why",
 )
 async def close_case(

@@ -25,7 +25,7 @@ InboxId = Annotated[str, Path(pattern=id_pattern(INBOX))]
 @router.post(
     "/{inbox_id}/read-again",
     response_model=InboxItemOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "not_to_be_read", "idempotency_key_reused", *WRITES),
     summary="Read a message again that could not be read or believed",
 )
 async def read_inbox_item_again(

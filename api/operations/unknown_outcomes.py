@@ -74,7 +74,7 @@ async def export_unknown_outcomes(
 @router.post(
     "/ask",
     response_model=Asked,
-    responses=problems(409, *WRITES),
+    responses=problems("idempotency_key_reused", *WRITES),
     openapi_extra=takes(application_json={"schema": UnknownAsk.model_json_schema()}, text_csv=csv_file(_LIST)),
     summary="Have the sagas of these references ask the provider now",
 )
@@ -92,7 +92,7 @@ async def ask_unknown_outcomes(
 @router.post(
     "/resolve",
     response_model=Resolved,
-    responses=problems(409, *WRITES),
+    responses=problems("idempotency_key_reused", *WRITES),
     openapi_extra=takes(text_csv=csv_file(_DECISIONS)),
     summary="Decide, with evidence, row by row of a file",
 )

@@ -40,7 +40,7 @@ async def list_addresses(partner_id: PartnerId, services: ServicesDep, principal
 @router.post(
     "/connections/{provider}/rotate-address",
     response_model=SecretAddresses,
-    responses=again(SecretAddresses) | problems(404, 409, *WRITES),
+    responses=again(SecretAddresses) | problems(404, "rotation_in_progress", "idempotency_key_reused", *WRITES),
     summary="Replace a secret address; the old one works for a time of grace",
 )
 async def rotate_address(

@@ -36,7 +36,9 @@ async def list_claims(
 
 
 @router.post(
-    "/move", status_code=202, response_model=ApprovalOut, responses=problems(404, 409, *WRITES),
+    "/move", status_code=202, response_model=ApprovalOut, responses=problems(
+        404, "claimed_already", "is_a_name", "in_use", "proposed_otherwise", "idempotency_key_reused", *WRITES
+    ),
     summary="Propose that a claim goes to another partner",
 )  # fmt: skip
 async def propose_move(wanted: ClaimMove, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:

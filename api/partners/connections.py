@@ -59,7 +59,9 @@ class ProviderBalances(Out):
 
 
 @router.put(
-    "/connections/fineract", responses=problems(404, 409, *WRITES), summary="Give or rotate Fineract's settings"
+    "/connections/fineract",
+    responses=problems(404, "claimed_elsewhere", "in_use", "changed_meanwhile", "already_running", *WRITES),
+    summary="Give or rotate Fineract's settings",
 )
 async def put_fineract(
     partner_id: PartnerId, wanted: FineractIn, services: ServicesDep, principal: PartnerWriter, moved: Moved = False
@@ -70,7 +72,11 @@ async def put_fineract(
     return await give(partner_id, wanted, services, principal, moved)
 
 
-@router.put("/connections/daraja", responses=problems(404, 409, *WRITES), summary="Give or rotate M-Pesa's settings")
+@router.put(
+    "/connections/daraja",
+    responses=problems(404, "claimed_elsewhere", "in_use", "changed_meanwhile", "already_running", *WRITES),
+    summary="Give or rotate M-Pesa's settings",
+)
 async def put_daraja(
     partner_id: PartnerId, wanted: DarajaIn, services: ServicesDep, principal: PartnerWriter, moved: Moved = False
 ) -> ConnectionOut:
@@ -79,7 +85,11 @@ async def put_daraja(
     return await give(partner_id, wanted, services, principal, moved)
 
 
-@router.put("/connections/bank", responses=problems(404, 409, *WRITES), summary="Give or rotate the bank's settings")
+@router.put(
+    "/connections/bank",
+    responses=problems(404, "claimed_elsewhere", "in_use", "changed_meanwhile", "already_running", *WRITES),
+    summary="Give or rotate the bank's settings",
+)
 async def put_bank(
     partner_id: PartnerId, wanted: BankIn, services: ServicesDep, principal: PartnerWriter, moved: Moved = False
 ) -> ConnectionOut:
@@ -91,7 +101,7 @@ async def put_bank(
 
 @router.get(
     "/connections/{provider}/address",
-    responses=problems(404, 409),
+    responses=problems(404, "no_address"),
     summary="The secret addresses for announced payments",
 )
 async def get_connection_address(
@@ -115,7 +125,7 @@ async def get_connection_address(
 @router.post(
     "/connections/daraja/register-paybill",
     response_model=PaybillOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "no_address", "already_running", "idempotency_key_reused", *WRITES),
     summary="Have M-Pesa announce payments to the short code",
 )
 async def register_paybill(
@@ -149,7 +159,7 @@ async def register_paybill(
 @router.post(
     "/connections/{provider}/check",
     response_model=ConnectionOut,
-    responses=problems(404, 409),
+    responses=problems(404, "already_running", "idempotency_key_reused"),
     summary="Try a connection now",
 )
 async def check_connection(
@@ -205,7 +215,7 @@ async def list_provider_balances(
     "/provider-balances/refresh",
     status_code=202,
     response_model=ProviderBalances,
-    responses=problems(404, 409),
+    responses=problems(404, "already_running", "idempotency_key_reused"),
     summary="Ask the providers for balances",
 )
 async def refresh_provider_balances(
@@ -227,7 +237,7 @@ async def refresh_provider_balances(
     "/contacts",
     status_code=201,
     response_model=ContactOut,
-    responses=again(ContactOut) | problems(404, 409, *WRITES),
+    responses=again(ContactOut) | problems(404, "idempotency_key_reused", *WRITES),
     summary="Add a contact",
 )
 async def add_contact(

@@ -27,7 +27,7 @@ router = APIRouter(prefix="/api/v1/keys", tags=["keys"], dependencies=KNOWN_PARA
     "",
     status_code=201,
     response_model=KeyMade,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "name_taken", "idempotency_key_reused", *WRITES),
     summary="Make a key; it is shown this once",
 )
 async def create_key(wanted: KeyNew, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:

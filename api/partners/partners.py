@@ -32,7 +32,7 @@ PartnerId = Annotated[str, Path(pattern=id_pattern(PARTNER))]
     "",
     status_code=201,
     response_model=PartnerDetail,
-    responses=problems(409, *WRITES),
+    responses=problems("name_taken", "claimed_elsewhere", "idempotency_key_reused", *WRITES),
     summary="Make a partner, after trying each connection that is given",
 )
 async def create_partner(wanted: PartnerNew, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
@@ -107,7 +107,7 @@ async def get_partner(partner_id: PartnerId, services: ServicesDep, principal: P
         )
 
 
-@router.patch("/{partner_id}", responses=problems(404, 409, *WRITES), summary="Change what is given")
+@router.patch("/{partner_id}", responses=problems(404, "name_taken", *WRITES), summary="Change what is given")
 async def change_partner(
     partner_id: PartnerId, wanted: PartnerChange, services: ServicesDep, principal: PartnerWriter
 ) -> PartnerOut:

@@ -26,7 +26,7 @@ PersonId = Annotated[str, Path(pattern=id_pattern(PERSON))]
     "",
     status_code=201,
     response_model=PersonOut,
-    responses=problems(404, 409, *WRITES),
+    responses=problems(404, "idempotency_key_reused", *WRITES),
     summary="Add a person who will have keys or sign in",
 )
 async def create_person(wanted: PersonNew, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:

@@ -113,8 +113,11 @@ def _follows(before: BandIn, band: BandIn, field: str) -> None:
     end, begin = before.to_amount.money, band.from_amount.money
     wanted = end + Money(1, end.currency)
     if begin != wanted:
-        rule = "overlap" if begin < wanted else "gap"
-        raise InvalidRequest(f"The band after one that ends at {end} begins at {wanted}.", code=rule, field=field)
+        raise InvalidRequest(
+            f"The band after one that ends at {end} begins at {wanted}.",
+            code="overlap" if begin < wanted else "gap",
+            field=field,
+        )
 
 
 async def add(session: AsyncSession, sets: list[SetOfBands], where: Where, by: Principal) -> int:

@@ -49,7 +49,7 @@ async def list_tariffs(
     "",
     status_code=201,
     response_model=TariffAdded,
-    responses=again(TariffAdded) | problems(404, 409, *WRITES),
+    responses=again(TariffAdded) | problems(404, "tariff_exists", "idempotency_key_reused", *WRITES),
     summary="Add whole sets of bands",
 )
 async def add_tariffs(wanted: TariffNew, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
@@ -62,7 +62,7 @@ async def add_tariffs(wanted: TariffNew, services: ServicesDep, admin: Admin, on
     "/import",
     status_code=201,
     response_model=TariffAdded,
-    responses=again(TariffAdded) | problems(404, 409, *WRITES),
+    responses=again(TariffAdded) | problems(404, "tariff_exists", "idempotency_key_reused", *WRITES),
     openapi_extra=takes(text_csv=csv_file(_FILE)),
     summary="Add whole sets of bands from a file",
 )

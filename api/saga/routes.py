@@ -32,7 +32,11 @@ StatusFilter = Annotated[Status | None, Query(description="How far, in the words
 CreatedFrom = Annotated[Moment | None, Query(description="Asked for at this time or later")]
 CreatedBefore = Annotated[Moment | None, Query(description="Asked for before this time")]
 ReferenceFilter = Annotated[ClientReference | None, Query(description="The caller's own name for it")]
-_WRITE_PROBLEMS: Final = problems(404, 409, *WRITES)
+_COMMAND_PROBLEMS: Final = problems(404, "wrong_stage", "ended", "idempotency_key_reused", "saga_busy", *WRITES)
+_DECISION_PROBLEMS: Final = problems(
+    404, "wrong_stage", "ended", "another_attempt", "receipt_taken", "superseded", "four_eyes", "too_early",
+    "idempotency_key_reused", "saga_busy", *WRITES,
+)  # fmt: skip
 
 
 def saga_routes(resource: Resource[R]) -> APIRouter:
@@ -151,7 +155,7 @@ def _add_resolve(router: APIRouter, resource: Resource[R]) -> None:
         methods=["POST"],
         name=f"resolve_{resource.name}",
         response_model=CommandTakenOut,
-        responses=_WRITE_PROBLEMS,
+        responses=_DECISION_PROBLEMS,
         summary=resource.words.resolve,
         description=resource.words.resolve_notes,
     )
@@ -179,7 +183,7 @@ def _add_command(
         methods=["POST"],
         name=f"{verb}_{resource.name}",
         response_model=CommandTakenOut,
-        responses=_WRITE_PROBLEMS,
+        responses=_COMMAND_PROBLEMS,
         summary=summary,
         description=notes,
     )

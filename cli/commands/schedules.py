@@ -108,6 +108,8 @@ async def expected(here: Settings) -> dict[str, Callable[["Client"], Awaitable[N
         schedules.SWEEP_SCHEDULE: schedules.ensure_house_schedules,
         schedules.BOOKS_SCHEDULE: schedules.ensure_house_schedules,
         schedules.RETENTION_SCHEDULE: schedules.ensure_house_schedules,
+        schedules.RECONCILIATION_SCHEDULE: schedules.ensure_house_schedules,
+        schedules.REPORT_MAILS_SCHEDULE: schedules.ensure_house_schedules,
     }
     async with open_database(here) as database, database.transaction() as session:
         partners = await partner_admin.page(session, only=None, before=None, limit=10_000)

@@ -29,3 +29,9 @@ class BooksChecked(Message):
 
     breaches: int = 0
     open_holds: int = 0
+
+
+class ReportsMailed(Message):
+    """How many mails with reports were written."""
+
+    mailed: int = 0

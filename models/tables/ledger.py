@@ -104,7 +104,11 @@ class LedgerEntry(SQLModel, table=True):
 
     __tablename__ = "ledger_entries"
     # PostgreSQL parses a table's checks anew in every insert, so the rest is looked up by `ledger/invariants.py`.
-    __table_args__ = (CheckConstraint("posted_minor >= 0", name="posted"),)
+    __table_args__ = (
+        CheckConstraint("posted_minor >= 0", name="posted"),
+        # Lines are appended as time goes: reports of a period read its pages alone.
+        Index("ix_ledger_entries_created_at", "created_at", postgresql_using="brin"),
+    )
 
     account_id: str = Field(sa_column=Column(Text, primary_key=True))
     id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any, Self
 
 from core.clock import utc_now
+from core.money import Money
 from providers.fineract.access import check_access
 from providers.fineract.accounts import Accounts
 from providers.fineract.calendar import date_to_post
@@ -139,6 +140,13 @@ class Fineract(CoreBanking):
         re-read did not answer.
         """
         return await self._repaying.post(post)
+
+    async def payments_about(
+        self, kind: AccountKind, account_id: int, amount: Money, paid_on: date
+    ) -> list[RecordedPayment]:
+        """The payments recorded on an account, reversed ones too, among which one of this amount and about this day would be.
+        Raises NotFound."""
+        return (await self._accounts.statement(kind, account_id, amount, paid_on)).payments
 
     async def recorded_payment(self, kind: AccountKind, account_id: int, transaction_id: int) -> RecordedPayment:
         """One transaction that is a repayment or deposit, for a hook's hint. Raises NotFound for any other."""

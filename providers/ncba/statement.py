@@ -153,6 +153,7 @@ def _line(row: Mapping[str, Any], account: str) -> Line | str:
         amount=amount,
         narration=clean(text_of(row.get("Narrative")) or text_of(row.get("PaymentDetails")), NARRATIVE_LENGTH),
         value_time=day.astimezone(UTC),
+        balance=amount_of("".join(text_of(row.get("RunningBalance")).split()), currency, bounded=False),
     )
     return Line(entry, texts)
 

@@ -23,7 +23,7 @@ from providers.banking import (
     TransferOrder,
 )
 from providers.collecting import OddRow, PromptOrder, PromptQuery
-from providers.facts import NARRATIVE_LENGTH, receipt_of, row_id, unfit_receipt
+from providers.facts import NARRATIVE_LENGTH, amount_of, receipt_of, row_id, unfit_receipt
 from providers.held import held
 from providers.http import Answer, Effect, ProviderHttp, unreadable
 from providers.ports import Accepted, Endpoint, Exchange, ExchangeRecorder, forget_exchange
@@ -248,4 +248,5 @@ def _entry(fields: dict[str, Any], account: str) -> BankEntry | OddRow:
     if amount is None or amount.minor <= 0 or value_time is None or direction is None:
         return OddRow(row_id(fields), "unreadable", f"{transaction_id} lacks an amount, a direction or a time")
     narration = clean(text_of(fields.get("narration")), NARRATIVE_LENGTH)
-    return BankEntry(transaction_id, account, direction, amount, narration, value_time)
+    balance = amount_of(text_of(fields.get("balance")), amount.currency, bounded=False)
+    return BankEntry(transaction_id, account, direction, amount, narration, value_time, balance)

@@ -91,12 +91,16 @@ class Ledger:
         return {key: account[key] for key in ("number", "name", "currency")} | {"balance": balance}
 
     def statement(self, number: str, start: str, end: str) -> list[dict[str, Any]]:
-        """The account's entries with a Nairobi day from `start` to `end` (ISO, inclusive), but for opening balances."""
-        return [
-            entry
-            for entry in entries_of(self.documents)
-            if entry["account"] == number and entry["kind"] != "opening" and start <= day_of(entry["at"]) <= end
-        ]
+        """The account's entries with a Nairobi day from `start` to `end` (ISO, inclusive), but for opening balances. Each has
+        the balance after it."""
+        minor, shown = 0, []
+        for entry in entries_of(self.documents):
+            if entry["account"] == number:
+                amount = Money.parse(entry["amount"], entry["currency"]).minor
+                minor += amount if entry["direction"] == "credit" else -amount
+                if entry["kind"] != "opening" and start <= day_of(entry["at"]) <= end:
+                    shown.append(entry | {"balance": Money(minor, entry["currency"]).amount})
+        return shown
 
     def new_transaction_id(self) -> str:
         """FT26014AB12C: year, day of the year and five more."""

@@ -178,7 +178,7 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         "CreditDebitFlag": "D" if debit else "C",
         "CreditAmount": "0.00" if debit else entry["amount"],
         "DebitAmount": entry["amount"] if debit else "0.00",
-        "RunningBalance": "",
+        "RunningBalance": entry["balance"],
         "InstrumentReferenceNumber": entry["bank_transaction_id"],
         "Narrative": entry["narration"],
         "TransactionCode": "DR" if debit else "CR",

@@ -176,6 +176,7 @@ def _entries(
             "narration": row["narration"],
             "client_reference": row["reference"],
             "value_time": row["at"],
+            "balance": row["balance"],
         }
         for row in rows[first : first + size]
     ]

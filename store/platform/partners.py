@@ -23,12 +23,12 @@ async def get(session: AsyncSession, partner_id: str) -> Partner:
     return partner
 
 
-async def names(session: AsyncSession, partner_ids: Collection[str]) -> dict[str, str]:
-    """What these partners are called, by id."""
-    if not partner_ids:
-        return {}
-    found = await session.exec(select(Partner.id, Partner.name).where(col(Partner.id).in_(partner_ids)))
-    return dict(found.all())
+async def names(session: AsyncSession, partner_ids: Collection[str] | None = None) -> dict[str, str]:
+    """What these partners, or all of them, are called, by id."""
+    query = select(Partner.id, Partner.name)
+    if partner_ids is not None:
+        query = query.where(col(Partner.id).in_(partner_ids))
+    return dict((await session.exec(query)).all())
 
 
 async def active(session: AsyncSession, partner_id: str) -> Partner:

@@ -17,9 +17,10 @@ NAMES_A_KIND = {
     "CaseToOpen": "kind",
     "LegEvent": "case",
     "CaseFound": "kind",
+    "Difference": "kind",
 }
 # Kinds that come from another of these calls, which is searched itself.
-PASSED_ON = {"case.kind", "event.case", "found.kind"}
+PASSED_ON = {"case.kind", "event.case", "found.kind", "one.kind"}
 
 
 def kinds_named(source: str) -> Iterator[str]:

@@ -1,10 +1,12 @@
 """Five words for every kind of saga: each stage of each kind has one, whether it has ended or not."""
 
+from typing import get_args
+
 import pytest
 from sqlalchemy import CheckConstraint
 
 from models.kinds import KINDS, SagaKind
-from models.statuses import status_of
+from models.statuses import MEANINGS, Status, status_of
 from models.tables.base import table_of
 
 
@@ -14,6 +16,21 @@ def stages_of(kind: SagaKind) -> list[str]:
     checks = [str(one.sqltext) for one in constraints if isinstance(one, CheckConstraint)]
     (check,) = [text for text in checks if text.startswith("stage IN")]
     return [part.strip(" '") for part in check.partition("(")[2].rstrip(")").split(",") if part.strip(" '")]
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name) for kind in KINDS])
+def test_each_stage_that_its_table_allows_is_explained_and_no_other(kind: SagaKind) -> None:
+    explained = kind.row_class.stages
+    assert set(explained) == set(stages_of(kind))
+    assert [stage for stage, means in explained.items() if not means.endswith(".")] == []
+    # Whoever reads a list must see at a glance what is over.
+    ends = {stage for stage in explained if explained[stage].startswith("Ended")}
+    assert {status_of(stage, ended=True) for stage in ends} == {"completed", "failed", "cancelled"}
+    assert {"requested", "in_review"}.isdisjoint(ends)
+
+
+def test_each_status_is_explained() -> None:
+    assert set(MEANINGS) == set(get_args(Status))
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name) for kind in KINDS])

@@ -79,6 +79,11 @@ VALIDATE: Final = ActivityPolicy(
 PULL: Final = ActivityPolicy(MPESA_QUEUE, timedelta(minutes=5), _times(3), schedule_to_close=timedelta(minutes=15))
 PULL_BANK: Final = ActivityPolicy(BANK_QUEUE, timedelta(minutes=5), _times(3), schedule_to_close=timedelta(minutes=15))
 
+# Comparing a hundred rows of a day with Fineract: what could not be asked for is asked for by the next run.
+COMPARE: Final = ActivityPolicy(
+    FINERACT_QUEUE, timedelta(minutes=5), _times(3), schedule_to_close=timedelta(minutes=15)
+)
+
 # Posting back re-reads after every doubtful answer, so it may be repeated; how long is the saga's policy.
 POST: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=120), _for_ever(timedelta(minutes=1)))
 

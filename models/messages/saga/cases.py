@@ -145,6 +145,24 @@ KINDS: Final[dict[str, CaseKind]] = {
     "claimed_elsewhere": CaseKind(
         "A partner gave a connection that names what another partner has: one of them is wrong. A claim is moved by two."
     ),
+    # ------------------------------------------------------------------------------- what the daily comparison found
+    "booked_twice": CaseKind(
+        "Fineract shows one payment booked more than once: reverse what is too much. Closes by itself when it is gone."
+    ),
+    "booking_missing": CaseKind(
+        "A payment moved and Fineract shows no booking of it, or it was undone there: book it by hand, or ask why."
+    ),
+    "booking_differs": CaseKind("Fineract shows a payment booked with another amount than moved: correct it there."),
+    "payment_unknown": CaseKind(
+        "M-Pesa or the bank shows a movement of money that is not in our books: find out what it is, and book it."
+    ),
+    "payment_unlisted": CaseKind(
+        "Our books have a payment that M-Pesa or the bank does not list: it may be forged. Look there before anything else."
+    ),
+    "listing_differs": CaseKind("M-Pesa or the bank shows a payment with another amount than our books: ask there."),
+    "balance_differs": CaseKind(
+        "A bank account holds another sum than our books say: something moved there that nobody told of."
+    ),
     "books_do_not_balance": CaseKind(
         "A check of the books found a breach; no money should move until it is explained."
     ),

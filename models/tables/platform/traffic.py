@@ -36,6 +36,7 @@ class InboxItem(SQLModel, table=True):
         UniqueConstraint("provider", "external_id"),
         Index("ix_webhook_inbox_due", "next_attempt_at", postgresql_where=text("delivered_at IS NULL")),
         Index("uq_webhook_inbox_raw_digest", "raw_digest", unique=True),
+        Index("ix_webhook_inbox_received_at", "received_at", postgresql_using="brin"),
         Index("ix_webhook_inbox_forged", "connection_id", "id", postgresql_where=text("outcome = 'forged'")),
         CheckConstraint(
             "outcome IN ('waiting', 'taken', 'refused', 'redundant', 'contradiction', 'unclaimed', 'unreadable', "

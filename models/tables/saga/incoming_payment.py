@@ -26,6 +26,7 @@ class IncomingPayment(SQLModel, table=True):
         CheckConstraint("amount_minor > 0", name="amount"),
         found_by("incoming_payments", "external_id"),
         Index("ix_incoming_payments_claimed_by", "claimed_by"),
+        Index("ix_incoming_payments_happened_at", "happened_at", postgresql_using="brin"),
         Index("ix_incoming_payments_unclaimed", "created_at", postgresql_where=text("claimed_by IS NULL")),
     )
 

@@ -34,6 +34,7 @@ class PayoutAttempt(SQLModel, table=True):
         Index("ix_payout_attempts_workflow_id", "workflow_id"),
         found_by("payout_attempts", "receipt"),
         found_by("payout_attempts", "provider_reference"),
+        Index("ix_payout_attempts_times", "created_at", "paid_at", postgresql_using="brin"),
         CheckConstraint(
             "state IN ('sending', 'not_sent', 'accepted', 'unknown', 'paid', 'failed', 'void')", name="state"
         ),

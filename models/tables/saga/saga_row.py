@@ -20,10 +20,13 @@ class SagaRow(SQLModel):
     that stands there.
     `client_reference` and `client_metadata` are the caller's own words for it, which we only keep and give back.
     `personal` are the columns that hold people's numbers: they are emptied some time after its end. `search` is what its
-    rows are found by."""
+    rows are found by. `stages` says of each stage what it means, in a sentence for whoever reads the API's documentation.
+    `moved_column` holds what has moved."""
 
     personal: ClassVar[tuple[str, ...]] = ()
     search: ClassVar[Searched] = Searched(by=(Term("client_reference", "reference"),))
+    stages: ClassVar[dict[str, str]] = {}
+    moved_column: ClassVar[str] = "amount_minor"
 
     id: str = Field(sa_type=Text, primary_key=True)
     partner_id: str = Field(sa_type=Text, foreign_key="partners.id", nullable=False)
@@ -55,6 +58,12 @@ def by_client_reference(table: str) -> Index:
         f"ix_{table}_client_reference", "client_reference", "partner_id",
         postgresql_where=text("client_reference IS NOT NULL"),
     )  # fmt: skip
+
+
+def by_time(table: str) -> Index:
+    """The index by which reports find what began or ended in a period. Rows lie in the order in which they began, so a few
+    pages of it tell where to look."""
+    return Index(f"ix_{table}_times", "created_at", "ended_at", postgresql_using="brin")
 
 
 class MoneyInRow(SagaRow):

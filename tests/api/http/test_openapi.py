@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from models.kinds import KINDS
+from models.statuses import MEANINGS
 from tests.support.openapi import document
 
 DOCUMENT: dict[str, Any] = document()
@@ -106,6 +108,8 @@ NATURAL_KEYS = {
     "/api/v1/cases/{case_id}/give-back": "who has the case",
     "/api/v1/cases/{case_id}/act": "the same words about the same attempt, and a proposal stands once",
     "/api/v1/cases/{case_id}/close": "a case is closed once",
+    "/api/v1/report-subscriptions": "partner, kind and address",
+    "/api/v1/reconciliations": "a comparison moves nothing, and one day has one that runs",
     "/api/v1/unknown-outcomes/ask": "a question to the provider",
     "/api/v1/unknown-outcomes/resolve": "the same words about the same attempt",
     "/api/v1/tariffs": "charge, currency, beginning and amounts",
@@ -156,3 +160,29 @@ def test_the_number_of_an_account_has_one_name() -> None:
     } | {one["name"] for _, _, operation in operations() for one in operation.get("parameters", [])}
     found = {name for name in properties if "account" in name}
     assert found == {"account", "wallet_account", "b2c_account", "float_account", "reject_unknown_accounts"}
+
+
+def test_stages_and_statuses_are_explained_where_they_stand() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for kind in KINDS:
+        described = [
+            field["description"]
+            for schema in schemas.values()
+            for field in schema.get("properties", {}).values()
+            if set(field.get("enum", ())) == set(kind.row_class.stages)
+        ]
+        assert described, kind.name
+        for text in described:
+            assert [stage for stage, means in kind.row_class.stages.items() if f"`{stage}`: {means}" not in text] == []
+    for name in ("DisbursementOut", "TopUpOut", "FloatOut", "CollectionOut"):
+        status = schemas[name]["properties"]["status"]["description"]
+        assert all(f"`{word}`: {means}" in status for word, means in MEANINGS.items())
+
+
+def test_a_problem_is_shown_with_its_own_code() -> None:
+    """What one operation refuses is of no use as the example of another."""
+    answers = DOCUMENT["paths"]["/api/v1/keys"]["post"]["responses"]
+    shown = answers["409"]["content"]["application/problem+json"]["examples"]
+    assert {code: one["value"]["code"] for code, one in shown.items()} == {
+        "name_taken": "name_taken", "idempotency_key_reused": "idempotency_key_reused"
+    }  # fmt: skip

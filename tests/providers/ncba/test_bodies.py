@@ -159,6 +159,15 @@ def test_without_a_bank_id_the_receipt_is_our_reference() -> None:
         assert verdict(found, INQUIRY).receipt == REFERENCE.upper()  # as every receipt is kept
 
 
+@pytest.mark.parametrize(
+    ("told", "minor"),
+    [("1,250.50", 125_050), ("-3.00", -300), (" 7 ", 700), ("", None), (None, None), ("soon", None), ("9" * 100, None)],
+)
+def test_what_lies_there_after_a_line_is_known_where_the_bank_says_it(told: str | None, minor: int | None) -> None:
+    (line,) = parse_statement([{**ROW, "RunningBalance": told}], "1000200030").lines
+    assert line.entry.balance == (None if minor is None else Money(minor, "KES"))
+
+
 def test_a_credit_alone_proves_no_payout() -> None:
     row = {**ROW, "CreditDebitFlag": "CR", "CreditAmount": "50000.00", "DebitAmount": "0.00"}
     assert verdict(parse_statement([row], "1000200030"), INQUIRY).code == "not_found"

@@ -22,7 +22,7 @@ from core.errors import (
     Unknown,
 )
 from core.money import Money
-from providers.banking import BankAccount, BankPort, bank_day
+from providers.banking import BankAccount, BankPort, bank_day, closing_balance
 from providers.collecting import PromptQuery
 from providers.reference_bank.client import ReferenceBank
 from providers.reference_bank.requests import ReferenceBankCredentials
@@ -205,6 +205,7 @@ async def test_a_statement_is_read_over_all_its_pages(bench: Bench) -> None:
         ("debit", "1500.00"),
     ]
     assert REFERENCE in entries[4].narration
+    assert closing_balance(entries) == entries[-1].balance is not None
     assert bench.requests[f"/bank/reference/v1/accounts/{WALLET.number}/entries"] == 3
 
 

@@ -1,5 +1,7 @@
 """Money that is passed on from one person to another."""
 
+from typing import ClassVar, Final
+
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Text, text
 from sqlmodel import Field
 
@@ -7,10 +9,21 @@ from core.money import Money
 from models.tables.saga.saga_row import MoneyInRow, by_client_reference
 from models.tables.searched import Term, found_by
 
-RELAY_STAGES = (
-    "requested", "prompting", "waiting_money", "in_review", "approval", "paying", "returning", "settling", "completed",
-    "returned", "failed", "expired", "withdrawn",
-)  # fmt: skip
+RELAY_STAGES: Final[dict[str, str]] = {
+    "requested": "Its saga is about to begin.",
+    "prompting": "The payer was asked on the phone.",
+    "waiting_money": "A payment that names its code is waited for.",
+    "in_review": "Nobody has said what became of the money: a person decides.",
+    "approval": "A person has decided; a second one must agree.",
+    "paying": "The money goes on to the recipient.",
+    "returning": "The recipient was not paid; the money goes back.",
+    "settling": "It is paid; the books are closed.",
+    "completed": "Ended: the recipient has the money.",
+    "returned": "Ended: the payer has the money back.",
+    "failed": "Ended: the payer did not pay.",
+    "expired": "Ended: no money came in time.",
+    "withdrawn": "Ended: cancelled before any money came.",
+}
 
 
 class Relay(MoneyInRow, table=True):
@@ -19,7 +32,7 @@ class Relay(MoneyInRow, table=True):
 
     __tablename__ = "relays"
     __table_args__ = (
-        CheckConstraint(f"stage IN {RELAY_STAGES}", name="stage"),
+        CheckConstraint(f"stage IN {tuple(RELAY_STAGES)}", name="stage"),
         CheckConstraint("method IN ('prompt', 'code', 'arrived')", name="method"),
         Index("uq_relays_incoming_id", "incoming_id", unique=True, postgresql_where=text("incoming_id IS NOT NULL")),
         Index("uq_relays_code", "code", unique=True, postgresql_where=text("code IS NOT NULL")),
@@ -32,6 +45,8 @@ class Relay(MoneyInRow, table=True):
     search = MoneyInRow.search.also_by(
         Term("code", "reference", "upper"), Term("receipt", "receipt", "upper"), Term("recipient", "phone")
     )
+
+    stages: ClassVar[dict[str, str]] = RELAY_STAGES
 
     method: str = Field(sa_column=Column(Text, nullable=False))
     currency: str = Field(sa_column=Column(Text, nullable=False))
