@@ -18,6 +18,7 @@ from cli.commands import (
     doctor,
     keys,
     partners,
+    people,
     proposals,
     sagas,
     schedules,
@@ -79,6 +80,7 @@ app.add_typer(proposals.app, name="proposals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")
 app.add_typer(tariffs.app, name="tariffs", rich_help_panel="Administration")
 app.add_typer(keys.app, name="keys", rich_help_panel="Administration")
+app.add_typer(people.app, name="people", rich_help_panel="Administration")
 app.add_typer(schedules.app, name="schedules", rich_help_panel="Administration")
 app.add_typer(db.app, name="db", rich_help_panel="Administration")
 app.command("doctor", rich_help_panel="Administration")(doctor.doctor)
