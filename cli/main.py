@@ -21,6 +21,7 @@ from cli.commands import (
     find,
     keys,
     partners,
+    people,
     reconcile,
     reports,
     sagas,
@@ -87,6 +88,7 @@ app.add_typer(approvals.app, name="approvals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")
 app.add_typer(tariffs.app, name="tariffs", rich_help_panel="Administration")
 app.add_typer(keys.app, name="keys", rich_help_panel="Administration")
+app.add_typer(people.app, name="people", rich_help_panel="Administration")
 app.add_typer(schedules.app, name="schedules", rich_help_panel="Administration")
 app.add_typer(db.app, name="db", rich_help_panel="Administration")
 app.command("doctor", rich_help_panel="Administration")(doctor.doctor)

@@ -35,7 +35,9 @@ _WEAK_WORDS: Final = frozenset({
 # Who makes a secret decides how long it can be asked to be: ours are long, a vendor gives what it gives.
 _SHORTEST_OF_OURS: Final = 24
 _SHORTEST_OF_VENDORS: Final = 8
-_OF_VENDORS: Final = re.compile(r"^(KIVUKO_SMS__\w+__API_KEY|KIVUKO_EMAIL__PASSWORD)$")
+_OF_VENDORS: Final = re.compile(
+    r"^(KIVUKO_SMS__\w+__API_KEY|KIVUKO_EMAIL__PASSWORD|KIVUKO_CONSOLE__OPENID__CLIENT_SECRET)$"
+)
 _FEWEST_CHARACTERS: Final = 5
 _PAGE: Final = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?(/[A-Za-z0-9._~/\-]*)?")
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?")
@@ -59,7 +61,10 @@ def misspelt(settings: "Settings") -> list[str]:
     links = {
         "KIVUKO_CONSOLE__BASE_URL": settings.console.base_url,
         "KIVUKO_CONSOLE__TEMPORAL_URL": settings.console.temporal_url,
+        "KIVUKO_CONSOLE__OPENID__ISSUER": settings.console.openid.issuer,
     }
+    if settings.console.openid.issuer and not settings.console.openid.client_id:
+        wrong.append("KIVUKO_CONSOLE__OPENID__ISSUER: is given without KIVUKO_CONSOLE__OPENID__CLIENT_ID")
     wrong += [f"{name}: {url!r} is no address (such as https://kivuko.example, without a query)"
               for name, url in links.items() if url and not _PAGE.fullmatch(url)]  # fmt: skip
     wrong += [f"KIVUKO_CODEC__ORIGINS: {origin!r} is no origin (such as https://temporal.example, without a path)"
@@ -151,6 +156,7 @@ def _addresses(settings: "Settings") -> list[str]:
         "KIVUKO_NOTICES__TOP_UP_URL": settings.notices.top_up_url,
         "KIVUKO_CONSOLE__BASE_URL": settings.console.base_url,
         "KIVUKO_CONSOLE__TEMPORAL_URL": settings.console.temporal_url,
+        "KIVUKO_CONSOLE__OPENID__ISSUER": settings.console.openid.issuer,
     }
     wrong = [f"{name}: must be an https:// address" for name, url in ours.items() if url and not _is_https(url)]
     if not settings.callbacks.base_url:

@@ -105,6 +105,18 @@ class Codec(BaseModel):
     address_secret: SecretStr | None = None
 
 
+class OpenId(BaseModel):
+    """An identity provider by which people may sign in (OpenID Connect, code flow with PKCE). Whom it knows by a verified
+    email address comes in, if that person was added here. It asks for second factors itself."""
+
+    # Such as https://accounts.example.com, exactly as its own document says; empty: nobody signs in so.
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: SecretStr | None = None
+    # What the button calls it.
+    name: str = Field(default="", max_length=40)
+
+
 class Console(BaseModel):
     """The pages at `/console`, and how people sign in to them."""
 
@@ -117,6 +129,7 @@ class Console(BaseModel):
     session_hours: int = Field(default=12, ge=1, le=24 * 7)
     # For so long an invitation works.
     invitation_hours: int = Field(default=72, ge=1, le=24 * 14)
+    openid: OpenId = OpenId()
 
 
 class Metrics(BaseModel):

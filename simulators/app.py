@@ -5,6 +5,7 @@
 /bank/…             NCBA, the reference bank     simulators/bank
 /damza/…            Damza SMS                    simulators/damza
 /africastalking/…   Africa's Talking SMS         simulators/africastalking
+/openid/…           an identity provider         simulators/openid
 (port)              SMTP                         simulators/smtp
 /books/payouts, /books/loans, /books/messages    what really happened, whatever was answered
 /faults             what goes wrong next         simulators/faults.py

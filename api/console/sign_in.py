@@ -72,5 +72,5 @@ def _form(
         request, "sign_in.html", status=200 if error is None else problems.status_of(error),
         headers=problems.retry_after(error) if error else None,
         then=then if routing.is_ours(then) else HOME, email=email, error=error,
-        needs_code=signing_in.needs_code(services),
+        needs_code=signing_in.needs_code(services), openid=services.settings.console.openid,
     )  # fmt: skip

@@ -68,7 +68,7 @@ async def seen(request: Request, services: ServicesDep) -> Visitor:
         timezone = person.timezone
         if timezone is None and person.partner_id is not None:
             timezone = (await partners.get(session, person.partner_id)).timezone
-    services.rate.take(row.id)
+    services.rate.take(person.id)
     visitor = Visitor(row, person, principal_of_person(row.id, person), ZoneInfo(timezone or "UTC"))
     request.state.visitor = visitor
     return visitor

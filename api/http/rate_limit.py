@@ -1,4 +1,4 @@
-"""A token bucket per API key, in this process."""
+"""A token bucket per API key, or per person signed in, in this process."""
 
 import time
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from core.errors import Throttled
 
 
 class RateLimit:
-    """`per_minute` requests, with bursts of a sixth of that. Only authenticated keys have a bucket, so there are never
-    more buckets than keys."""
+    """`per_minute` requests, with bursts of a sixth of that. Only authenticated keys and people have a bucket, so there
+    are never more buckets than those."""
 
     def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_minute / 60

@@ -83,7 +83,7 @@ async def invite_person(person_id: PersonId, services: ServicesDep, admin: Admin
 @router.post(
     "/{person_id}/disable",
     response_model=PersonOut,
-    responses=problems(404, *WRITES),
+    responses=problems(404, 409, *WRITES),
     summary="Shut a person out of the console, at once",
 )
 async def disable_person(person_id: PersonId, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:
@@ -96,7 +96,7 @@ async def disable_person(person_id: PersonId, services: ServicesDep, admin: Admi
 @router.post(
     "/{person_id}/enable",
     response_model=PersonOut,
-    responses=problems(404, *WRITES),
+    responses=problems(404, 409, *WRITES),
     summary="Let a person in again who was shut out",
 )
 async def enable_person(person_id: PersonId, services: ServicesDep, admin: Admin, once: Idempotent) -> Response:

@@ -67,20 +67,6 @@ def list_keys(ctx: typer.Context, as_json: AsJson = False) -> None:
     )
 
 
-@app.command("people")
-def list_people(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """The people behind the keys."""
-    with api(ctx) as client:
-        rows = list(client.pages("/people"))
-    if as_json:
-        print_json(rows)
-        return
-    columns = ("id", "name", "partner_id", "created_at")
-    console().print(
-        table(None, [c.replace("_", " ") for c in columns], [[row.get(column) for column in columns] for row in rows])
-    )
-
-
 @app.command()
 def revoke(
     ctx: typer.Context, key_id: Annotated[str, typer.Argument(help="Such as key_01ktv…")], as_json: AsJson = False

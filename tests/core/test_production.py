@@ -43,6 +43,12 @@ _FIT = "c2V2ZW50ZWVuLWFuZC1maWZ0ZWVuLWJ5dGVzLW9mLWs="  # the same for every proc
 @pytest.mark.parametrize(
     ("variable", "value", "why"),
     [
+        ("CONSOLE__BASE_URL", "http://kivuko.lender.example", "must be an https:// address"),
+        ("CONSOLE__TEMPORAL_URL", "http://temporal.lender.example", "must be an https:// address"),
+        ("CONSOLE__OPENID__ISSUER", "http://id.lender.example", "must be an https:// address"),
+        ("CONSOLE__OPENID__ISSUER", "https://id.lender.example", "is given without"),
+        ("CONSOLE__OPENID__ISSUER", "https://id.lender.example/?x=1", "is no address"),
+        ("CONSOLE__OPENID__CLIENT_SECRET", "changeme", "is a word that everybody tries"),
         ("SECURITY__CREDENTIAL_KEYS", f'["{FERNET}"]', "holds the sample"),
         ("SECURITY__CREDENTIAL_KEYS", json.dumps([_FIT, FERNET]), "holds the sample"),
         ("SECURITY__CREDENTIAL_KEYS", "[]", "is empty"),

@@ -14,7 +14,7 @@ from core.crypto import CredentialBox
 from core.errors import Throttled
 from models.tables.platform.security import Person
 from models.tables.platform.signing_in import BrowserSession, SignInFailure
-from store.platform import sign_in_failures
+from store.platform import people, sign_in_failures
 from store.platform.sign_in_failures import OF_A_NETWORK, OF_AN_EMAIL
 from tests.api.conftest import Door
 from tests.api.console.conftest import COOKIE, Browser, Street, code_of
@@ -304,6 +304,15 @@ async def test_a_person_who_is_shut_out_is_out_at_once(door: Door, street: Stree
     assert browser.status == 303
     (row,) = await door.rows(BrowserSession)
     assert row.ended_why == "disabled"
+
+
+async def test_a_session_alone_does_not_keep_somebody_in_who_is_disabled(door: Door, street: Street) -> None:
+    """Whatever forgot to end it."""
+    browser = await street.signed_in("cases:read")
+    async with door.database.transaction() as session:
+        await people.disable(session, browser.person_id, utc_now())
+    await browser.get("/console/account")
+    assert browser.status == 303
 
 
 async def test_a_cookie_is_no_key_of_the_api(street: Street) -> None:

@@ -115,7 +115,8 @@ async def test_a_hostile_address_is_no_fault_of_ours(shared_door: Door) -> None:
     for method, template in routes("GET", "POST", "PUT", "PATCH", "DELETE"):
         for hostile in PATHS if "{" in template else []:
             answer = await caller.request(method, _PARAMETER.sub(hostile, template), json={})
-            if answer.status_code not in (400, 401, 403, 404, 405, 409, 415, 422, 307):
+            to_sign_in = answer.status_code == 303 and template.startswith("/console/")
+            if answer.status_code not in (400, 401, 403, 404, 405, 409, 415, 422, 307) and not to_sign_in:
                 wrong.append((method, template, hostile[:20], answer.status_code, answer.text[:200]))
     for query in ("partner_id=%00", "cursor=a%00b", "x=" + "a" * 5000, "state=%E2%80%AE"):
         answer = await caller.get(f"/api/v1/cases?{query}")

@@ -11,13 +11,13 @@ from sqlmodel import select
 from core.clock import utc_now
 from core.crypto import CredentialBox
 from core.errors import NotAllowed
-from core.ids import CONNECTION, NOTIFICATION, PARTNER, new_id
+from core.ids import CONNECTION, NOTIFICATION, PARTNER, PERSON, new_id
 from models.tables.platform.connection import Connection
 from models.tables.platform.partner import Partner
-from models.tables.platform.security import IdempotencyKey
+from models.tables.platform.security import IdempotencyKey, Person
 from models.tables.platform.traffic import Notification
 from store.database import Database
-from store.platform import resealing, secret_addresses
+from store.platform import people, resealing, secret_addresses, sign_in_links
 
 OLD, NEW = CredentialBox.new_key(), CredentialBox.new_key()
 
@@ -57,6 +57,15 @@ async def sealed_with_the_old_key(database: Database, *, count: int = 1) -> str:
                     expires_at=now + timedelta(minutes=5),
                 )
             )  # fmt: skip
+        person_id = new_id(PERSON)
+        await people.add(
+            session,
+            Person(id=person_id, name="x", created_at=now, created_by="x", totp_sealed=box.seal("secret of codes")),
+        )
+        await sign_in_links.make(
+            session, person_id, "invitation", makers=[], by="x", now=now, until=now + timedelta(days=1),
+            totp_sealed=box.seal("secret to come"),
+        )  # fmt: skip
     return partner_id
 
 
@@ -65,7 +74,7 @@ async def test_every_sealed_column_opens_with_the_new_key_alone(database: Databa
     counts = await resealing.reseal(database, CredentialBox([NEW, OLD]))
     assert counts == {
         "connections.sealed": 1, "connections.address_secret": 1, "idempotency_keys.answer": 1,
-        "notifications.text": 1,
+        "notifications.text": 1, "people.totp_sealed": 1, "sign_in_links.totp_sealed": 1,
     } | {name: 0 for name in counts if name == "webhook_inbox.raw_sealed"}  # fmt: skip
     box = CredentialBox([NEW])
     async with database.transaction() as session:
