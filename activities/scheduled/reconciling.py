@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy
 
 from activities.clients.connections import Connections
 from activities.scheduled import listing_checks as checks
@@ -69,6 +69,7 @@ class Reconciling:
                 order,
                 id=f"daily-reconciliation/{order.partner_id}/{order.day}",
                 task_queue=FLOWS_QUEUE,
+                priority=Priority(fairness_key=order.partner_id),
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 static_summary=f"Comparison of {order.day}",
             )

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from api.http.auth import DisbursementReader, Principal, need
 from api.http.dependencies import ServicesDep
@@ -128,6 +128,7 @@ async def create_reconciliation(
         ReconcileDay(partner_id=partner_id, day=day),
         id=workflow_id,
         task_queue=FLOWS_QUEUE,
+        priority=Priority(fairness_key=partner_id),
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary=f"Comparison of {day}",

@@ -9,9 +9,9 @@ from providers.daraja.result_codes import RESULT_CODES
 from providers.daraja.stk import STK_FAILURES
 from providers.daraja.wire import _STATUS
 from providers.reference_bank.requests import REJECTIONS
-from tests.support.reason_codes import produced
+from tests.support.reason_codes import of_payments
 
-CODES = produced()
+CODES = of_payments()
 LONGEST = 90
 
 

@@ -8,6 +8,11 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 # Who makes the reasons that a saga may end or wait with. The API refuses requests, which nobody is told of by SMS.
 PACKAGES: Final = ("core", "activities", "providers", "workflows", "ledger", "store", "temporal")
+# What is refused to whoever asks, at a door or in Temporal's pages: no payment ends or waits for it.
+_AT_THE_DOOR: Final = (
+    "activities/saga/approvals.py", "activities/saga/decisions.py", "core/id_tokens.py", "core/passwords.py",
+    "store/platform/approval", "store/platform/sign_in", "store/reports/", "store/saga/search.py",
+)  # fmt: skip
 # Tables of providers' codes that are read as data: the third word of a refusal's rule, the key of a result code.
 _RULES: Final = frozenset({"_EVERYWHERE", "_DISBURSAL_RULES", "_PAYMENT_RULES"})
 _KEYED: Final = frozenset({"_REFUSALS"})
@@ -17,15 +22,22 @@ _PLACES: Final = {"EndsUnpaid": 1, "fail": 0, "_end": 0}
 _GOOD_NEWS: Final = frozenset({"000", "accepted"})
 
 
-def produced(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
-    """Code → the file that makes it."""
+def produced(packages: tuple[str, ...] = PACKAGES, without: tuple[str, ...] = ()) -> dict[str, str]:
+    """Code → the file that makes it; of files whose path begins with one of `without` only the constants are read."""
     sources = {path: _saying(ast.parse(path.read_text(encoding="utf-8"))) for path in _sources(packages)}
     constants = {name: text for nodes in sources.values() for name, text in _constants(nodes)}
     found: dict[str, str] = {}
     for path, nodes in sources.items():
+        if str(path.relative_to(ROOT)).startswith(without):
+            continue
         for code in set(_codes(nodes, constants)) - _GOOD_NEWS:
             found.setdefault(code, str(path.relative_to(ROOT)))
     return found
+
+
+def of_payments() -> dict[str, str]:
+    """The same of those that a payment can end or wait with."""
+    return produced(without=_AT_THE_DOOR)
 
 
 def _sources(packages: tuple[str, ...]) -> Iterator[Path]:
