@@ -10,8 +10,9 @@ from models.kinds import KINDS, PAYOUTS, SagaKind
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`word` is the key of its text; `may` says for whom it is."""
+    """`group` and `word` name its text; `may` says for whom it is."""
 
+    group: str
     word: str
     path: str
     may: Callable[[Visitor], bool]
@@ -22,8 +23,8 @@ def _reads(kind: SagaKind) -> Callable[[Visitor], bool]:
 
 
 ENTRIES: Final = (
-    Entry("nav.cases", "/console/cases", _reads(PAYOUTS)),
-    *(Entry(f"kinds.{kind.resource}", f"/console{kind.path}", _reads(kind)) for kind in KINDS),
+    Entry("nav", "cases", "/console/cases", _reads(PAYOUTS)),
+    *(Entry("kinds", kind.resource, f"/console{kind.path}", _reads(kind)) for kind in KINDS),
 )
 
 
