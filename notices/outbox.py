@@ -16,6 +16,7 @@ from core.msisdn import Msisdn
 from core.sms_segments import segments
 from core.texts import clean
 from models.tables.platform.contact import Contact
+from models.tables.platform.security import Person
 from notices.render import LONGEST_SUBJECT, Channel, render
 from store.platform import outbox
 
@@ -61,6 +62,24 @@ async def notify_address(
     """One email of a text that its caller has written and cleaned, to an address that somebody gave for it."""
     row = _row(event, key, "email", email, f"{subject}\n{text}", partner_id, None)
     await outbox.add(session, [row])
+
+
+async def notify_person(
+    session: AsyncSession,
+    event: str,
+    *,
+    key: str,
+    person: Person,
+    partner_id: str | None,
+    workflow_id: str | None,
+    facts: dict[str, str],
+) -> None:
+    """One email to somebody who signs in, if they have an address."""
+    text = render(event, "person", "email", person.language, facts) if person.email else None
+    if person.email and text:
+        await outbox.add(
+            session, [_row(event, f"{key}:{person.id}", "email", person.email, text, partner_id, workflow_id)]
+        )
 
 
 async def notify_code(

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFo
 from core.texts import clean
 from notices.reasons import sentence
 
-Audience = Literal["client", "partner"]
+Audience = Literal["client", "partner", "person"]
 Channel = Literal["sms", "email"]
 FALLBACK: Final = "en"
 TEXTS: Final = Path(__file__).parent / "texts"
@@ -27,6 +27,7 @@ TEXTS: Final = Path(__file__).parent / "texts"
 _LONGEST: Final = {
     "client_name": 30, "partner_name": 30, "account_no": 20, "phone": 20, "receipt": 24, "receipts": 50,
     "bank_reference": 40, "reference": 40, "purchase_id": 40, "top_up_link": 300,
+    "link": 300,
 }  # fmt: skip
 _USUAL: Final = 40
 # A gateway cuts or refuses what is longer; names of letters outside GSM 03.38 need more segments than plain ones.

@@ -39,6 +39,7 @@ class Resources:
     recovery: tuple[RecoveryWindow, ...]
     retention: Retention
     top_up_url: str
+    console_url: str
     report_zone: str
 
     @classmethod
@@ -55,6 +56,7 @@ class Resources:
             recovery=tuple(settings.recovery.windows),
             retention=settings.retention,
             top_up_url=settings.notices.top_up_url,
+            console_url=settings.console.base_url or settings.callbacks.base_url,
             report_zone=settings.reports.timezone,
         )
 

@@ -90,7 +90,8 @@ async def _ask(session: AsyncSession, said: Resolution, workflow_id: str, reques
     await approvals.ask(
         session,
         Asked(
-            act=kind.act(said.decision), subject=workflow_id, partner_id=row.partner_id, workflow_id=workflow_id,
+            act=kind.act(said.decision), scope=kind.scope("resolve"), house_only=not kind.partner_may_resolve,
+            subject=workflow_id, partner_id=row.partner_id, workflow_id=workflow_id,
             content={"decision_id": said.decision_id, "decision": said.decision, "about": said.about, **made.facts},
             amount=row.at_stake, evidence=said.evidence, requested_by=said.person_id, requested_via=made.via,
             barred=said.people, request_id=request_id,

@@ -13,7 +13,7 @@ _WORDS: Final[dict[str, str]] = {
     r"^[0-9]{1,17}\.[0-9A-Za-z_/\-]{1,100}$": "Give the `next_cursor` of the page before",
     r"^(me|nobody|psn_[0-9a-hjkmnp-tv-z]{26})$": "Write me, nobody or the id of a person",
     r"^[0-9a-f]{32}$": "Give the `version` of the request as you saw it",
-    r"^[a-z_.\-]+$": "Write the name of an act, such as wallets.credit",
+    r"^[a-z_.*\-]+$": "Write the name of an act, such as wallets.credit",
     r"^(0|[1-9][0-9]{0,15})(\.[0-9]{1,2})?$": "Write the amount in digits with a point, such as 1250.00",
     r"^[ -~]+$": "Write plain letters, digits and signs",
     r"^[!-~]{1,128}$": "Write 1 to 128 plain letters, digits and signs, without blanks",

@@ -17,8 +17,8 @@ from api.http.paging import IdCursor, Limit, Page, page
 from api.http.values import id_pattern
 from api.operations import approving
 from api.operations.acts import Act
-from api.operations.approvals import show
-from api.operations.approvals_schemas import ApprovalOut, DelegationIn, DelegationOut, PolicyIn, PolicyOut
+from api.operations.approvals import ActFilter, show
+from api.operations.approvals_schemas import ApprovalOut, DelegationIn, DelegationOut, Policies, PolicyIn, PolicyOut
 from core.clock import utc_now
 from core.errors import Conflict, NotFound
 from core.ids import DELEGATION, new_id
@@ -41,10 +41,12 @@ ACTS: Final = (
 
 
 @router.get("/policies", responses=problems(), summary="How many must agree to what, and how patient a request is")
-async def list_policies(services: ServicesDep, admin: Admin) -> list[PolicyOut]:
+async def list_policies(services: ServicesDep, admin: Admin, act: ActFilter = None) -> Policies:
+    """By act and threshold."""
     admin.only_platform("The platform's own people set this.")
     async with services.database.transaction() as session:
-        return [PolicyOut.of(row) for row in await approval_policies.page(session)]
+        rows = await approval_policies.page(session)
+    return Policies(items=[PolicyOut.of(row) for row in rows if act in (None, row.act)])
 
 
 @router.post(

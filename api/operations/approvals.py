@@ -25,7 +25,7 @@ from store.platform.approval_rules import Answer
 router = APIRouter(prefix="/api/v1/approvals", tags=["approvals"], dependencies=KNOWN_PARAMETERS)
 
 RequestId = Annotated[str, Path(pattern=id_pattern(APPROVAL))]
-ActFilter = Annotated[str | None, Query(max_length=80, pattern=r"^[a-z_.\-]+$", description="Only those of this act")]
+ActFilter = Annotated[str | None, Query(max_length=80, pattern=r"^[a-z_.*\-]+$", description="Only those of this act")]
 Mine = Annotated[bool, Query(description="Only those that you could answer")]
 
 

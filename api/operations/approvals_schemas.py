@@ -254,3 +254,9 @@ class PolicyOut(Out):
     @classmethod
     def of(cls, row: ApprovalPolicy) -> Self:
         return cls.model_validate(row, from_attributes=True)
+
+
+class Policies(Out):
+    """All of them: an installation has few."""
+
+    items: list[PolicyOut]

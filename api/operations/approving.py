@@ -71,7 +71,8 @@ async def propose(
     row, is_new = await approvals.ask(
         session,
         Asked(
-            act=act_name, subject=subject, partner_id=partner_id, content=content, amount=amount, evidence=evidence,
+            act=act_name, scope=act.scope, house_only=act.house_only,
+            subject=subject, partner_id=partner_id, content=content, amount=amount, evidence=evidence,
             requested_by=principal.person_id, requested_via=principal.id, barred=sorted(principal.people),
             beneficiaries=beneficiaries,
         ),

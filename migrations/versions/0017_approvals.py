@@ -23,9 +23,13 @@ def upgrade() -> None:
     _policies()
     op.execute(
         """
-        INSERT INTO approval_requests (id, act, subject, partner_id, content, version, evidence, requested_by, requested_via,
+        INSERT INTO approval_requests (id, act, scope, house_only,
+                                       subject, partner_id, content, version, evidence, requested_by, requested_via,
                                        barred, approvers, state, created_at, expires_at, ended_at, note)
-        SELECT 'apr_' || substr(id, 5), act, subject, partner_id, content, md5(content::text), evidence, proposed_by,
+        SELECT 'apr_' || substr(id, 5), act,
+               CASE act WHEN 'contacts.authorise' THEN 'partners:write' WHEN 'disbursements.again' THEN 'disbursements:write'
+                        ELSE 'admin' END,
+               act = 'claims.move', subject, partner_id, content, md5(content::text), evidence, proposed_by,
                proposed_by_key, people, 1,
                CASE state WHEN 'agreed' THEN 'approved' WHEN 'declined' THEN 'rejected' ELSE state END,
                created_at, expires_at, CASE WHEN state <> 'open' THEN coalesce(decided_at, expires_at) END, note
@@ -42,6 +46,8 @@ def _requests() -> None:
         "approval_requests",
         sa.Column("id", sa.Text(), primary_key=True),
         sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("house_only", sa.Boolean(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("partner_id", sa.Text(), sa.ForeignKey("partners.id"), nullable=True),
         sa.Column("workflow_id", sa.Text(), nullable=True),

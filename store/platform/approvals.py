@@ -30,6 +30,7 @@ class Asked:
     profit or who set where the money goes. `request_id` makes asking again the same request."""
 
     act: str
+    scope: str
     subject: str
     content: dict[str, Any]
     evidence: str
@@ -40,6 +41,7 @@ class Asked:
     workflow_id: str | None = None
     amount: Money | None = None
     beneficiaries: Sequence[str] = ()
+    house_only: bool = False
     request_id: str = field(default_factory=lambda: new_id(APPROVAL))
 
 
@@ -53,7 +55,8 @@ async def ask(session: AsyncSession, asked: Asked) -> tuple[ApprovalRequest, boo
     made = await session.exec(
         insert(_REQUESTS)
         .values(
-            id=asked.request_id, act=asked.act, subject=asked.subject, partner_id=asked.partner_id,
+            id=asked.request_id, act=asked.act, scope=asked.scope, house_only=asked.house_only,
+            subject=asked.subject, partner_id=asked.partner_id,
             workflow_id=asked.workflow_id, content=asked.content,
             version=approval_rules.version_of(asked.content, minor, currency), amount_minor=minor, currency=currency,
             evidence=asked.evidence, requested_by=asked.requested_by, requested_via=asked.requested_via,
@@ -241,6 +244,18 @@ async def expire_due(session: AsyncSession, *, limit: int) -> list[ApprovalReque
         session.add(row)
     await session.flush()
     return rows
+
+
+async def waiting(session: AsyncSession, *, limit: int) -> list[ApprovalRequest]:
+    """Open ones, the oldest first; locked, those of another care left out."""
+    query = (
+        select(ApprovalRequest)
+        .where(ApprovalRequest.state == "open", col(ApprovalRequest.expires_at) > utc_now())
+        .order_by(col(ApprovalRequest.created_at))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(await session.exec(query))
 
 
 async def _expire(session: AsyncSession, act: str, subject: str) -> None:

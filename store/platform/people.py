@@ -27,6 +27,20 @@ async def ensure_installation(session: AsyncSession) -> None:
     )
 
 
+async def of_ids(session: AsyncSession, ids: Sequence[str]) -> list[Person]:
+    return list(await session.exec(select(Person).where(col(Person.id).in_(ids))))
+
+
+async def admins(session: AsyncSession) -> list[Person]:
+    """The house's, who may come in."""
+    query = select(Person).where(
+        col(Person.partner_id).is_(None),
+        col(Person.disabled_at).is_(None),
+        table_of(Person).c.scopes.contains(["admin"]),
+    )
+    return list(await session.exec(query))
+
+
 async def get(session: AsyncSession, person_id: str, *, for_update: bool = False) -> Person | None:
     return await session.get(Person, person_id, with_for_update=for_update or None, populate_existing=for_update)
 

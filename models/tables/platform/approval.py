@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -27,7 +28,8 @@ class ApprovalRequest(SQLModel, table=True):
 
     `content` is what exactly would be done, and `version` its digest: whoever answers names it, so that nobody agrees to
     something else than they saw. `barred` are the people who cannot agree: those behind the credential that asked, and who
-    would profit. `approvers` is how many others were needed when it was asked for. With a `workflow_id` a saga waits for
+    would profit. `scope` is what an approver needs, of the house alone if `house_only`; `approvers` is how many others were
+    needed when it was asked for. `reminders` counts what the approvers were told. With a `workflow_id` a saga waits for
     the answer, and `told_at` says that it has it. The partial unique index lets a subject have one open request of an act.
     """
 
@@ -49,6 +51,8 @@ class ApprovalRequest(SQLModel, table=True):
 
     id: str = Field(sa_type=Text, primary_key=True)
     act: str = Field(sa_column=Column(Text, nullable=False))
+    scope: str = Field(sa_column=Column(Text, nullable=False))
+    house_only: bool = Field(sa_column=Column(Boolean, nullable=False))
     subject: str = Field(sa_column=Column(Text, nullable=False))
     partner_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("partners.id")))
     workflow_id: str | None = Field(default=None, sa_column=Column(Text))

@@ -64,7 +64,7 @@ async def test_above_a_threshold_more_must_agree_and_lowering_it_needs_another_a
     assert proposed.status_code == 202, proposed.text
     assert (await answer(ann, proposed.json()["id"])).json()["code"] == "four_eyes"
     assert (await answer(bob, proposed.json()["id"])).json()["state"] == "approved"
-    policies = (await ann.get("/api/v1/approval-rules/policies")).json()
+    policies = (await ann.get("/api/v1/approval-rules/policies")).json()["items"]
     assert [(one["act"], one["from_minor"], one["approvers"]) for one in policies] == [
         ("*", 0, 1), ("wallets.credit", 0, 1), ("wallets.credit", 100_000, 2),
     ]  # fmt: skip

@@ -23,7 +23,9 @@ from store.platform.approval_rules import (
 def request(**more: Any) -> ApprovalRequest:
     facts: dict[str, Any] = {
         "state": "open", "version": "v1", "barred": ["psn_ann"], "beneficiaries": ["psn_payee"], "approvers": 1,
-        "expires_at": utc_now() + timedelta(hours=1), "id": "apr_x", "act": "credit", "subject": "s", "content": {},
+        "expires_at": utc_now() + timedelta(hours=1), "id": "apr_x", "act": "credit", "scope": "wallets:credit",
+        "house_only": True,
+        "subject": "s", "content": {},
         "evidence": "slip", "requested_by": "psn_ann", "requested_via": "key_x", "created_at": utc_now(),
     }  # fmt: skip
     return ApprovalRequest(**facts | more)
