@@ -19,6 +19,7 @@ from cli.commands import (
     doctor,
     find,
     keys,
+    monitor,
     partners,
     proposals,
     sagas,
@@ -78,6 +79,7 @@ app.command("cancel", rich_help_panel="Payments")(sagas.cancel)
 app.command("balances", rich_help_panel="Payments")(balances.balances)
 app.command("find", rich_help_panel="Payments")(find.find)
 app.command("attention", rich_help_panel="Payments")(attention.attention)
+app.command("monitor", rich_help_panel="Payments")(monitor.monitor)
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
 app.add_typer(proposals.app, name="proposals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")
