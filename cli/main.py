@@ -20,6 +20,7 @@ from cli.commands import (
     doctor,
     find,
     keys,
+    monitor,
     partners,
     people,
     reconcile,
@@ -83,6 +84,7 @@ app.command("find", rich_help_panel="Payments")(find.find)
 app.command("attention", rich_help_panel="Payments")(attention.attention)
 app.command("reconcile", rich_help_panel="Payments")(reconcile.reconcile)
 app.command("report", rich_help_panel="Payments")(reports.report)
+app.command("monitor", rich_help_panel="Payments")(monitor.monitor)
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
 app.add_typer(approvals.app, name="approvals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")

@@ -8,6 +8,7 @@ what was drawn, makes another id, and pays a second time under it.
 import hashlib
 import os
 import time
+from datetime import datetime
 from typing import Final
 
 TOP_UP_CODE: Final = "T"
@@ -42,6 +43,11 @@ SESSION: Final = "ses"  # of a person in a browser
 def new_id(prefix: str) -> str:
     """A new id such as `prt_01ktv…`: 48 bits of milliseconds, 80 bits of randomness. Not for workflow code."""
     return _spell(prefix, (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big"))
+
+
+def first_id(prefix: str, moment: datetime) -> str:
+    """The least id that `new_id` can have made at this moment or later: what was made since then is found by it."""
+    return _spell(prefix, int(moment.timestamp() * 1000) << 80)
 
 
 def derived_id(prefix: str, *facts: str | int) -> str:

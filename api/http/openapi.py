@@ -42,6 +42,9 @@ TAGS: Final = [
     {"name": "keys", "description": "API keys"},
     {"name": "people", "description": "Who has keys, and who may sign in to the console"},
     {"name": "callbacks", "description": "Where providers reach us; no API key, the address itself is the proof"},
+    {"name": "search", "description": "Find a payment by whatever is known of it"},
+    {"name": "attention", "description": "All that needs somebody, the oldest first"},
+    {"name": "monitoring", "description": "How things go"},
     {"name": "codec", "description": "Payloads in clear for Temporal's UI"},
     {"name": "system", "description": "Health and metrics"},
 ]

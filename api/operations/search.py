@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from api.http.auth import Anyone, Principal, need
 from api.http.dependencies import Services, ServicesDep
 from api.http.known_parameters import KNOWN_PARAMETERS
-from api.http.openapi import problems
+from api.http.openapi import WRITES, problems
 from api.http.values import MoneyOut
 from api.operations.case_facts import facts_of
 from api.operations.search_schemas import HitGroup, HitOut, RevealIn, RevealOut, SearchIn, SearchOut
@@ -36,14 +36,14 @@ PhoneReader = Annotated[Principal, Depends(need("phones:read"))]
 _WORDS: Final = {"case": "case", "incoming payment": "incoming payment", "lender": "lender"}
 
 
-@router.post("", responses=problems(404), summary="Find a payment by whatever is known of it")
+@router.post("", responses=problems(404, *WRITES), summary="Find a payment by whatever is known of it")
 async def search_everywhere(wanted: SearchIn, services: ServicesDep, principal: Anyone) -> SearchOut:
     """Only kinds that the key may read, and a partner's key only what is its own. 503 `search_too_slow` for what too many
     things share."""
     return await find(services, principal, wanted)
 
 
-@router.post("/reveal", responses=problems(404), summary="The phone behind a hit, whole")
+@router.post("/reveal", responses=problems(404, *WRITES), summary="The phone behind a hit, whole")
 async def reveal_phone(wanted: RevealIn, services: ServicesDep, principal: PhoneReader) -> RevealOut:
     """Needs `phones:read` and the right to read the payment itself."""
     scope = (kinds.of_id(wanted.id) or PAYOUTS).scope("read")

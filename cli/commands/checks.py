@@ -114,8 +114,8 @@ class Examination:
             yield Finding("search attributes", "ok", "registered")
 
     async def look_at_the_queues(self) -> AsyncGenerator[Finding, None]:
-        from cli.pollers import pollers
         from temporal.client import connect
+        from temporal.queue_states import pollers
         from temporal.queues import QUEUE_WORDS, queues_named
 
         client = await connect(self.settings)

@@ -25,10 +25,10 @@ from cli.local.ports import PortTaken, ensure_free
 from cli.local.postgres import EmbeddedPostgres
 from cli.local.processes import Child, Process, ProcessGroup, StartFailed, end, launch
 from cli.local.temporal_server import EmbeddedTemporal
-from cli.pollers import pollers
 from core.settings import Database, Settings, Worker
 from store.migrate import migrate
 from temporal.client import connect, connection_config
+from temporal.queue_states import pollers
 from temporal.queues import FLOWS, MESSAGES, QUEUE_WORDS, task_queue
 from temporal.search_attributes import ensure_search_attributes
 

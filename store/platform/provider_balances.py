@@ -34,6 +34,14 @@ async def tell(
         )
 
 
+async def of_all(session: AsyncSession, partner_id: str | None, *, limit: int) -> list[ProviderBalance]:
+    """Of one partner or (None) of all, what was told longest ago last."""
+    query = select(ProviderBalance).order_by(col(ProviderBalance.told_at).desc()).limit(limit)
+    if partner_id is not None:
+        query = query.where(ProviderBalance.partner_id == partner_id)
+    return list(await session.exec(query))
+
+
 async def told(session: AsyncSession, partner_id: str) -> list[ProviderBalance]:
     query = select(ProviderBalance).where(ProviderBalance.partner_id == partner_id)
     return list(await session.exec(query.order_by(ProviderBalance.provider, ProviderBalance.account)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, union_all
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import utc_now
@@ -78,6 +78,18 @@ async def page(
     facts = await saga_facts.of_workflows(session, sagas)
     places = await whereabouts.of_workflows(session, sagas)
     return [_row(row, facts, places) for row in rows]
+
+
+async def counts(session: AsyncSession, sight: Sight, *, at_most: int = 1000) -> dict[Problem, int]:
+    """How many there are of each kind of problem, those that there are; no more than `at_most` of one source are counted."""
+    now = utc_now()
+    found = attention_sources.of(sight, frozenset(MEANS), now=now, silent_after=SILENT_AFTER)
+    if not found:
+        return {}
+    some = [select(select(query.subquery().c.problem).limit(at_most).subquery()) for query in found]
+    whole = union_all(*some).subquery()
+    query = select(whole.c.problem, func.count().label("number")).group_by(whole.c.problem)
+    return {row.problem: row.number for row in await (await session.connection()).execute(query)}
 
 
 def _bounded(

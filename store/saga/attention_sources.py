@@ -54,7 +54,7 @@ COLUMNS: Final = tuple(_TYPES)
 
 _WITHOUT_SAGA_BEGINS: Final = timedelta(minutes=2)
 _MESSAGES_FOR: Final = timedelta(days=7)  # an older one reaches nobody any more, whatever is done
-_MISSED: Final = 3  # turns that a schedule may be late
+MISSED: Final = 3  # turns that a schedule may be late
 _LATE: Final = timedelta(minutes=1)
 
 
@@ -286,7 +286,7 @@ def _schedules(sight: Sight, problems: frozenset[Problem], at: _At) -> Iterator[
     every = func.make_interval(0, 0, 0, 0, 0, 0, p.every_seconds)
     query = select(
         *_columns("schedule", id=p.name, since=p.ran_at + every, partner_id=p.partner_id, about=p.name)
-    ).where(p.ran_at + every * _MISSED < at.now - _LATE)
+    ).where(p.ran_at + every * MISSED < at.now - _LATE)
     yield _mine(query, sight, p.partner_id)
 
 
