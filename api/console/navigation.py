@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.console.visitors import Visitor
+from api.operations.acts import acts_of
 from models.kinds import KINDS, PAYOUTS, SagaKind
 
 
@@ -28,6 +29,7 @@ def _reads_something(visitor: Visitor) -> bool:
 ENTRIES: Final = (
     Entry("nav.home", "/console", _reads_something),
     Entry("nav.cases", "/console/cases", _reads(PAYOUTS)),
+    Entry("nav.approvals", "/console/approvals", lambda visitor: bool(acts_of(visitor.principal))),
     *(Entry(f"kinds.{kind.resource}", f"/console{kind.path}", _reads(kind)) for kind in KINDS),
 )
 
