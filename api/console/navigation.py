@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.console.visitors import Visitor
+from api.operations.acts import acts_of
 from models.kinds import KINDS, PAYOUTS, SagaKind
 
 
@@ -22,8 +23,14 @@ def _reads(kind: SagaKind) -> Callable[[Visitor], bool]:
     return lambda visitor: visitor.may(kind, "read")
 
 
+def _reads_something(visitor: Visitor) -> bool:
+    return any(entry.may(visitor) for entry in ENTRIES[1:]) or visitor.principal.may("partners:read")
+
+
 ENTRIES: Final = (
+    Entry("nav", "home", "/console", _reads_something),
     Entry("nav", "cases", "/console/cases", _reads(PAYOUTS)),
+    Entry("nav", "approvals", "/console/approvals", lambda visitor: bool(acts_of(visitor.principal))),
     *(Entry("kinds", kind.resource, f"/console{kind.path}", _reads(kind)) for kind in KINDS),
 )
 

@@ -6,9 +6,8 @@ from fastapi import Form, Query, Request, Response
 
 from api.console import cookies, routing, showing, signing_in
 from api.console.forms import CodeText, ConsoleForm, PasswordText, ShortText
-from api.console.navigation import menu
 from api.console.routing import HOME, SIGN_IN, console_router, see_other
-from api.console.visitors import Acting, Seen
+from api.console.visitors import Acting
 from api.http import problems
 from api.http.dependencies import Services, ServicesDep
 from core.clock import utc_now
@@ -56,13 +55,6 @@ async def sign_out(services: ServicesDep, visitor: Acting) -> Response:
     answer = see_other(SIGN_IN)
     cookies.take_away(answer, services.settings)
     return answer
-
-
-@router.get(HOME)
-async def home(visitor: Seen) -> Response:
-    """The first page that the visitor may open; the account, for somebody who may open none."""
-    offered = menu(visitor)
-    return see_other(offered[0].path if offered else "/console/account")
 
 
 def _form(

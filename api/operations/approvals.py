@@ -16,7 +16,6 @@ from api.http.values import id_pattern
 from api.operations import approving
 from api.operations.acts import acts_of
 from api.operations.approvals_schemas import ApprovalOut, Approved, CodeFor, CodeOut, Rejected, State
-from core.errors import Conflict
 from core.ids import APPROVAL
 from models.tables.platform.approval import ApprovalRequest
 from store.platform import approvals
@@ -107,7 +106,7 @@ async def make_code(
         )
         assert row.workflow_id is not None
         return CodeOut(
-            request_id=row.id, workflow_id=row.workflow_id, code=f"{code[:5]}-{code[5:]}", expires_at=row.expires_at
+            request_id=row.id, workflow_id=row.workflow_id, code=approving.spelled(code), expires_at=row.expires_at
         )
 
 
@@ -134,27 +133,10 @@ async def _answer(
     version: str | None,
     as_person: str | None,
 ) -> Response:
-    try:
-        async with services.database.transaction() as session:
-            done = await approving.answer(
-                session, services, principal, request_id, decision,
-                reason=reason, version=version, as_person=as_person,
-            )  # fmt: skip
-            response = await once.reply(session, await show(session, principal, done.request), status=200)
-            (given,) = (await approvals.answers(session, request_id))[-1:]
-    except Conflict as refused:
-        if refused.code == "already_decided":
-            await _tell_again(services, request_id)
-        raise
-    if done.afterwards is not None:
-        await done.afterwards()
-    await approving.tell_in_time(services, done.request, given)
-    return response
+    async def reply(session: AsyncSession, row: ApprovalRequest) -> Response:
+        return await once.reply(session, await show(session, principal, row), status=200)
 
-
-async def _tell_again(services: Services, request_id: str) -> None:
-    """It is decided, but its saga may not know yet."""
-    async with services.database.transaction() as session:
-        row = await approvals.get(session, request_id)
-    if row is not None and row.workflow_id is not None and row.told_at is None:
-        await approving.tell_in_time(services, row, None)
+    return await approving.answer_and_tell(
+        services, principal, request_id, decision,
+        reason=reason, version=version, as_person=as_person, channel="api", reply=reply,
+    )  # fmt: skip

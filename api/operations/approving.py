@@ -4,9 +4,9 @@ Time never approves: a request that is not answered expires, and nothing happens
 transaction that checked the person; a saga that waits for it is told afterwards, and told again by the sweep if that fails.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -22,13 +22,14 @@ from core.money import Money
 from models.messages.saga.approvals import Decide
 from models.messages.saga.decisions import CommandTaken
 from models.tables.platform.approval import ApprovalDecision, ApprovalRequest
-from store.platform import approval_codes, approval_rules, approvals, approvers, audit, people
+from store.platform import approval_codes, approval_policies, approval_rules, approvals, approvers, audit, people
 from store.platform.approval_rules import Answer, Answerer, Channel
 from store.platform.approvals import Asked
 from store.saga import saga_rows
 
 log = structlog.get_logger()
 
+_Reply = TypeVar("_Reply")
 _REASON_MISSING: Final = "Say why it must not happen."
 
 
@@ -164,6 +165,64 @@ async def answer(
     return Answered(row, afterwards)
 
 
+async def answer_and_tell(
+    services: Services,
+    principal: Principal,
+    request_id: str,
+    decision: Answer,
+    *,
+    reason: str | None,
+    version: str | None,
+    as_person: str | None,
+    channel: Channel,
+    reply: Callable[[AsyncSession, ApprovalRequest], Awaitable[_Reply]],
+) -> _Reply:
+    """`answer`, and once that is committed what follows from it; a saga that cannot be told is told by the sweep. `reply` is
+    made in the answer's own transaction. Raises as `answer` does."""
+    try:
+        async with services.database.transaction() as session:
+            done = await answer(
+                session, services, principal, request_id, decision,
+                reason=reason, version=version, as_person=as_person, channel=channel,
+            )  # fmt: skip
+            replied = await reply(session, done.request)
+            (given,) = (await approvals.answers(session, request_id))[-1:]
+    except Conflict as refused:
+        if refused.code == "already_decided":
+            await _tell_again(services, request_id)
+        raise
+    if done.afterwards is not None:
+        await done.afterwards()
+    await tell_in_time(services, done.request, given)
+    return replied
+
+
+async def _tell_again(services: Services, request_id: str) -> None:
+    """It is decided, but its saga may not know yet."""
+    async with services.database.transaction() as session:
+        row = await approvals.get(session, request_id)
+    if row is not None and row.workflow_id is not None and row.told_at is None:
+        await tell_in_time(services, row, None)
+
+
+async def still_needed(session: AsyncSession, row: ApprovalRequest, given: Sequence[ApprovalDecision]) -> int:
+    """How many others must agree yet, by the stricter of what was needed when it was asked for and what is needed now."""
+    policies = await approval_policies.of_act(session, row.act)
+    needed = approval_rules.needed(policies, row.act, row.amount_minor, row.currency)
+    return max(0, max(row.approvers, needed) - len(approval_rules.approvals(given, row.version)))
+
+
+def why_not(principal: Principal, row: ApprovalRequest, given: Sequence[ApprovalDecision]) -> Conflict | None:
+    """Why this principal cannot agree to it now; None if they can."""
+    who = Answerer(principal.person_id, principal.people, principal.id, "console")
+    try:
+        approval_rules.must_be_open(row, utc_now())
+        approval_rules.may_approve(row, who, approval_rules.approvals(given, row.version))
+    except Conflict as refused:
+        return refused
+    return None
+
+
 async def withdraw(session: AsyncSession, principal: Principal, row: ApprovalRequest, note: str) -> None:
     """It will not happen; what it was about is the caller's to mend."""
     before = plain(row)
@@ -216,6 +275,11 @@ async def tell_in_time(services: Services, row: ApprovalRequest, given: Approval
 
 async def names_of(session: AsyncSession, ids: Sequence[str]) -> dict[str, str]:
     return dict(zip(ids, await people.names(session, ids), strict=True))
+
+
+def spelled(code: str) -> str:
+    """A code in two halves, as people read it out and type it."""
+    return f"{code[:5]}-{code[5:]}"
 
 
 def plain(row: ApprovalRequest) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from store.saga.attention_sources import Sight
 
 router = APIRouter(prefix="/api/v1/attention", tags=["attention"], dependencies=KNOWN_PARAMETERS)
 
+CURSOR: Final = r"^[0-9]{1,17}\.[0-9A-Za-z_/\-]{1,100}$"
 Problems = Annotated[list[Problem] | None, Query(max_length=len(MEANS), description="Only problems of these kinds")]
 OwnerFilter = Annotated[
     str | None,
@@ -37,7 +38,7 @@ OwnerFilter = Annotated[
 Minutes = Annotated[int, Query(ge=0, le=1_000_000, description="Only what began so many minutes ago or earlier")]
 Cursor = Annotated[
     str | None,
-    Query(pattern=r"^[0-9]{1,17}\.[0-9A-Za-z_/\-]{1,100}$", description="`next_cursor` of the page before"),
+    Query(pattern=CURSOR, description="`next_cursor` of the page before"),
 ]
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -66,7 +67,7 @@ async def list_problems(
     )
     rows, names = await find(services, principal, filters, partner_id=partner_id, cursor=cursor, limit=limit + 1)
     now = utc_now()
-    return page(rows, limit, lambda row: ProblemOut.of(row, names.get(row.partner_id or ""), now), _cursor_of)
+    return page(rows, limit, lambda row: ProblemOut.of(row, names.get(row.partner_id or ""), now), cursor_of)
 
 
 async def find(
@@ -99,7 +100,8 @@ def sight_of(principal: Principal, partner_id: str | None) -> Sight:
     )
 
 
-def _cursor_of(row: Row) -> str:
+def cursor_of(row: Row) -> str:
+    """By which the page after this row is asked for."""
     return f"{(row.since - _BEGINNING) // _MICROSECOND}.{row.id}"
 
 

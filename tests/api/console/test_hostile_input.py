@@ -33,13 +33,14 @@ async def test_no_field_is_a_fault_of_ours(street: Street, text: str) -> None:
         name: text.encode("utf-8", "surrogatepass")
         for name in ("email", "password", "code", "then", "language", "timezone", "new", "again", "offer", "note",
                      "decision", "evidence", "receipt", "paid_at", "transaction_id", "proposal", "seen", "reason",
-                     "kind_1", "account_1", "amount_1", "over_1")
+                     "q", "id", "version", "kind_1", "account_1", "amount_1", "over_1")
     }  # fmt: skip
     wrong = []
     for template in [path for method, path in CONSOLE if method == "POST" and "sign-out" not in path]:
         path = (
             template.replace("{row_id}", f"top_{'0' * 26}")
             .replace("{case_id}", f"cas_{'0' * 26}")
+            .replace("{request_id}", f"apr_{'0' * 26}")
             .replace("{token}", "x")
         )
         for given in (fields, {"key": new_id("frm"), **fields}):
