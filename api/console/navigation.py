@@ -24,6 +24,7 @@ def _reads(kind: SagaKind) -> Callable[[Visitor], bool]:
 ENTRIES: Final = (
     Entry("nav.cases", "/console/cases", _reads(PAYOUTS)),
     *(Entry(f"kinds.{kind.resource}", f"/console{kind.path}", _reads(kind)) for kind in KINDS),
+    Entry("nav.bulk_actions", "/console/bulk-actions", lambda visitor: any(_reads(kind)(visitor) for kind in KINDS)),
 )
 
 

@@ -55,7 +55,7 @@ async def create_bulk_action(wanted: BulkActionNew, services: ServicesDep, princ
     filters = wanted.filters.model_dump(mode="json", exclude_none=True) if wanted.filters else None
     async with services.database.transaction() as session:
         row = await bulk_asking.ask(
-            session, principal, kind, wanted.command, wanted.reason, targets, filters
+            session, principal, kind, wanted.command, wanted.reason, targets, filters=filters
         )  # fmt: skip
         counts = await bulk_actions.counts(session, [row.id])
         shown = BulkActionOut.of(row, counts[row.id])

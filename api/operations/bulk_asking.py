@@ -92,18 +92,20 @@ async def foresee(services: Services, targets: Targets, command: BulkCommand) ->
 
 async def ask(
     session: AsyncSession, principal: Principal, kind: SagaKind, command: BulkCommand, reason: str, targets: Targets,
-    filters: dict[str, Any] | None = None,
+    *, filters: dict[str, Any] | None = None, form_key: str | None = None,
 ) -> BulkAction:  # fmt: skip
-    """Its rows, with the audit line; give it to `start` once they are committed. Raises InvalidRequest (code
-    "nothing_chosen")."""
+    """Its rows, with the audit line; give it to `start` once they are committed. A form that was sent before gives its first
+    action. Raises InvalidRequest (code "nothing_chosen")."""
     if not targets:
         raise InvalidRequest("No payment is found by this.", code="nothing_chosen", field="filters")
     action = BulkAction(
         id=new_id(BULK_ACTION), partner_id=principal.partner_id, kind=kind.name, command=command, reason=reason,
         filters=filters, total=len(targets), state="requested", requested_by=principal.person_id,
-        requested_via=principal.id, created_at=utc_now(),
+        requested_via=principal.id, form_key=form_key, created_at=utc_now(),
     )  # fmt: skip
-    await bulk_actions.add(session, action, targets)
+    there = await bulk_actions.add(session, action, targets)
+    if there.id != action.id:
+        return there
     await audit.write(
         session, actor=principal.id, action="bulk_actions.create", subject=action.id,
         after={"kind": kind.name, "command": command, "reason": reason, "filters": filters, "total": len(targets)},

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("requested_by", sa.Text(), nullable=False),
         sa.Column("requested_via", sa.Text(), nullable=False),
+        sa.Column("form_key", sa.Text(), nullable=True),
         sa.Column("stopped_via", sa.Text(), nullable=True),
         sa.Column("created_at", _TIME, nullable=False),
         sa.Column("started_at", _TIME, nullable=True),
@@ -40,6 +41,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["partner_id"], ["partners.id"]),
         sa.ForeignKeyConstraint(["requested_by"], ["people.id"]),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("requested_via", "form_key"),
     )
     op.create_index("ix_bulk_actions_partner_id", "bulk_actions", ["partner_id", "id"])
     op.create_index(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,6 +17,7 @@ from models.tables.saga.bulk_action import BulkAction, BulkItem
 
 Result = Literal["taken", "refused", "unanswered"]
 
+_ACTIONS: Final = table_of(BulkAction)
 _ITEMS: Final = table_of(BulkItem)
 _OPEN: Final = ("waiting", "sending")
 _NOT_FOUND: Final = "There is no such payment, or you may not know of it."
@@ -36,10 +38,17 @@ async def named(
     return dict((await session.exec(query)).all())
 
 
-async def add(session: AsyncSession, action: BulkAction, targets: Sequence[tuple[str, str | None]]) -> None:
-    """With its items, in this order: each saga's id and its workflow's. What has no workflow is refused at once."""
-    session.add(action)
-    await session.flush()
+async def add(session: AsyncSession, action: BulkAction, targets: Sequence[tuple[str, str | None]]) -> BulkAction:
+    """With its items, in this order: each saga's id and its workflow's. What has no workflow is refused at once. A form that
+    was sent before leaves its first action, which is returned."""
+    made = await session.exec(
+        insert(_ACTIONS).values(action.model_dump()).on_conflict_do_nothing().returning(_ACTIONS.c.id)
+    )
+    if made.first() is None:
+        first = select(BulkAction).where(
+            BulkAction.requested_via == action.requested_via, BulkAction.form_key == action.form_key
+        )
+        return (await session.exec(first)).one()
     now = utc_now()
     for ordinal, (saga_id, workflow_id) in enumerate(targets, start=1):
         item = BulkItem(bulk_id=action.id, ordinal=ordinal, saga_id=saga_id, workflow_id=workflow_id, state="waiting")
@@ -47,6 +56,7 @@ async def add(session: AsyncSession, action: BulkAction, targets: Sequence[tuple
             item.state, item.code, item.detail, item.at = "refused", "not_found", _NOT_FOUND, now
         session.add(item)
     await session.flush()
+    return action
 
 
 # ----------------------------------------------------------------------------------------------------------- its reading

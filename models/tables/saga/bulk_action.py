@@ -20,6 +20,7 @@ class BulkAction(SQLModel, table=True):
         CheckConstraint("state IN ('requested', 'running', 'stopping', 'done', 'stopped')", name="state"),
         CheckConstraint("(ended_at IS NULL) = (state IN ('requested', 'running', 'stopping'))", name="ended"),
         CheckConstraint("total BETWEEN 1 AND 500", name="total"),
+        UniqueConstraint("requested_via", "form_key"),
         Index("ix_bulk_actions_partner_id", "partner_id", "id"),
         Index("ix_bulk_actions_living", "created_at", postgresql_where=text("ended_at IS NULL")),
     )
@@ -34,6 +35,8 @@ class BulkAction(SQLModel, table=True):
     state: str = Field(sa_column=Column(Text, nullable=False))
     requested_by: str = Field(sa_column=Column(Text, ForeignKey("people.id"), nullable=False))
     requested_via: str = Field(sa_column=Column(Text, nullable=False))
+    # Of the form that was sent in the console: sent twice, it is one action.
+    form_key: str | None = Field(default=None, sa_column=Column(Text))
     stopped_via: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     started_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
