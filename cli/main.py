@@ -15,6 +15,7 @@ from cli.commands import (
     approvals,
     attention,
     balances,
+    bulk,
     cases,
     db,
     doctor,
@@ -86,6 +87,7 @@ app.command("reconcile", rich_help_panel="Payments")(reconcile.reconcile)
 app.command("report", rich_help_panel="Payments")(reports.report)
 app.command("monitor", rich_help_panel="Payments")(monitor.monitor)
 app.add_typer(cases.app, name="cases", rich_help_panel="Payments")
+app.add_typer(bulk.app, name="bulk", rich_help_panel="Payments")
 app.add_typer(approvals.app, name="approvals", rich_help_panel="Payments")
 app.add_typer(partners.app, name="partner", rich_help_panel="Administration")
 app.add_typer(tariffs.app, name="tariffs", rich_help_panel="Administration")

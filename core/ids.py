@@ -36,6 +36,7 @@ ANSWER: Final = "apd"  # to an approval request
 DELEGATION: Final = "dlg"
 RECONCILIATION: Final = "rcn"
 REPORT_SUBSCRIPTION: Final = "rsb"
+BULK_ACTION: Final = "blk"
 REQUEST: Final = "req"
 SESSION: Final = "ses"  # of a person in a browser
 

@@ -67,6 +67,11 @@ class SagaKind:
         """What others are asked to agree to, such as "top-ups.allocate"."""
         return f"{self.resource}.{decision}"
 
+    @property
+    def acts(self) -> str:
+        """What its audit actions begin with: "float_purchases"."""
+        return f"{self.word.replace(' ', '_').replace('-', '_')}s"
+
     def module(self, role: str) -> str:
         """Where its part in a role is, such as `store.lending.wallet_top_up`."""
         return f"{role}.{self.family}.{self.leaf}"
@@ -102,12 +107,18 @@ KINDS: Final = (
 PAYOUTS: Final = KINDS[0]  # whoever may read and decide these may read and decide what belongs to no saga
 
 _BY_NAME: Final = {kind.name: kind for kind in KINDS}
+_BY_RESOURCE: Final = {kind.resource: kind for kind in KINDS}
 _BY_PREFIX: Final = {kind.id_prefix: kind for kind in KINDS}
 
 
 def named(name: str) -> SagaKind:
     """Raises KeyError for a name that no kind has."""
     return _BY_NAME[name]
+
+
+def at(resource: str) -> SagaKind:
+    """The kind with this place in the API, such as "top-ups". Raises KeyError for a place of none."""
+    return _BY_RESOURCE[resource]
 
 
 def of_workflow(workflow_id: str) -> SagaKind | None:

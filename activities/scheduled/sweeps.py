@@ -20,7 +20,8 @@ from models.messages.housekeeping import BooksChecked, Swept
 from store import pulse
 from store.database import Database
 from store.platform import inbox
-from store.saga import cases, saga_rows
+from store.saga import bulk_actions, cases, saga_rows
+from temporal.bulk_starts import start_bulk_action
 from temporal.starts import start_row
 
 log = structlog.get_logger()
@@ -40,15 +41,20 @@ class Sweeps:
 
     @activity.defn(name="sweeps.sweep")
     async def sweep(self) -> Swept:
-        """Delivers due inbox items and starts claimed sagas that never started. Harmless beside any other sweep."""
+        """Delivers due inbox items, starts claimed sagas that never started, and bulk actions that nobody runs. Harmless
+        beside any other sweep."""
         async with self.database.transaction() as session:
             await pulse.ran(session, pulse.SWEEP)
             due = await inbox.due(session, limit=_AT_MOST)
-            unstarted = await saga_rows.unstarted(session, older_than=utc_now() - _UNSTARTED_AFTER, limit=_AT_MOST)
+            before = utc_now() - _UNSTARTED_AFTER
+            unstarted = await saga_rows.unstarted(session, older_than=before, limit=_AT_MOST)
+            bulk = await bulk_actions.unfinished(session, older_than=before, limit=_AT_MOST)
         turns = FairTurns(_AT_ONCE, _OF_ONE_PARTNER)
         await asyncio.gather(*(self._deliver(turns, inbox_id, partner_id) for inbox_id, partner_id in due))
         for row in unstarted:
             await start_row(self.client, self.database, row)
+        for bulk_id in bulk:
+            await start_bulk_action(self.client, bulk_id)
         return Swept(delivered=len(due), started=len(unstarted))
 
     async def _deliver(self, turns: FairTurns, inbox_id: str, partner_id: str) -> None:

@@ -38,7 +38,8 @@ def _add(kind: SagaKind) -> None:
         return showing.page(
             request, "payment_list.html", kind=kind, query=query, rows=[_line(kind, row) for row in shown],
             next=query.address(cursor=shown[-1].id) if len(rows) > PAGE else None, statuses=_STATUSES,
-            stages=kinds_shown.stages_of(kind), partners=await partners_shown(services, visitor),
+            stages=kinds_shown.stages_of(kind), may_act=visitor.may(kind, "write"),
+            partners=await partners_shown(services, visitor),
         )  # fmt: skip
 
     async def as_file(services: ServicesDep, visitor: Seen, query: Annotated[PaymentQuery, Query()]) -> Response:

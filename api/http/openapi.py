@@ -33,6 +33,7 @@ TAGS: Final = [
     {"name": "loan products", "description": "Which loans are paid out, and within which limits"},
     {"name": "wallets", "description": "The prepaid wallets that charges are taken from"},
     *({"name": f"{kind.word}s", "description": kind.about} for kind in KINDS),
+    {"name": "bulk actions", "description": "One command for many payments"},
     {"name": "cases", "description": "What a person must decide"},
     {"name": "inbox", "description": "Providers' messages, as they came and as they were read"},
     {"name": "exchanges", "description": "Every call to a provider"},

@@ -4,7 +4,8 @@ import re
 from typing import Final
 
 _ID: Final = re.compile(r"\^([a-z]{3})_\[0-9a-hjkmnp-tv-z\]\{26\}\$")
-_CHOICE: Final = re.compile(r"\^\(([a-z_.|]+)\)\$")
+_ANY_ID: Final = re.compile(r"\^\(([a-z|]+)\)_\[0-9a-hjkmnp-tv-z\]\{26\}\$")
+_CHOICE: Final = re.compile(r"\^\(([a-z_.|\-]+)\)\$")
 
 _WORDS: Final[dict[str, str]] = {
     r"^[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}$": "Give the `next_cursor` of the page before",
@@ -54,6 +55,9 @@ def words_of(pattern: str) -> str | None:
         return found
     if found_id := _ID.fullmatch(pattern):
         return f"Give an id of ours: {found_id.group(1)}_ and 26 letters and digits"
+    if found_ids := _ANY_ID.fullmatch(pattern):
+        begins = ", ".join(f"{prefix}_" for prefix in found_ids.group(1).split("|"))
+        return f"Give a payment's id: {begins} and 26 letters and digits"
     if choice := _CHOICE.fullmatch(pattern):
         return f"It must be one of {', '.join(choice.group(1).split('|'))}"
     return None

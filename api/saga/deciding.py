@@ -16,7 +16,6 @@ from api.http.dependencies import Services
 from api.operations import approving
 from api.operations.acts import all_acts
 from api.saga import commands, money_rules
-from api.saga.commands import Row
 from core.clock import utc_now
 from core.crypto import sha256_hex
 from core.errors import Conflict, KivukoError, NotAllowed
@@ -31,6 +30,7 @@ from models.tables.saga.saga_row import MoneyInRow
 from store.platform import approval_rules, approvals, audit
 from store.platform.approval_rules import Channel
 from store.saga import decisions, reads, receipts, saga_rows, unknown_outcomes
+from temporal.commands import Row
 
 log = structlog.get_logger()
 
@@ -122,10 +122,9 @@ async def recorded_refusals(services: Services, act: Act) -> AsyncIterator[None]
         yield
     except KivukoError as error:
         async with services.database.transaction() as session:
-            await audit.write(
-                session, actor=act.principal.id, action=f"{act.action}.refused", subject=act.subject,
-                after={"code": error.code},
-            )  # fmt: skip
+            await audit.refused(
+                session, actor=act.principal.id, action=act.action, subject=act.subject, code=error.code
+            )
         raise
 
 
@@ -209,10 +208,9 @@ async def _refuse_where_nobody_could_agree(services: Services, act: Act, status:
 
 async def _record(session: AsyncSession, act: Act, message: Message, decision_id: str | None = None) -> None:
     said = message.model_dump(mode="json", exclude={"actor"}, exclude_defaults=True)
-    await audit.write(
-        session, actor=act.principal.id, action=act.action, subject=act.subject,
-        before={"workflow_id": act.saga.workflow_id, "stage": act.saga.stage},
-        after=said | ({"decision_id": decision_id} if decision_id else {}),
+    await audit.command(
+        session, actor=act.principal.id, action=act.action, subject=act.subject, workflow_id=act.saga.workflow_id,
+        stage=act.saga.stage, said=said | ({"decision_id": decision_id} if decision_id else {}),
     )  # fmt: skip
 
 

@@ -3,8 +3,8 @@
 from typing import Final, Self
 
 from api.http.values import Out, example
-from api.saga.commands import Row
 from models import kinds
+from temporal.commands import Row
 
 LINK: Final = {
     "kind": "loan-disbursement", "id": "dsb_01ktv0r5m8e9a7d3c2b4x6y8z0", "stage": "in_review", "ended": False,

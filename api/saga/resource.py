@@ -12,12 +12,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.http.auth import Principal
 from api.http.dependencies import Services
-from api.saga.commands import Row
 from api.saga.schemas import DecisionIn
 from core.errors import NotFound
 from models.kinds import SagaKind
 from store.saga import reads, saga_rows
 from store.saga.saga_rows import Filters
+from temporal.commands import Row
 
 R = TypeVar("R", bound=Row)
 R_contra = TypeVar("R_contra", contravariant=True)
@@ -80,7 +80,7 @@ class Resource(Generic[R]):
     @property
     def acts(self) -> str:
         """What its audit actions begin with: "float_purchases"."""
-        return f"{self.name}s"
+        return self.kind.acts
 
     @property
     def tag(self) -> str:

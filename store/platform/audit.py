@@ -27,6 +27,21 @@ async def write(
     await session.exec(insert(table_of(AuditEntry)).values(**line, **said))
 
 
+async def command(
+    session: AsyncSession, *, actor: str, action: str, subject: str, workflow_id: str, stage: str, said: Any
+) -> None:
+    """A person's act on a saga, as it is written down before the saga hears of it. `said` is a JSON value."""
+    await write(
+        session, actor=actor, action=action, subject=subject, before={"workflow_id": workflow_id, "stage": stage},
+        after=said,
+    )  # fmt: skip
+
+
+async def refused(session: AsyncSession, *, actor: str, action: str, subject: str, code: str) -> None:
+    """The same act was not taken."""
+    await write(session, actor=actor, action=f"{action}.refused", subject=subject, after={"code": code})
+
+
 def _person_behind(actor: str) -> ScalarSelect[Any] | None:
     table = _WHOSE.get(actor.partition("_")[0])
     return None if table is None else select(table.c.person_id).where(table.c.id == actor).scalar_subquery()

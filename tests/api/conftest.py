@@ -33,6 +33,7 @@ from models.tables.lending.loan_product import LoanProduct
 from models.tables.platform.connection import Connection
 from models.tables.platform.partner import Partner
 from models.tables.platform.security import AuditEntry
+from models.tables.saga.bulk_action import BulkAction
 from store.database import Database
 from store.lending.loan_disbursement import KIND
 from store.platform import secret_addresses
@@ -209,6 +210,7 @@ async def open_door(settings: Settings, database: Database, client: Client) -> A
     async with database.transaction() as session:
         for kind in kinds.KINDS:
             started += await session.exec(select(kind.row_class.workflow_id))
+        started += [f"bulk-action/{bulk_id}" for bulk_id in await session.exec(select(BulkAction.id))]
     for workflow_id in started:
         with suppress(RPCError):
             await client.get_workflow_handle(workflow_id).terminate("the test is over")

@@ -27,6 +27,7 @@ LISTS = {
     ("topups", "list"): "/api/v1/top-ups",
     ("floats", "list"): "/api/v1/float-purchases",
     ("collections", "list"): "/api/v1/collections",
+    ("bulk", "list"): "/api/v1/bulk-actions",
     ("partner", "list"): "/api/v1/partners",
     ("keys", "list"): "/api/v1/keys",
     ("tariffs", "list"): "/api/v1/tariffs",

@@ -103,6 +103,12 @@ TELL: Final = ActivityPolicy(
 # Sweeps of our own tables on a schedule.
 SWEEP: Final = ActivityPolicy(FLOWS_QUEUE, timedelta(minutes=5), _times(2), schedule_to_close=timedelta(minutes=12))
 
+# A few commands to sagas, each of which may take ten seconds to be taken; done again until the rows say that it is over.
+BULK: Final = ActivityPolicy(FLOWS_QUEUE, timedelta(minutes=2), _for_ever(timedelta(seconds=30)))
+
+# Before sagas that did not answer are asked again.
+BULK_PAUSE: Final = timedelta(seconds=5)
+
 # Someone waits at the API for this answer, so it is one quick try.
 CHECK: Final = ActivityPolicy(FINERACT_QUEUE, timedelta(seconds=40), _times(1))
 REGISTER: Final = ActivityPolicy(MPESA_QUEUE, timedelta(seconds=40), _times(1))

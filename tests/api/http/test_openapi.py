@@ -108,6 +108,7 @@ NATURAL_KEYS = {
     "/api/v1/cases/{case_id}/give-back": "who has the case",
     "/api/v1/cases/{case_id}/act": "the same words about the same attempt, and a proposal stands once",
     "/api/v1/cases/{case_id}/close": "a case is closed once",
+    "/api/v1/bulk-actions/{bulk_id}/stop": "whether the action goes on",
     "/api/v1/report-subscriptions": "partner, kind and address",
     "/api/v1/reconciliations": "a comparison moves nothing, and one day has one that runs",
     "/api/v1/unknown-outcomes/ask": "a question to the provider",
@@ -150,7 +151,9 @@ def test_an_idempotency_key_is_treated_alike_everywhere() -> None:
             assert "Idempotency-Key" in given, path
             (needs if given["Idempotency-Key"] else takes).add(path)
     assert takes - set(NATURAL_KEYS) == set(), "say why nothing is done twice, or require the key"
-    assert {path.split("/")[3] for path in needs} == {"top-ups", "float-purchases", "collections", "partners"}
+    assert {path.split("/")[3] for path in needs} == {
+        "top-ups", "float-purchases", "collections", "partners", "bulk-actions",
+    }  # fmt: skip
 
 
 def test_the_number_of_an_account_has_one_name() -> None:

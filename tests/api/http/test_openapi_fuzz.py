@@ -25,10 +25,10 @@ from temporalio.testing import WorkflowEnvironment
 from api.app import create_app
 from api.http.field_words import LIBRARY
 from api.partners import connection_jobs
-from api.saga import commands
 from cli.local.postgres import EmbeddedPostgres
 from core.settings import Settings
 from store.database import Database
+from temporal import commands
 from tests.api.conftest import ADMIN_KEY, Door, make_settings, open_door
 from tests.api.money import REQUESTS, rich_lender, say
 from tests.support.databases import database_from
@@ -66,7 +66,7 @@ class Target:
 def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection_jobs, "_CHECK_SECONDS", 0.05)
-        patch.setattr(commands, "_COMMAND_TIMEOUT", timedelta(seconds=0.05))
+        patch.setattr(commands, "TIMEOUT", timedelta(seconds=0.05))
         patch.setattr(commands, "_QUERY_TIMEOUT", timedelta(seconds=0.05))
         yield
 

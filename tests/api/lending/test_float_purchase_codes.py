@@ -9,7 +9,6 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api.saga import commands
 from core.clock import utc_now
 from core.crypto import sha256_hex
 from core.ids import new_id
@@ -17,6 +16,7 @@ from core.money import Money
 from models.messages.lending.float_purchase import code_content
 from models.tables.saga.one_time_code import OneTimeCode
 from store.saga import one_time_codes
+from temporal import commands
 from tests.api.conftest import Door
 from tests.api.lending.test_float_purchase import bought, purchase
 from tests.api.money import BUY, rich_lender, say
@@ -106,7 +106,7 @@ async def test_a_code_of_another_purchase_confirms_nothing(door: Door) -> None:
 async def test_a_right_code_that_no_worker_hears_of_can_be_given_again(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "_COMMAND_TIMEOUT", timedelta(seconds=0.3))
+    monkeypatch.setattr(commands, "TIMEOUT", timedelta(seconds=0.3))
     row = await begun(door)
     await send(door, row)
     for _ in range(2):

@@ -7,10 +7,10 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from api.saga import commands
 from core.money import Money
 from models.messages.saga.policies import DisbursementPolicy, PayoutPolicy
 from models.tables.lending.loan_disbursement import Disbursement
+from temporal import commands
 from tests.api.conftest import Door
 from tests.support.approving import alone
 from tests.support.house import House
@@ -88,7 +88,7 @@ async def test_a_loan_is_accepted_while_temporal_is_away_and_started_later(door:
 async def test_a_command_without_a_worker_says_so_and_leaves_its_trace(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "_COMMAND_TIMEOUT", timedelta(seconds=0.5))
+    monkeypatch.setattr(commands, "TIMEOUT", timedelta(seconds=0.5))
     partner_id = await door.lender()
     made = await door.admin.post("/api/v1/disbursements", json={"partner_id": partner_id, "loan_id": 91})
     answer = await door.admin.post(f"/api/v1/disbursements/{made.json()['id']}/cancel", json={})

@@ -11,11 +11,11 @@ from sqlmodel import select
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.scheduled.sweeps import Sweeps
-from api.saga import commands
 from models.tables.lending.customer_collection import Collection
 from models.tables.lending.float_purchase import FloatPurchase
 from models.tables.lending.wallet_top_up import TopUp
 from models.tables.saga.saga_row import SagaRow
+from temporal import commands
 from tests.api.conftest import Door
 from tests.api.money import PARTNER_SCOPES, REQUESTS, claimed_keys, rich_lender, say
 
@@ -169,7 +169,7 @@ async def test_a_partner_without_the_connection_is_told_which(door: Door, path: 
 async def test_a_command_without_a_worker_says_so_and_leaves_its_trace(
     door: Door, monkeypatch: pytest.MonkeyPatch, path: str, command: str
 ) -> None:
-    monkeypatch.setattr(commands, "_COMMAND_TIMEOUT", timedelta(seconds=0.3))
+    monkeypatch.setattr(commands, "TIMEOUT", timedelta(seconds=0.3))
     partner_id = await rich_lender(door)
     made = await say(door.admin, path, {**REQUESTS[path], "partner_id": partner_id})
     answer = await door.admin.post(f"{made.headers['location']}/{command}", json={"note": "please"})

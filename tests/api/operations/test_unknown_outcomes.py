@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from api.saga import commands
 from core.clock import utc_now
 from core.desk_files import DECISION_COLUMNS, FACT_COLUMNS
 from core.money import Money
@@ -19,6 +18,7 @@ from models.tables.platform.security import AuditEntry
 from models.tables.saga.payout_attempt import PayoutAttempt
 from store.lending import loan_products
 from store.saga import saga_rows, unknown_outcomes
+from temporal import commands
 from tests.api.conftest import Door
 from tests.api.lending.test_loan_disbursement import PARKED
 from tests.store.saga.test_unknown_outcomes import age, mark, payout, saga
@@ -152,7 +152,7 @@ async def test_another_media_type_is_refused(door: Door, path: str, kind: str) -
 
 
 async def test_each_row_gets_its_own_answer(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "_COMMAND_TIMEOUT", timedelta(seconds=0.3))
+    monkeypatch.setattr(commands, "TIMEOUT", timedelta(seconds=0.3))
     partner_id = await door.lender()
     ended = await silent(door, partner_id, 1)
     await end(door, ended)
