@@ -25,6 +25,7 @@ from temporalio.testing import WorkflowEnvironment
 from api.app import create_app
 from api.http.field_words import LIBRARY
 from api.partners import connection_jobs
+from api.saga import commands as saga_commands
 from cli.local.postgres import EmbeddedPostgres
 from core.settings import Settings
 from store.database import Database
@@ -67,7 +68,7 @@ def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection_jobs, "_CHECK_SECONDS", 0.05)
         patch.setattr(commands, "TIMEOUT", timedelta(seconds=0.05))
-        patch.setattr(commands, "_QUERY_TIMEOUT", timedelta(seconds=0.05))
+        patch.setattr(saga_commands, "_QUERY_TIMEOUT", timedelta(seconds=0.05))
         yield
 
 
