@@ -11,7 +11,8 @@ PACKAGES: Final = ("core", "activities", "providers", "workflows", "ledger", "st
 # What is refused to whoever asks, at a door or in Temporal's pages: no payment ends or waits for it.
 _AT_THE_DOOR: Final = (
     "activities/saga/approvals.py", "activities/saga/decisions.py", "core/id_tokens.py", "core/passwords.py",
-    "store/platform/approval", "store/platform/sign_in", "store/reports/", "store/saga/search.py",
+    "store/platform/approval", "store/platform/bulk", "store/platform/sign_in", "store/reports/", "store/saga/search.py",
+    "temporal/commands.py",
 )  # fmt: skip
 # Tables of providers' codes that are read as data: the third word of a refusal's rule, the key of a result code.
 _RULES: Final = frozenset({"_EVERYWHERE", "_DISBURSAL_RULES", "_PAYMENT_RULES"})

@@ -82,7 +82,7 @@ async def test_a_case_is_closed_with_a_reason_and_by_whom_is_shown(door: Door, s
     page = await ann.get(ann.location)
     assert "Closed by Grace Njeri" in page.text
     assert "Checked on the portal." in page.text
-    assert page.actions == ["/console/sign-out"]
+    assert page.actions == ["/console/search", "/console/sign-out"]
     await ann.post(f"/console/cases/{case_id}/close", reason="Once more.")
     assert ann.status == 409
 
@@ -92,7 +92,7 @@ async def test_who_may_not_decide_does_nothing_at_the_desk(door: Door, street: S
     case_id = await opened(door, await door.lender(), actions=["paid", "retry"])
     reader = await street.signed_in(READS)
     page = await reader.get(f"/console/cases/{case_id}")
-    assert page.actions == ["/console/sign-out"]
+    assert page.actions == ["/console/search", "/console/sign-out"]
     fields = {"act": {"key": new_id("frm"), "decision": "retry"}, "close": {"reason": "seen it"}}.get(act, {})
     await reader.post(f"/console/cases/{case_id}/{act}", **fields)
     assert reader.status == 403
