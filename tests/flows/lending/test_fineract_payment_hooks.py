@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from core.clock import utc_now
+from core.clock import local_date, utc_now
 from models.tables.platform.traffic import Notification
 from store.platform import partners
 from tests.support.addresses import secret_of
@@ -13,6 +13,8 @@ from tests.support.customers import booked, customer_texts, sweep, until_texts
 from tests.support.house import House, door_without_temporal
 from tests.support.money_in import MoneyDesk
 from tests.support.waiting import eventually
+
+ZONE = "Africa/Nairobi"  # where the lender's day begins
 
 
 async def hook_path(house: House) -> str:
@@ -42,7 +44,7 @@ async def at_the_counter(house: House, account: dict[str, Any], amount: str, **m
         (f"/savingsaccounts/{account['id']}", "deposit")
     )  # fmt: skip
     body = {
-        "transactionDate": f"{utc_now():%Y-%m-%d}", "transactionAmount": amount, "dateFormat": "yyyy-MM-dd",
+        "transactionDate": f"{local_date(utc_now(), ZONE)}", "transactionAmount": amount, "dateFormat": "yyyy-MM-dd",
         "locale": "en", "paymentTypeId": 1, **more,
     }  # fmt: skip
     return int((await house.fineract(f"{path}/transactions", command, body))["resourceId"])
@@ -128,7 +130,10 @@ async def test_what_is_no_payment_that_stands_is_told_to_nobody(house: House, de
     undone = await at_the_counter(house, loan, "200")
     await house.fineract(
         f"/loans/{loan['id']}/transactions/{undone}", "undo",
-        {"transactionDate": f"{utc_now():%Y-%m-%d}", "transactionAmount": "0", "dateFormat": "yyyy-MM-dd", "locale": "en"},
+        {
+            "transactionDate": f"{local_date(utc_now(), ZONE)}", "transactionAmount": "0", "dateFormat": "yyyy-MM-dd",
+            "locale": "en",
+        },
     )  # fmt: skip
     await settled(house, notice(house, loan, undone))
     assert await told(house) == []
