@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from models.messages.bulk_actions import RunBulkAction
@@ -21,5 +21,6 @@ async def start_bulk_action(client: Client, bulk_id: str) -> None:
             task_queue=FLOWS_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            priority=Priority(fairness_key=bulk_id),  # each its own turn: a long one holds up no other
             static_summary=f"Bulk action {bulk_id}",
         )
