@@ -32,6 +32,7 @@ ENTRIES: Final = (
     Entry("nav", "cases", "/console/cases", _reads(PAYOUTS)),
     Entry("nav", "approvals", "/console/approvals", lambda visitor: bool(acts_of(visitor.principal))),
     *(Entry("kinds", kind.resource, f"/console{kind.path}", _reads(kind)) for kind in KINDS),
+    Entry("nav", "monitoring", "/console/monitoring", _reads(PAYOUTS)),
     Entry("nav", "bulk_actions", "/console/bulk-actions", lambda visitor: any(_reads(kind)(visitor) for kind in KINDS)),
 )
 
